@@ -1,0 +1,29 @@
+"""What the bot needs of a backend. `client.py` speaks it over HTTP; `fake.py` is the same in memory, and passes the same tests."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from backend_client.models import NewRegistration, Registration
+
+
+class Backend(Protocol):
+    """Every method raises the errors of `backend_client/errors.py` and nothing else.
+
+    `key` is the Idempotency-Key: the same key with the same body is done once and answered the same; with another body it raises
+    KeyReused.
+    """
+
+    async def create(self, registration: NewRegistration, *, key: str) -> Registration:
+        """Take a registration and mail its activation link. New, known and mismatching data are answered alike."""
+
+    async def status(self, registration: str) -> Registration: ...
+
+    async def resend(self, registration: str, *, key: str) -> Registration:
+        """Mail the link again. Raises LimitReached within 60 s of the last mail and over the budgets."""
+
+    async def change_email(self, registration: str, email: str, *, key: str) -> Registration:
+        """Move a pending registration to another address: all its links become void and a new one is mailed."""
+
+    async def withdraw(self, registration: str) -> None:
+        """Void the links and erase the data of a pending registration. Doing it twice is no error."""

@@ -1,0 +1,111 @@
+"""What a turn asks the world to do: the one vocabulary that the runner carries out.
+
+Lives here: frozen data, one class per kind of effect. Must not live here: carrying them out (`bot/`) or deciding on them
+(`dialogs/machine.py`). What comes in is in `dialogs/events.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialogs.screens import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A message that expects no answer and leaves the current screen in force."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Send a screen; from now on it is the current one."""
+
+    screen: Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Redraw:
+    """Replace what stands in our own earlier message; a channel that cannot edit leaves it."""
+
+    message: str
+    screen: Screen
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteUserMessages:
+    """Remove the person's own messages that carried personal data, where the channel can."""
+
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRegistration:
+    """Hand a complete registration to the backend; `handoff` is the Idempotency-Key of every attempt."""
+
+    handoff: str
+    kind: str
+    full_name: str
+    nik: str
+    phone: str
+    email: str
+    language: str
+    channel: str
+    notice_version: str
+    consented_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResendActivation:
+    """Ask the backend to mail the activation link again; `request` is the Idempotency-Key."""
+
+    request: str
+    registration: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEmail:
+    """Ask the backend to move a pending registration to another address; `request` is the Idempotency-Key."""
+
+    request: str
+    registration: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Let `TimerFired(timer)` happen at `at` (UTC); setting a name again moves it."""
+
+    timer: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget a timer; one that is not set is no error."""
+
+    timer: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """Ask for a helpdesk agent; `step` says where the person stands."""
+
+    reason: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One segment of the funnel: what happened at which step, by code, without a byte of personal data."""
+
+    step: str
+    what: str
+    code: str = ""
+
+
+Message = Say | Show | Redraw | DeleteUserMessages
+Request = SubmitRegistration | ResendActivation | ChangeEmail
+Effect = Message | Request | SetTimer | CancelTimer | OpenTicket | Record

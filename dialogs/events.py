@@ -1,0 +1,158 @@
+"""What can happen to a conversation: the one vocabulary that every channel translates into.
+
+Lives here: frozen data, one class per kind of event. Must not live here: how a channel spells it (`bot/channels/`) or what
+is done about it (`dialogs/machine.py`). What a turn answers with is in `dialogs/effects.py`.
+
+`message` is always the channel's own opaque id of the message that carried the event, or "" where it has none; it is kept so
+that a message with personal data can be deleted after the hand-off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+MediaKind = Literal["photo", "voice", "video", "sticker", "location", "document", "contact", "other"]
+ActivationStatus = Literal["mailed", "mail_failed", "active", "expired", "withdrawn"]
+RefusalCode = Literal["refused", "limit", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The person opened the chat or sent /start. `payload` is a deep link's opaque text, never personal data."""
+
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextSent:
+    """A text message, exactly as typed."""
+
+    text: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactShared:
+    """A contact card. `own` is true only where the channel vouches that it is the sender's own number (Bot API: user_id equal)."""
+
+    phone: str
+    own: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonPressed:
+    """A press of `Action.id` on the screen that carried `token`; a token other than the current screen's is stale."""
+
+    token: str
+    action: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited:
+    """The person edited an earlier message of theirs."""
+
+    message: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSent:
+    """Something that is neither text nor a contact: a photo, a voice note, a sticker..."""
+
+    kind: MediaKind
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSent:
+    """A slash command without its slash, lower case: start, daftar, status, bantuan, batal, kembali, bahasa..."""
+
+    command: str
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer set by `SetTimer` came due; it means nothing until the state has been looked at."""
+
+    timer: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackendAccepted:
+    """The backend took the hand-off; `registration` is its id there, `email_masked` the address as it may be shown."""
+
+    handoff: str
+    registration: str
+    email_masked: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRejected:
+    """The backend refused a request for good. `request` is the handoff id or the request id that was sent."""
+
+    request: str
+    code: RefusalCode
+    retry_after: int = 0  # seconds, rounded up; 0 where waiting does not help
+
+
+@dataclass(frozen=True, slots=True)
+class BackendUnavailable:
+    """The backend cannot be reached; delivery keeps on trying until `final`."""
+
+    request: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackendDone:
+    """A resend, change of e-mail or withdrawal that was asked for has been carried out."""
+
+    request: str
+    email_masked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationChanged:
+    """What the backend says of a registration, by signed webhook. `at` is when it happened there (UTC)."""
+
+    registration: str
+    status: ActivationStatus
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTookOver:
+    """A helpdesk agent answers from here on; the dialog is frozen, not lost."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReturned:
+    """The agent gave the conversation back; the open question is asked again."""
+
+    agent: str
+
+
+Event = (
+    Started
+    | TextSent
+    | ContactShared
+    | ButtonPressed
+    | MessageEdited
+    | MediaSent
+    | CommandSent
+    | TimerFired
+    | BackendAccepted
+    | BackendRejected
+    | BackendUnavailable
+    | BackendDone
+    | ActivationChanged
+    | AgentTookOver
+    | AgentReturned
+)
