@@ -7,9 +7,12 @@ Times are UTC, written as RFC 3339.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+# A time without its zone is refused at the door, where it is a garbled answer, not hours later in somebody's arithmetic.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 RegistrationState = Literal["pending", "active", "expired", "withdrawn"]
 MailState = Literal["queued", "accepted", "failed"]
@@ -26,7 +29,7 @@ class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who asked in the chat saw this version of the privacy notice and agreed at this time."""
 
     notice_version: str
-    given_at: datetime
+    given_at: Instant
 
 
 class NewRegistration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,11 +46,17 @@ class NewRegistration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     consent: Consent
 
 
+class EmailChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a pending registration's mails go from now on."""
+
+    email: str
+
+
 class Mail(msgspec.Struct, frozen=True):
     """The newest activation mail. `accepted_at` is when the mail server took it, None before that."""
 
     state: MailState
-    accepted_at: datetime | None = None
+    accepted_at: Instant | None = None
 
 
 class Registration(msgspec.Struct, frozen=True):
@@ -56,10 +65,10 @@ class Registration(msgspec.Struct, frozen=True):
     id: str
     status: RegistrationState
     email_masked: str
-    created_at: datetime
+    created_at: Instant
     mail: Mail
-    link_expires_at: datetime | None = None
-    resend_available_at: datetime | None = None
+    link_expires_at: Instant | None = None
+    resend_available_at: Instant | None = None
 
 
 class EventData(msgspec.Struct, frozen=True):
@@ -73,7 +82,7 @@ class StatusEvent(msgspec.Struct, frozen=True):
     """The body of a status webhook (Standard Webhooks): `timestamp` is when it happened."""
 
     type: EventType
-    timestamp: datetime
+    timestamp: Instant
     data: EventData
 
 
