@@ -8,6 +8,7 @@ line or the text of an exception.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
 from collections.abc import Callable
@@ -36,6 +37,10 @@ _KEEP_ALIVE_SECONDS: Final = 4  # under the 5 s after which uvicorn closes an id
 _REGISTRATION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 _CODE: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+
+# Their lines quote what comes over the wire (a status line, a reason), and a broken backend may put there what it was sent.
+for _library in ("httpx2", "httpcore2"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 _Answer = TypeVar("_Answer")
 _decode_registration: Final = msgspec.json.Decoder(Registration).decode
