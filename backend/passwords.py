@@ -60,9 +60,7 @@ class PasswordRefused(Exception):
         self.rules = rules
 
 
-def broken_rules(
-    password: str, again: str, context: tuple[str, ...]
-) -> tuple[str, ...]:
+def broken_rules(password: str, again: str, context: tuple[str, ...]) -> tuple[str, ...]:
     """The rules that this password breaks, in RULES order; empty when it is fine.
 
     `again` is the second column. `context` holds what is known about the person: names, e-mail, NIK, phone, in any form.
@@ -91,10 +89,7 @@ def _is_personal(password: str, context: tuple[str, ...]) -> bool:
             if len(word) >= _CONTEXT_WORD_MIN and word in folded:
                 return True
         digits = re.sub(r"\D", "", known)
-        if any(
-            digits[at : at + _CONTEXT_DIGITS] in folded
-            for at in range(len(digits) - _CONTEXT_DIGITS + 1)
-        ):
+        if any(digits[at : at + _CONTEXT_DIGITS] in folded for at in range(len(digits) - _CONTEXT_DIGITS + 1)):
             return True
     return False
 
@@ -117,19 +112,13 @@ def _cores(folded: str) -> set[str]:
         for end in range(last, min(len(folded), last + _LEET_EDGE) + 1):
             if _weight(folded[:start]) + _weight(folded[end:]) <= _DECORATION_MAX:
                 read = folded[start:end].translate(_LEET)
-                cores.add(
-                    "".join(character for character in read if character.isalpha())
-                )
+                cores.add("".join(character for character in read if character.isalpha()))
     return cores
 
 
 def _weight(decoration: str) -> int:
     """How many characters of it are not simply the one before, its successor or its predecessor: "123456!!" weighs 2."""
-    return sum(
-        1
-        for at, character in enumerate(decoration)
-        if at == 0 or abs(ord(character) - ord(decoration[at - 1])) > 1
-    )
+    return sum(1 for at, character in enumerate(decoration) if at == 0 or abs(ord(character) - ord(decoration[at - 1])) > 1)
 
 
 def _is_known(core: str) -> bool:
@@ -144,11 +133,7 @@ def _is_known(core: str) -> bool:
 @cache
 def _lines(name: str) -> frozenset[str]:
     text = (files("backend") / name).read_text(encoding="utf-8")
-    return frozenset(
-        line.casefold()
-        for line in text.splitlines()
-        if line and not line.startswith("# ")
-    )
+    return frozenset(line.casefold() for line in text.splitlines() if line and not line.startswith("# "))
 
 
 @cache
@@ -157,7 +142,5 @@ def _most_used() -> frozenset[str]:
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
     return frozenset(
-        word
-        for word in FREQUENCY_LISTS["passwords"][:_MOST_USED]
-        if word.isalpha() and len(word) >= _CONTEXT_WORD_MIN
+        word for word in FREQUENCY_LISTS["passwords"][:_MOST_USED] if word.isalpha() and len(word) >= _CONTEXT_WORD_MIN
     )

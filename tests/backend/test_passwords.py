@@ -12,9 +12,7 @@ import pytest
 
 from backend.passwords import MAX_LENGTH, RULES, PasswordRefused, broken_rules
 
-VECTORS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "password_vectors.json").read_text(encoding="utf-8")
-)
+VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "password_vectors.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -23,37 +21,25 @@ VECTORS: list[dict[str, Any]] = json.loads(
     ids=[f"{at}-{vector['why'][:40]}" for at, vector in enumerate(VECTORS)],
 )
 def test_each_vector_breaks_exactly_the_rules_it_names(vector: dict[str, Any]) -> None:
-    broken = broken_rules(
-        vector["password"], vector["again"], tuple(vector.get("context", ()))
-    )
+    broken = broken_rules(vector["password"], vector["again"], tuple(vector.get("context", ())))
     assert broken == tuple(vector["broken"])
 
 
 def test_the_vectors_break_every_rule_at_least_twice_and_number_two_hundred() -> None:
     broken = [rule for vector in VECTORS for rule in vector["broken"]]
-    assert {rule: broken.count(rule) >= 2 for rule in RULES} == dict.fromkeys(
-        RULES, True
-    )
+    assert {rule: broken.count(rule) >= 2 for rule in RULES} == dict.fromkeys(RULES, True)
     assert len(VECTORS) >= 200
 
 
-def test_every_bundled_common_password_satisfies_the_four_classes_and_is_refused_in_any_case() -> (
-    None
-):
-    lines = (
-        (files("backend") / "passwords_common.txt")
-        .read_text(encoding="utf-8")
-        .splitlines()
-    )
+def test_every_bundled_common_password_satisfies_the_four_classes_and_is_refused_in_any_case() -> None:
+    lines = (files("backend") / "passwords_common.txt").read_text(encoding="utf-8").splitlines()
     passwords = [line for line in lines if line and not line.startswith("# ")]
     assert len(passwords) >= 200
     for password in passwords:
         categories = {unicodedata.category(character) for character in password}
         assert {"Ll", "Lu", "Nd"} <= categories and len(password) >= 8, password
         assert broken_rules(password, password, ()) == ("common",), password
-        assert "common" in broken_rules(password.swapcase(), password.swapcase(), ()), (
-            password
-        )
+        assert "common" in broken_rules(password.swapcase(), password.swapcase(), ()), password
 
 
 def test_a_password_beyond_the_limit_costs_no_search_however_long_it_is() -> None:
