@@ -1,0 +1,80 @@
+"""aiogram's Bot behind the port of `api.py`. Importing this module costs seconds: only `running.py` does, and only when Telegram is on.
+
+Lives here: one HTTP call through aiogram and its exceptions by our codes. Must not live here: any decision. Results stay plain data,
+because building aiogram's pydantic models of updates and messages is what makes its calls slow.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import (
+    AiogramError,
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramConflictError,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramServerError,
+    TelegramUnauthorizedError,
+)
+from aiogram.methods import Response, TelegramMethod
+
+from bot.channels.telegram.api import BotApiError
+
+# Held for good: aiogram names this class anew for every answer, and pydantic forgets it each time unless somebody keeps it.
+_ANY_RESPONSE = Response[Any]
+
+_CODES: tuple[tuple[type[AiogramError], int], ...] = (
+    (TelegramRetryAfter, 429),
+    (TelegramBadRequest, 400),
+    (TelegramUnauthorizedError, 401),
+    (TelegramForbiddenError, 403),
+    (TelegramNotFound, 404),
+    (TelegramConflictError, 409),
+    (TelegramServerError, 502),
+    (TelegramNetworkError, 0),
+    (ClientDecodeError, 0),  # a proxy's page instead of an answer
+)
+
+
+@lru_cache(maxsize=64)
+def _method(name: str) -> type[TelegramMethod[Any]]:
+    """A method class that takes any parameter and returns plain data."""
+    return type(
+        name,
+        (TelegramMethod,),
+        {"__module__": __name__, "__returning__": Any, "__api_method__": name},
+    )
+
+
+class AiogramApi:
+    """BotApi through aiogram. `api_base` is the server's root, without /bot<token>."""
+
+    def __init__(self, token: str, api_base: str) -> None:
+        self._bot = Bot(token, AiohttpSession(api=TelegramAPIServer.from_base(api_base)))
+
+    async def call(self, method: str, params: dict[str, Any], *, timeout: float | None = None) -> Any:
+        try:
+            return await self._bot(
+                _method(method)(**params),
+                request_timeout=None if timeout is None else round(timeout),
+            )
+        except AiogramError as error:
+            code = next((code for kind, code in _CODES if isinstance(error, kind)), 400)
+            said = error.message if isinstance(error, TelegramAPIError) else type(error).__name__
+            retry_after = error.retry_after if isinstance(error, TelegramRetryAfter) else 0
+            # Not `from error`: what aiogram chains may name the whole address, token included.
+            raise BotApiError(code, said, retry_after) from None
+        except (OSError, ValueError) as error:
+            raise BotApiError(0, type(error).__name__) from None
+
+    async def close(self) -> None:
+        await self._bot.session.close()

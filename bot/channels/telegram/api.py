@@ -1,0 +1,52 @@
+"""The Bot API as the rest of this channel sees it: one call, one error, and what an error means for a delivery.
+
+Lives here: the port and the error taxonomy. Must not live here: HTTP (`aiogram_binding.py` is the one that speaks it).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Protocol
+
+from bot.channels.port import Dead, Delivery, Later, Refused, Sent
+
+_TOKEN_IN_URL: Final = re.compile(r"bot\d+:[\w-]+")
+_NO_ANSWER_PAUSE: Final = 2.0  # seconds; the delivery loop lets it grow
+_REVOKED_PAUSE: Final = 60.0  # seconds
+
+
+class BotApiError(Exception):
+    """The Bot API said no, or nothing. `code` is its error_code, 0 where no answer came; `description` never holds the token."""
+
+    def __init__(self, code: int, description: str, retry_after: float = 0) -> None:
+        self.code = code
+        self.description = _TOKEN_IN_URL.sub("bot<token>", description)
+        self.retry_after = retry_after
+        super().__init__(f"{code} {self.description}")
+
+
+class BotApi(Protocol):
+    async def call(self, method: str, params: dict[str, Any], *, timeout: float | None = None) -> Any:
+        """Call one method and give its `result` as plain data. `timeout` in seconds. Raises BotApiError and nothing else."""
+
+    async def close(self) -> None: ...
+
+
+def outcome(error: BotApiError) -> Delivery:
+    """What a failed send or edit means for its message."""
+    said = error.description.lower()
+    match error.code:
+        case 429:
+            return Later(max(error.retry_after, 1.0))
+        case 401 | 404:
+            return Later(_REVOKED_PAUSE, whole_channel=True)
+        case 403:
+            return Dead("blocked" if "blocked" in said else "deactivated" if "deactivated" in said else "forbidden")
+        case 400 if "message is not modified" in said or "query is too old" in said:
+            return Sent()
+        case 400 if "chat not found" in said or "user is deactivated" in said:
+            return Dead("gone")
+        case code if code == 0 or code >= 500:
+            return Later(max(error.retry_after, _NO_ANSWER_PAUSE))
+        case _:
+            return Refused(error.description)

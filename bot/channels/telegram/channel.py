@@ -1,0 +1,91 @@
+"""Telegram as a channel of the bot: draw a message, send it, say what became of it.
+
+Lives here: `TelegramChannel`, and the little it remembers between calls. Must not live here: how things look (`codec.py`) or HTTP
+(`aiogram_binding.py`). What it remembers is for looks and may be lost: no dialog depends on it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, TypeVar
+
+import structlog
+
+from bot.channels.port import Capabilities, Delivery, Refused, Sent
+from bot.channels.telegram.api import BotApi, BotApiError, outcome
+from bot.channels.telegram.codec import Call, draw
+from dialogs.effects import Message
+
+logger = structlog.get_logger(__name__)
+
+NAME: Final = "telegram"
+_REMEMBERED: Final = 10_000
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Recent(OrderedDict[K, V]):
+    """A dict of what was written last."""
+
+    def put(self, key: K, value: V) -> None:
+        self[key] = value
+        self.move_to_end(key)
+        if len(self) > _REMEMBERED:
+            self.popitem(last=False)
+
+
+class TelegramChannel:
+    """The `Channel` port over a `BotApi`."""
+
+    name: Final = NAME
+    capabilities: Final = Capabilities(buttons=100, edit=True, delete=True, contact=True)
+
+    def __init__(self, api: BotApi) -> None:
+        self._api = api
+        self._keyboards: _Recent[int, None] = _Recent()
+        self._parts_sent: _Recent[tuple[int, str], int] = _Recent()
+
+    async def deliver(self, address: str, message: Message, key: str) -> Delivery:
+        """Send, edit or delete. A message of several parts goes on at the first part that is still missing when it is tried again."""
+        try:
+            chat = int(address)
+        except ValueError:
+            return Refused("not a chat of Telegram")
+        calls = self.drawn(chat, message)
+        last = ""
+        for part in range(min(self._parts_sent.pop((chat, key), 0), len(calls)), len(calls)):
+            try:
+                result = await self._api.call(*calls[part])
+            except BotApiError as error:
+                delivery = outcome(error)
+                if isinstance(delivery, Sent):
+                    continue
+                if part:
+                    self._parts_sent.put((chat, key), part)
+                logger.info(
+                    "telegram.not_delivered",
+                    method=calls[part].method,
+                    code=error.code,
+                    outcome=type(delivery).__name__,
+                )
+                return delivery
+            last = str(result.get("message_id", "")) if isinstance(result, dict) else ""
+        for call in calls:
+            self.sent(call)
+        return Sent(last)
+
+    def drawn(self, chat: int, message: Message) -> tuple[Call, ...]:
+        """The calls that this message takes in this chat as it stands."""
+        return draw(chat, message, keyboard_up=chat in self._keyboards)
+
+    def sent(self, call: Call) -> None:
+        """This call is on its way or there: remember what stands under the input field now."""
+        markup = call.params.get("reply_markup", {})
+        if "keyboard" in markup:
+            self.keyboard_shown(call.params["chat_id"])
+        elif "remove_keyboard" in markup:
+            self._keyboards.pop(call.params["chat_id"], None)
+
+    def keyboard_shown(self, chat: int) -> None:
+        """A contact keyboard stands in this chat, as seen by us or by the contact that came from it."""
+        self._keyboards.put(chat, None)

@@ -1,0 +1,207 @@
+"""Telegram, switched on: what the composition root builds, starts and closes.
+
+Lives here: configuration, set-up at Telegram, starting and stopping. Must not live here: anything that happens for an update.
+Three steps, because the runner needs the channel and the channel's input needs the runner:
+`telegram = Telegram(config)`; give `telegram.channel` to the runner; `telegram.start(turns)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.routing import Route
+
+from bot.channels.telegram.api import BotApi, BotApiError
+from bot.channels.telegram.channel import TelegramChannel
+from bot.channels.telegram.codec import ALLOWED_UPDATES
+from bot.channels.telegram.intake import Intake, where
+from bot.channels.telegram.polling import Polling, pause
+from bot.channels.telegram.texts import WORDS
+from bot.channels.telegram.webhook import PATH, Webhook
+from bot.turns import Turns
+from dialogs.texts import Language
+
+logger = structlog.get_logger(__name__)
+
+CLOUD: Final = "https://api.telegram.org"
+MAX_CONNECTIONS: Final = 100
+_TOKEN: Final = re.compile(r"\d+:[A-Za-z0-9_-]+")
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_GRACE: Final = 5.0  # seconds that a delivery under way may take when the process ends
+
+Menu = Mapping[Language, Mapping[str, str]]
+
+
+class TelegramConfigInvalid(ValueError):
+    """A setting of Telegram is missing or malformed; the text names the setting, never its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramConfig:
+    """Raises TelegramConfigInvalid. `public_url` and `webhook_secret` matter in webhook mode only."""
+
+    token: str = field(repr=False)
+    api_base: str = CLOUD
+    mode: Literal["polling", "webhook"] = "polling"
+    webhook_secret: str = field(default="", repr=False)
+    public_url: str = ""
+
+    def __post_init__(self) -> None:
+        if not _TOKEN.fullmatch(self.token):
+            raise TelegramConfigInvalid("TELEGRAM_BOT_TOKEN is not a token as BotFather writes it (digits:letters)")
+        if urlsplit(self.api_base).scheme not in ("http", "https"):
+            raise TelegramConfigInvalid("TELEGRAM_API_BASE is not an http(s) address")
+        if self.mode == "webhook":
+            if not _SECRET.fullmatch(self.webhook_secret):
+                raise TelegramConfigInvalid("TELEGRAM_WEBHOOK_SECRET must be 1 to 256 of A-Z a-z 0-9 _ - in webhook mode")
+            if urlsplit(self.public_url).scheme not in ("http", "https"):
+                raise TelegramConfigInvalid("PUBLIC_URL is needed in webhook mode")
+
+
+def _aiogram(config: TelegramConfig) -> BotApi:
+    from bot.channels.telegram.aiogram_binding import AiogramApi
+
+    return AiogramApi(config.token, config.api_base)
+
+
+class _Connection:
+    """The Bot API while its library is still being imported: a call waits for it."""
+
+    def __init__(self) -> None:
+        self._there = asyncio.Event()
+        self._api: BotApi | None = None
+        self._failure = ""
+
+    def open(self, api: BotApi) -> None:
+        self._api = api
+        self._there.set()
+
+    def fail(self, reason: str) -> None:
+        self._failure = reason
+        self._there.set()
+
+    async def call(self, method: str, params: dict[str, Any], *, timeout: float | None = None) -> Any:
+        await self._there.wait()
+        if self._api is None:
+            raise BotApiError(0, self._failure)
+        return await self._api.call(method, params, timeout=timeout)
+
+    async def close(self) -> None:
+        if self._api is not None:
+            await self._api.close()
+
+
+class Telegram:
+    """One bot. `menu` is the list of commands by language; Indonesian is also what every other language sees."""
+
+    def __init__(
+        self,
+        config: TelegramConfig,
+        *,
+        menu: Menu | None = None,
+        connect: Callable[[TelegramConfig], BotApi] = _aiogram,
+    ) -> None:
+        self._config = config
+        self._menu = menu or {language: words.commands for language, words in WORDS.items()}
+        self._connect = connect
+        self._api = _Connection()
+        self._intake: Intake | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self.channel = TelegramChannel(self._api)
+        self.routes: tuple[Route, ...] = ()
+
+    def start(self, turns: Turns) -> None:
+        """Begin, inside a running loop; returns at once. In webhook mode `routes` holds the endpoint from here on.
+
+        The library is imported and Telegram told of commands and webhook in the background, as often as the network needs.
+        """
+        self._intake = Intake(turns, self.channel, self._api)
+        if self._config.mode == "webhook":
+            self.routes = (
+                Route(
+                    PATH,
+                    Webhook(self._intake, self._config.webhook_secret),
+                    methods=["POST"],
+                ),
+            )
+        self._ready = asyncio.get_running_loop().create_future()
+        self._life = asyncio.create_task(self._live(self._intake, self._ready))
+
+    async def ready(self) -> None:
+        """Wait until Telegram knows of us. Raises BotApiError where it refuses the token or the set-up for good."""
+        assert self._ready is not None, "start first"
+        await asyncio.shield(self._ready)
+
+    async def close(self) -> None:
+        """Stop receiving, let what is under way end, hang up."""
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+        if self._intake is not None:
+            await self._intake.close(_GRACE)
+        await self._api.close()
+
+    async def _live(self, intake: Intake, ready: asyncio.Future[None]) -> None:
+        try:
+            self._api.open(await asyncio.to_thread(self._connect, self._config))
+            await self._set_up(intake)
+            ready.set_result(None)
+            logger.info("telegram.ready", mode=self._config.mode, username=intake.username)
+            if self._config.mode == "polling":
+                await Polling(self._api, intake).run()
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task, so whatever ends it is told here and in `ready`
+            reason = error.description if isinstance(error, BotApiError) else type(error).__name__
+            logger.error("telegram.stopped", reason=reason, where=where(error))
+            self._api.fail(reason)
+            if not ready.done():
+                ready.set_exception(error)
+                ready.exception()  # whoever waits gets it; nobody waiting is no second error
+        finally:
+            if not ready.done():
+                ready.cancel()
+
+    async def _set_up(self, intake: Intake) -> None:
+        intake.username = (await self._insist("getMe", {})).get("username", "")
+        scope = {"type": "all_private_chats"}
+        for language, commands in self._menu.items():
+            menu = [{"command": name, "description": description} for name, description in commands.items()]
+            code = {} if language == "id" else {"language_code": language}
+            await self._insist("setMyCommands", {"commands": menu, "scope": scope, **code})
+        if self._config.mode == "webhook":
+            await self._insist(
+                "setWebhook",
+                {
+                    "url": self._config.public_url.rstrip("/") + PATH,
+                    "secret_token": self._config.webhook_secret,
+                    "allowed_updates": list(ALLOWED_UPDATES),
+                    "max_connections": MAX_CONNECTIONS,
+                    "drop_pending_updates": False,
+                },
+            )
+        else:
+            await self._insist("deleteWebhook", {"drop_pending_updates": False})
+
+    async def _insist(self, method: str, params: dict[str, Any]) -> Any:
+        """Call until it is done: trouble of the network or of Telegram is waited out, a refusal is raised."""
+        failures = 0
+        while True:
+            try:
+                return await self._api.call(method, params)
+            except BotApiError as error:
+                if 400 <= error.code < 500 and error.code != 429:
+                    raise
+                failures += 1
+                logger.warning(
+                    "telegram.set_up_failed",
+                    method=method,
+                    code=error.code,
+                    failures=failures,
+                )
+                await asyncio.sleep(max(error.retry_after, pause(failures)))

@@ -1,0 +1,27 @@
+"""The few words that only Telegram needs, by language. The words of the dialog are in `dialogs/texts/`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from dialogs.texts import LANGUAGES, Language
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`group` has the place {link}; `commands` is the menu, name by description, in the order shown."""
+
+    group: str
+    commands: Mapping[str, str]
+
+
+def _words(language: Language) -> Words:
+    written = tomllib.loads((files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
+    return Words(written["group"], written["commands"])
+
+
+WORDS: Final[Mapping[Language, Words]] = {language: _words(language) for language in LANGUAGES}
