@@ -1,8 +1,8 @@
 """A backend over HTTP: `port.Backend` spoken as `/api/v1`, with time-outs, bounded retries and typed errors.
 
-Lives here: requests, retries, and how an answer becomes a value or an error. Must not live here: what is asked and when (`bot/`), the
-shapes (`models.py`), the incoming status webhooks (`events.py`). Personal data is in the bodies of requests only: never in a URL, a log
-line or the text of an exception.
+Lives here: requests, retries, and how an answer becomes a value or an error. Must not live here: what is asked and when
+(`bot/`), the shapes (`models.py`), the incoming status webhooks (`events.py`). Personal data is in the bodies of requests only:
+never in a URL, a log line or the text of an exception.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _decode_problem: Final = msgspec.json.Decoder(Problem).decode
 
 
 class _NotWell(Exception):
-    """One attempt failed in a way that another attempt may mend. `wait` is what the backend asked for, in seconds, None if nothing."""
+    """An attempt failed in a way that another may mend; `wait` is the seconds the backend asked for, None if it did not."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -58,13 +58,14 @@ class _NotWell(Exception):
 class BackendClient:
     """One per process: it keeps connections alive. Use it with `async with`, or call `close`.
 
-    `base_url` is the backend's root (BACKEND_URL); `/api/v1` is added here. `api_key` goes out as a bearer token. One call takes at most
-    `total_seconds`, its retries and waits included, and at most `attempts` attempts of `connect_seconds` + `read_seconds` each; the
-    defaults are small because a durable outbox stands behind every caller. `request_id`, when given, names the request in hand
-    (X-Request-ID), so that both sides' logs can be read together.
+    `base_url` is the backend's root (BACKEND_URL); `/api/v1` is added here. `api_key` goes out as a bearer token. One call
+    takes at most `total_seconds`, its retries and waits included, and at most `attempts` attempts of `connect_seconds` +
+    `read_seconds` each; the defaults are small because a durable outbox stands behind every caller. `request_id`, when given,
+    names the request in hand (X-Request-ID), so that both sides' logs can be read together.
 
-    Every request may be sent twice: GET and DELETE by nature, POST and PUT because of their Idempotency-Key. Only BackendUnreachable is
-    ever retried. Proxies and credentials of the environment are ignored: the API key goes to `base_url` and nowhere else.
+    Every request may be sent twice: GET and DELETE by nature, POST and PUT because of their Idempotency-Key. Only
+    BackendUnreachable is ever retried. Proxies and credentials of the environment are ignored: the API key goes to `base_url`
+    and nowhere else.
     """
 
     def __init__(
@@ -200,8 +201,8 @@ def _nothing(answer: bytes) -> None:
 def _refuse(status: int, retry_after: str | None, answer: bytes) -> NoReturn:
     """Make an error of an answer that is not a success.
 
-    A 4xx without a problem body did not come from the backend but from something between (a proxy, another program on the port), so it
-    says nothing about the registration: the request may be sent again.
+    A 4xx without a problem body did not come from the backend but from something between (a proxy, another program on the
+    port), so it says nothing about the registration: the request may be sent again.
     """
     if status >= 500:
         raise _NotWell(f"status {status}", _seconds(retry_after) if status == 503 else None)

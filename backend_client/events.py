@@ -1,7 +1,7 @@
 """Status webhooks as they come in: is it from our backend, is it fresh, and what does it say.
 
-Lives here: verification (Standard Webhooks) and decoding. Must not live here: the HTTP route, and remembering which webhook ids were
-seen (`bot/`): the same id may come more than once, and the receiver does it once.
+Lives here: verification (Standard Webhooks) and decoding. Must not live here: the HTTP route, and remembering which webhook ids
+were seen (`bot/`): the same id may come more than once, and the receiver does it once.
 """
 
 from __future__ import annotations
@@ -20,30 +20,32 @@ _decode: Final = msgspec.json.Decoder(StatusEvent).decode
 
 
 class EventRefused(Exception):
-    """This is no status event to act on."""
+    """No status event to act on."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
 
 
 class EventForged(EventRefused):
-    """Not signed with any of our secrets, or altered on its way. Answer 401."""
+    """Not signed with any of our secrets, or altered on its way."""
 
 
 class EventStale(EventRefused):
-    """Its time is more than five minutes from ours, whoever signed it. Answer 401; a sender that is well signs anew when it retries."""
+    """Its time is more than five minutes from ours, whoever signed it."""
 
 
 class EventUnreadable(EventRefused):
-    """Signed by our backend, and not an event that this version knows. Answer 204: sending it again would not help."""
+    """Signed by our backend, and not an event that this version knows."""
 
 
 def read_event(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> tuple[str, StatusEvent]:
     """Verify a webhook on its raw bytes and return its id, by which the receiver does it once, and the event.
 
-    `secrets` are written "whsec_BASE64"; any of them may have signed, so that they can be changed without a gap. Header names may be in
-    any case. Signatures are compared in constant time. Raises EventForged, EventStale, EventUnreadable, and ValueError when `secrets`
-    is empty, because then nobody could ever be believed.
+    `secrets` are written "whsec_BASE64"; any of them may have signed, so that they can be changed without a gap. Header names
+    may be in any case. Signatures are compared in constant time.
+
+    Raises EventForged or EventStale: answer 401 (a sender that is well signs anew at each attempt). Raises EventUnreadable:
+    answer 204, sending it again would not help. Raises ValueError when `secrets` is empty: nobody could ever be believed.
     """
     if not secrets:
         raise ValueError("at least one webhook secret is needed")

@@ -1,7 +1,8 @@
 """A backend in memory, for tests: yours too, when you put the dialog into a bot of your own.
 
-Lives here: `FakeBackend`, which is `port.Backend` with the contract's meaning (it passes the same tests as the real one), the controls
-by which a test makes things happen, and `signed`, which makes a status webhook of an event. Must not live here: mail, SQL, HTTP.
+Lives here: `FakeBackend`, which is `port.Backend` with the contract's meaning (it passes the same tests as the real one), the
+controls by which a test makes things happen, and `signed`, which makes a status webhook of an event. Must not live here: mail,
+SQL, HTTP.
 
     backend = FakeBackend(on_event=tell_my_bot)  # an async function of one StatusEvent
     registration = await backend.create(new, key="k1")
@@ -15,7 +16,8 @@ import asyncio
 import itertools
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -64,12 +66,14 @@ class _Record:
 class FakeBackend:
     """Everything in memory; nothing survives it. Not for several event loops.
 
-    `clock` gives the time (UTC, aware); a test that waits moves it instead. `on_event` is called with each status event, one after
-    the other, after the request that caused it was answered, as a webhook would be: `settle` waits until all have been told.
+    `clock` gives the time (UTC, aware); a test that waits moves it instead. `on_event` is called with each status event, one
+    after the other, after the request that caused it was answered, as a webhook would be: `settle` waits until all have been
+    told.
 
-    Controls to set at any time: `down` (nothing is reached), `slow_seconds` (every answer takes that long), `lose_answers` (the request
-    is carried out and the answer lost), `mail_outcome` ("accepted" and "failed" happen by themselves; "queued" waits for `finish_mail`).
-    To look at: `mails` (registration id and address of every activation mail) and `data` (what was registered).
+    Controls to set at any time: `down` (nothing is reached), `slow_seconds` (every answer takes that long), `lose_answers` (the
+    request is carried out and the answer lost), `mail_outcome` ("accepted" and "failed" happen by themselves; "queued" waits
+    for `finish_mail`). To look at: `mails` (registration id and address of every activation mail) and `data` (what was
+    registered).
     """
 
     clock: Callable[[], datetime] = _utc_now
@@ -81,17 +85,17 @@ class FakeBackend:
     slow_seconds: float = 0.0
     mail_outcome: MailState = "accepted"
     mails: list[tuple[str, str]] = field(default_factory=list)
-    _records: dict[str, _Record] = field(default_factory=dict)
-    _keys: dict[str, tuple[object, str]] = field(default_factory=dict)
-    _failures: list[BackendError] = field(default_factory=list)
-    _pending: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    _teller: asyncio.Task[None] | None = None
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _records: dict[str, _Record] = field(init=False, default_factory=dict)
+    _keys: dict[str, tuple[object, str]] = field(init=False, default_factory=dict)
+    _failures: list[BackendError] = field(init=False, default_factory=list)
+    _pending: list[Callable[[], Awaitable[None]]] = field(init=False, default_factory=list)
+    _teller: asyncio.Task[None] | None = field(init=False, default=None)
+    _numbers: itertools.count[int] = field(init=False, default_factory=lambda: itertools.count(1))
 
     # The port
 
     async def create(self, registration: NewRegistration, *, key: str) -> Registration:
-        async with _Request(self):
+        async with self._request():
             known = self._known(key, registration)
             if known is None:
                 _check(registration)
@@ -110,11 +114,11 @@ class FakeBackend:
             return self._view(known)
 
     async def status(self, registration: str) -> Registration:
-        async with _Request(self):
+        async with self._request():
             return self._view(self._record(registration))
 
     async def resend(self, registration: str, *, key: str) -> Registration:
-        async with _Request(self):
+        async with self._request():
             known = self._known(key, ("resend", registration))
             if known is None:
                 known = self._open_record(registration)
@@ -124,7 +128,7 @@ class FakeBackend:
             return self._view(known)
 
     async def change_email(self, registration: str, email: str, *, key: str) -> Registration:
-        async with _Request(self):
+        async with self._request():
             known = self._known(key, ("email", registration, email))
             if known is None:
                 known = self._open_record(registration)
@@ -135,7 +139,7 @@ class FakeBackend:
             return self._view(known)
 
     async def withdraw(self, registration: str) -> None:
-        async with _Request(self):
+        async with self._request():
             record = self._record(registration)
             if record.state == "active":
                 raise RegistrationClosed("closed")
@@ -185,6 +189,21 @@ class FakeBackend:
                     self._teller = None
 
     # Inside
+
+    @asynccontextmanager
+    async def _request(self) -> AsyncIterator[None]:
+        """A request on its way: it may not arrive, may take its time, and its answer may get lost."""
+        if self.slow_seconds:
+            await asyncio.sleep(self.slow_seconds)
+        if self.down:
+            raise BackendUnreachable
+        if self._failures:
+            raise self._failures.pop(0)
+        try:
+            yield
+        finally:
+            if self.lose_answers:
+                raise BackendUnreachable from None
 
     def _known(self, key: str, body: object) -> _Record | None:
         if key not in self._keys:
@@ -268,25 +287,6 @@ class FakeBackend:
             link_expires_at=record.link_expires_at,
             resend_available_at=record.resend_available_at,
         )
-
-
-@dataclass(slots=True)
-class _Request:
-    """One request on its way: it may not arrive, may take its time, and its answer may get lost."""
-
-    backend: FakeBackend
-
-    async def __aenter__(self) -> None:
-        if self.backend.slow_seconds:
-            await asyncio.sleep(self.backend.slow_seconds)
-        if self.backend.down:
-            raise BackendUnreachable
-        if self.backend._failures:
-            raise self.backend._failures.pop(0)
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if self.backend.lose_answers:
-            raise BackendUnreachable from None
 
 
 def signed(event: StatusEvent, *, secret: str, webhook_id: str, at: datetime | None = None) -> tuple[dict[str, str], bytes]:

@@ -1,7 +1,7 @@
 """What the bot tells the backend and what it hears back; the shapes of `/api/v1` and of its status events.
 
-Lives here: typed data. Must not live here: HTTP (`backend_client/client.py`). The frozen contract is `backend_client/openapi.json`.
-Times are UTC, written as RFC 3339.
+Lives here: typed data. Must not live here: HTTP (`backend_client/client.py`). The frozen contract is
+`backend_client/openapi.json`. Times are UTC, written as RFC 3339.
 """
 
 from __future__ import annotations

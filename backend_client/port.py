@@ -1,4 +1,6 @@
-"""What the bot needs of a backend. `client.py` speaks it over HTTP; `fake.py` is the same in memory, and passes the same tests."""
+"""What the bot needs of a backend. `client.py` speaks it over HTTP; `fake.py` is the same in memory, and passes the same
+tests.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ from backend_client.models import NewRegistration, Registration
 class Backend(Protocol):
     """Every method raises the errors of `backend_client/errors.py` and nothing else.
 
-    `key` is the Idempotency-Key: the same key with the same body is done once and answered the same; with another body it raises
-    KeyReused.
+    `key` is the Idempotency-Key: the same key with the same body is done once and answered the same; with another body it
+    raises KeyReused.
     """
 
     async def create(self, registration: NewRegistration, *, key: str) -> Registration:

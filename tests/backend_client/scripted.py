@@ -47,6 +47,7 @@ class Scripted:
     def __init__(self) -> None:
         self.script: list[Step] = []
         self.asked: list[Asked] = []
+        self.has_been_asked = asyncio.Event()
         self.url = ""
         self._connections = 0
 
@@ -60,6 +61,7 @@ class Scripted:
                 headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 self.asked.append(Asked(line, headers, body, connection))
+                self.has_been_asked.set()
                 match self.script.pop(0) if self.script else Reply(599):
                     case Hang():
                         await reader.read()

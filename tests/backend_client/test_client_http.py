@@ -206,8 +206,7 @@ async def test_the_callers_own_cancellation_is_a_cancellation(server: Scripted) 
     server.script = [Hang()]
     async with client_of(server) as client:
         call = asyncio.create_task(client.status("r-1"))
-        while not server.asked:
-            await asyncio.sleep(0)
+        await server.has_been_asked.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
