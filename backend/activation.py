@@ -1,0 +1,254 @@
+"""The activation link: what its page may show, and the one POST that turns a registration into an account.
+
+Lives here: looking (which changes nothing), activating, "Kirim Ulang" of the expired page, "Bukan saya". Must not live here: HTML and
+forms (`pages/`). The NIK and the e-mail are reserved here and nowhere before: two unique indexes decide between two people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backend import audit
+from backend.clock import Clock
+from backend.database import Database
+from backend.errors import Closed, LimitReached
+from backend.events import Events
+from backend.hashing import Hasher
+from backend.ids import new_id, token_hash
+from backend.links import Links
+from backend.masking import mask_email, mask_name
+from backend.passwords import PasswordRefused, broken_rules
+from backend.registrations import ERASED, Registrations
+from backend.tables import accounts, links, registrations
+from backend.vault import Vault
+
+Language = Literal["id", "en"]
+_REGISTRATION_COLUMNS = [column for column in registrations.c if column.name not in ("id", "created_at")]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLive:
+    """The link may be used. `password_context` is what the password must not contain; it stays on the server."""
+
+    full_name_masked: str
+    email_masked: str
+    expires_at: datetime
+    language: Language
+    password_context: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUsed:
+    """The account behind it is active already."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkExpired:
+    """Too old; a new one can be mailed to the same address from `resend_available_at` on (None: not any more)."""
+
+    email_masked: str
+    language: Language
+    resend_available_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUnknown:
+    """Never issued, or void; which of the two is nobody's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """The account is active."""
+
+    account_id: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class NotPossible:
+    """The NIK or the e-mail belongs to an active account already."""
+
+    language: Language
+
+
+class _NotLive(Exception):
+    """The link was used, ended or became void while the password was being hashed."""
+
+
+class Activation:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        registrations_: Registrations,
+        events: Events,
+        hasher: Hasher,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._registrations = registrations_
+        self._events = events
+        self._hasher = hasher
+        self._now = clock
+
+    async def look(self, token: str) -> LinkLive | LinkUsed | LinkExpired | LinkUnknown:
+        """What this link is now. Changes nothing, however often and by whomever it is asked."""
+        async with self._database.reading() as conn:
+            return await self._judge(conn, await self._find(conn, token))
+
+    async def activate(
+        self, token: str, password: str, *, notice_version: str, ip: str
+    ) -> Activated | LinkUsed | LinkExpired | LinkUnknown | NotPossible:
+        """Set the password and make the account; no session is opened. Raises PasswordRefused (nothing is touched) and Busy.
+
+        `notice_version` is the privacy notice that the person saw on the page; `ip`, theirs, is kept as a keyed hash in the audit.
+        """
+        found = await self.look(token)
+        if not isinstance(found, LinkLive):
+            return found
+        if broken := broken_rules(password, password, found.password_context):
+            raise PasswordRefused(broken)
+        async with self._hasher.slot():
+            # Of many who waited for a slot with the same link only one must pay for a hash.
+            found = await self.look(token)
+            if not isinstance(found, LinkLive):
+                return found
+            hashed = await self._hasher.hash(password)
+        try:
+            async with self._database.writing() as conn:
+                return Activated(await self._activate(conn, token, hashed, notice_version, ip), found.language)
+        except _NotLive:
+            return await self.look_again(token)
+        except IntegrityError:
+            return NotPossible(found.language)
+
+    async def look_again(self, token: str) -> LinkUsed | LinkExpired | LinkUnknown:
+        found = await self.look(token)
+        return LinkUnknown() if isinstance(found, LinkLive) else found
+
+    async def _activate(self, conn: AsyncConnection, token: str, hashed: str, notice_version: str, ip: str) -> str:
+        row = await self._find(conn, token)
+        if row is None:
+            raise _NotLive
+        await self._database.lock(conn, f"registration:{row.registration_id}")
+        row = await self._find(conn, token)  # as it is under the lock
+        if not isinstance(await self._judge(conn, row), LinkLive) or row is None:
+            raise _NotLive
+        now, account, registration = self._now(), new_id(), row.registration_id
+        # First the indexes decide between two people, then links are touched: the loser waits without holding what the winner voids.
+        await conn.execute(
+            accounts.insert().values(
+                id=account,
+                registration_id=registration,
+                kind=row.kind,
+                language=row.language,
+                password_hash=hashed,
+                notice_version=notice_version,
+                activated_at=now,
+                nik_index=row.nik_index,
+                phone_index=row.phone_index,
+                email_index=row.email_index,
+                **{
+                    column: self._vault.seal("accounts", column, account, self._open(row, column))
+                    for column in ("full_name", "nik", "phone", "email")
+                },
+            )
+        )
+        consumed = await conn.execute(
+            links.update()
+            .where(links.c.id == row.id, links.c.used_at.is_(None), links.c.void_at.is_(None), links.c.expires_at > now)
+            .values(used_at=now)
+        )
+        if consumed.rowcount != 1:
+            raise _NotLive
+        # The account holds the data from here on; the registration keeps the address alone, which its channel may see masked.
+        kept = {"email", "email_index"}
+        await conn.execute(
+            registrations.update()
+            .where(registrations.c.id == registration)
+            .values(status="active", closed_at=now, **{column: None for column in ERASED if column not in kept})
+        )
+        await Links.void_all(conn, links.c.registration_id == registration, now)
+        rivals = sa.select(registrations.c.id).where(
+            registrations.c.id != registration,
+            registrations.c.status.in_(("pending", "expired")),
+            sa.or_(registrations.c.nik_index == row.nik_index, registrations.c.email_index == row.email_index),
+        )
+        await Links.void_all(conn, links.c.registration_id.in_(rivals), now)
+        await self._events.happened(conn, registration, "registration.activated", "active", now)
+        facts = {
+            "account": account,
+            "notice": notice_version,
+            "origin": self._vault.index("throttle", f"address {ip}").hex()[:16],
+        }
+        await audit.record(conn, now, "person", "registration.activated", registration, **facts)
+        return account
+
+    async def resend_expired(self, token: str) -> LinkExpired | LinkUnknown | LimitReached:
+        """Do "Kirim Ulang" on the page of an expired link: a new mail, to the same address only."""
+        async with self._database.writing() as conn:
+            row = await self._find(conn, token)
+            found = await self._judge(conn, row)
+            if row is None or not isinstance(found, LinkExpired):
+                return LinkUnknown()
+            now = self._now()
+            try:
+                await self._registrations.mail_again(conn, row.registration_id, now)
+            except Closed:
+                return LinkUnknown()
+            except LimitReached as limit:
+                return limit
+            await audit.record(conn, now, "person", "registration.resent", row.registration_id)
+            resend = await self._registrations.resend_at(conn, row.registration_id)
+            return LinkExpired(found.email_masked, found.language, resend)
+
+    async def disown(self, token: str) -> bool:
+        """Do "Bukan saya": end the registration, leave the address in peace, tell the chat. False when the link cannot do that any more."""
+        async with self._database.writing() as conn:
+            row = await self._find(conn, token)
+            if row is None:
+                return False
+            await self._database.lock(conn, f"registration:{row.registration_id}")
+            row = await self._find(conn, token)
+            if row is None or not isinstance(await self._judge(conn, row), LinkLive | LinkExpired):
+                return False
+            await self._registrations.disowned(conn, row.registration_id, self._now())
+            return True
+
+    async def _find(self, conn: AsyncConnection, token: str) -> sa.Row[Any] | None:
+        return (
+            await conn.execute(
+                sa.select(links, *_REGISTRATION_COLUMNS)
+                .join(registrations, registrations.c.id == links.c.registration_id)
+                .where(links.c.token_hash == token_hash(token))
+            )
+        ).one_or_none()
+
+    async def _judge(self, conn: AsyncConnection, row: sa.Row[Any] | None) -> LinkLive | LinkUsed | LinkExpired | LinkUnknown:
+        if row is None:
+            return LinkUnknown()
+        if row.used_at is not None:
+            return LinkUsed()
+        if row.void_at is not None:
+            # A sister of the link that was used ended with it: whoever opens it is told that all is well.
+            ended_with_activation = row.status == "active" and row.void_at == row.closed_at
+            return LinkUsed() if ended_with_activation else LinkUnknown()
+        if row.status not in ("pending", "expired") or row.erased_at is not None:
+            return LinkUnknown()
+        email = self._open(row, "email")
+        if row.expires_at <= self._now():
+            resend = await self._registrations.resend_at(conn, row.registration_id)
+            return LinkExpired(mask_email(email), row.language, resend)
+        name, nik, phone = (self._open(row, column) for column in ("full_name", "nik", "phone"))
+        context = (*name.split(), email, email.partition("@")[0], nik, phone, f"0{phone[3:]}")
+        return LinkLive(mask_name(name), mask_email(email), row.expires_at, row.language, context)
+
+    def _open(self, row: sa.Row[Any], column: str) -> str:
+        return self._vault.open("registrations", column, row.registration_id, getattr(row, column))

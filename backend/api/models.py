@@ -1,0 +1,156 @@
+"""The bodies of the API, checked as strictly as the outside deserves.
+
+Lives here: shapes and limits. Must not live here: what the fields mean to a person; the chat has already asked and confirmed.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from backend.events import EventType, Status
+from backend.registrations import NewRegistration, RegistrationView
+
+_UNSEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+_JOINERS = {"\u200c", "\u200d"}
+
+
+def _name(value: str) -> str:
+    # The name becomes the salutation of a mail to whoever owns the address: it must not carry a link or hidden characters there.
+    if any(unicodedata.category(char) in _UNSEEN and char not in _JOINERS for char in value):
+        raise PydanticCustomError("characters", "contains characters that cannot be seen")
+    if "://" in value or "www." in value.casefold():
+        raise PydanticCustomError("link", "contains a web address")
+    if not any(char.isalpha() for char in value):
+        raise PydanticCustomError("letters", "has no letters")
+    return value.strip()
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise PydanticCustomError("email", "is not an e-mail address") from None
+
+
+def _past(value: datetime) -> datetime:
+    if value > datetime.now(UTC) + timedelta(hours=1):
+        raise PydanticCustomError("future", "lies in the future")
+    return value
+
+
+Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_email)]
+Name = Annotated[str, Field(min_length=1, max_length=150), AfterValidator(_name)]
+Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=False, hide_input_in_errors=True)
+
+
+class ConsentIn(Body):
+    """Which privacy notice was agreed to in the chat, and when."""
+
+    notice_version: Annotated[str, Field(min_length=1, max_length=40)]
+    given_at: Annotated[AwareDatetime, AfterValidator(_past)]
+
+
+class RegistrationIn(Body):
+    """A complete registration. `phone` is E.164; `reference` is opaque here and comes back in every event."""
+
+    kind: Word
+    full_name: Name
+    nik: Annotated[str, Field(pattern=r"^[0-9]{16}$")]
+    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+    email: Email
+    language: Literal["id", "en"]
+    channel: Word
+    reference: Annotated[str, Field(min_length=1, max_length=200)]
+    consent: ConsentIn
+
+    def registration(self) -> NewRegistration:
+        return NewRegistration(
+            kind=self.kind,
+            full_name=self.full_name,
+            nik=self.nik,
+            phone=self.phone,
+            email=self.email,
+            language=self.language,
+            channel=self.channel,
+            reference=self.reference,
+            notice_version=self.consent.notice_version,
+            consent_at=self.consent.given_at.astimezone(UTC),
+        )
+
+
+class EmailIn(Body):
+    """Where the activation mail is to go instead."""
+
+    email: Email
+
+
+class MailOut(BaseModel):
+    """The newest activation mail; `accepted_at` is when the mail server took it."""
+
+    state: Literal["queued", "accepted", "failed"]
+    accepted_at: datetime | None = None
+
+
+class RegistrationOut(BaseModel):
+    """A registration as its channel may see it: no NIK, no phone, no name, the address masked."""
+
+    id: str
+    status: Status
+    email_masked: str
+    created_at: datetime
+    mail: MailOut
+    link_expires_at: datetime | None = None
+    resend_available_at: datetime | None = None
+
+    @classmethod
+    def of(cls, view: RegistrationView) -> RegistrationOut:
+        return cls(
+            id=view.id,
+            status=view.status,
+            email_masked=view.email_masked,
+            created_at=view.created_at,
+            mail=MailOut(state=view.mail_state, accepted_at=view.mail_accepted_at),
+            link_expires_at=view.link_expires_at,
+            resend_available_at=view.resend_available_at,
+        )
+
+
+class FieldErrorOut(BaseModel):
+    field: str
+    code: str
+
+
+class ProblemOut(BaseModel):
+    """An error (RFC 9457). `code` is stable: unauthorized, invalid, not_found, key_reused, closed, limit, busy, unavailable."""
+
+    title: str
+    status: int
+    code: str
+    type: str = "about:blank"
+    detail: str = ""
+    errors: list[FieldErrorOut] = []
+
+
+class EventDataOut(BaseModel):
+    registration_id: str
+    reference: str
+    status: Status
+    email_masked: str
+
+
+class StatusEventOut(BaseModel):
+    """The body of a status webhook, signed by the Standard Webhooks rules; `timestamp` is when it happened."""
+
+    type: EventType
+    timestamp: datetime
+    data: EventDataOut

@@ -1,0 +1,93 @@
+"""The addresses of the API: from HTTP to the service and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi.security import HTTPBearer
+
+from backend.api.models import EmailIn, ProblemOut, RegistrationIn, RegistrationOut
+from backend.api.problems import MEDIA_TYPE
+from backend.registrations import Caller
+
+if TYPE_CHECKING:
+    from backend.registrations import Registrations
+
+# Only so that the contract names it: the key itself is checked before any route (`guard.py`).
+_BEARER = HTTPBearer(auto_error=False, description="One of the operator's API keys")
+
+Key = Annotated[
+    str,
+    Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Once per intention; repeat it on a retry"),
+]
+Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,64}$")]
+
+_SAYS = {
+    401: "No valid API key (unauthorized)",
+    404: "No such registration (not_found)",
+    409: "Idempotency-Key of another request (key_reused), or the registration is over (closed)",
+    413: "Body over 64 KiB (invalid)",
+    422: "The request breaks the contract (invalid); `errors` says where",
+    429: "Too many mails (limit); Retry-After says when",
+    503: "Not well (unavailable) or too much at once (busy); Retry-After says when",
+}
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    schema = {"schema": {"$ref": f"#/components/schemas/{ProblemOut.__name__}"}}
+    return {status: {"description": _SAYS[status], "content": {MEDIA_TYPE: schema}} for status in statuses}
+
+
+def _caller(request: Request, key: str) -> Caller:
+    return Caller(api_key=request.state.api_key, key=key)
+
+
+def router(registrations: Registrations) -> APIRouter:
+    """The routes, bound to this backend's registrations."""
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(_BEARER)])
+
+    @api.post(
+        "/registrations", status_code=202, operation_id="createRegistration", responses=_problems(401, 409, 413, 422, 429, 503)
+    )
+    async def create(body: RegistrationIn, request: Request, key: Key) -> RegistrationOut:
+        """Take a registration and mail its activation link. New, known and mismatching data are answered alike."""
+        return RegistrationOut.of(await registrations.create(body.registration(), _caller(request, key)))
+
+    @api.get("/registrations/{registration}", operation_id="getRegistration", responses=_problems(401, 404, 422, 503))
+    async def status(registration: Id) -> RegistrationOut:
+        """Its state now."""
+        return RegistrationOut.of(await registrations.status(registration))
+
+    @api.post(
+        "/registrations/{registration}/resend",
+        status_code=202,
+        operation_id="resendActivation",
+        responses=_problems(401, 404, 409, 422, 429, 503),
+    )
+    async def resend(registration: Id, request: Request, key: Key) -> RegistrationOut:
+        """Mail a new link to the same address; an expired registration comes back to life."""
+        return RegistrationOut.of(await registrations.resend(registration, _caller(request, key)))
+
+    @api.put(
+        "/registrations/{registration}/email",
+        status_code=202,
+        operation_id="changeEmail",
+        responses=_problems(401, 404, 409, 413, 422, 429, 503),
+    )
+    async def change_email(registration: Id, body: EmailIn, request: Request, key: Key) -> RegistrationOut:
+        """Void every link and mail a new one to another address."""
+        return RegistrationOut.of(await registrations.change_email(registration, body.email, _caller(request, key)))
+
+    @api.delete(
+        "/registrations/{registration}",
+        status_code=204,
+        operation_id="withdrawRegistration",
+        responses=_problems(401, 404, 409, 422, 503),
+    )
+    async def withdraw(registration: Id, request: Request) -> Response:
+        """Void the links and erase the data of a registration that is not active. Twice is no error."""
+        await registrations.withdraw(registration, request.state.api_key)
+        return Response(status_code=204)
+
+    return api

@@ -1,0 +1,42 @@
+"""Why the backend says no, as types; `api/problems.py` turns each into its HTTP answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+
+class Refused(Exception):
+    """Something asked for is not done."""
+
+
+class NotFound(Refused):
+    """There is no such registration."""
+
+
+class KeyReused(Refused):
+    """The Idempotency-Key came before, with another request."""
+
+
+class Closed(Refused):
+    """The registration is active, withdrawn or erased, so this can no longer be done to it."""
+
+
+@dataclass
+class Later(Refused):
+    """Not now: `retry_after` whole seconds must pass first (always at least one)."""
+
+    retry_after: int
+
+    @classmethod
+    def after(cls, seconds: float) -> Self:
+        return cls(max(1, math.ceil(seconds)))
+
+
+class LimitReached(Later):
+    """A budget of mails is used up."""
+
+
+class Busy(Later):
+    """Too many passwords are being hashed at once."""

@@ -1,0 +1,93 @@
+"""The webhook job: tells one status event to the bot, signed by the Standard Webhooks rules, until it is taken.
+
+Lives here: the body, the signature, and what the receiver's answer means. Must not live here: when an event is due (`events.py`).
+The event's id is its webhook-id in every attempt, so the receiver can say it once.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import sqlalchemy as sa
+import structlog
+from standardwebhooks import Webhook
+
+from backend.clock import Clock
+from backend.config import BackendConfig
+from backend.database import Database
+from backend.jobs import Again
+from backend.masking import mask_email
+from backend.tables import events, registrations
+from backend.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+
+class StatusWebhook:
+    """Needs `status_webhook_url` and at least one secret; `client` is the process's one HTTP client."""
+
+    def __init__(
+        self, config: BackendConfig, database: Database, vault: Vault, client: httpx2.AsyncClient, clock: Clock
+    ) -> None:
+        self._url = config.status_webhook_url
+        self._backoff = config.timings.hook_backoff
+        self._timeout = config.timings.hook_timeout
+        self._signer = Webhook(config.status_webhook_secrets[0])
+        self._database = database
+        self._vault = vault
+        self._client = client
+        self._now = clock
+
+    async def deliver(self, event: str, attempt: int) -> Again | None:
+        """The handler of the webhook job."""
+        async with self._database.reading() as conn:
+            found = await conn.execute(
+                sa.select(events, registrations.c.reference, registrations.c.email)
+                .join(registrations, registrations.c.id == events.c.registration_id)
+                .where(events.c.id == event, events.c.delivered_at.is_(None), events.c.abandoned_at.is_(None))
+            )
+            row = found.one_or_none()
+        if row is None:
+            return None
+        answer = await self._post(event, self._body(row))
+        if isinstance(answer, int) and 200 <= answer < 300:
+            await self._close(event, delivered_at=self._now())
+            return None
+        if answer == httpx2.codes.GONE or attempt > len(self._backoff):
+            log.error("hook.abandoned", event_id=event, attempt=attempt, answer=answer)
+            await self._close(event, abandoned_at=self._now())
+            return None
+        log.warning("hook.deferred", event_id=event, attempt=attempt, answer=answer)
+        return Again(self._backoff[attempt - 1])
+
+    def _body(self, row: sa.Row[Any]) -> str:
+        email = row.email and mask_email(self._vault.open("registrations", "email", row.registration_id, row.email))
+        data = {
+            "registration_id": row.registration_id,
+            "reference": row.reference,
+            "status": row.status,
+            "email_masked": email or "",
+        }
+        return json.dumps({"type": row.type, "timestamp": row.at.isoformat().replace("+00:00", "Z"), "data": data})
+
+    async def _post(self, event: str, body: str) -> int | str:
+        """The status code, or the kind of failure when there was none."""
+        at = datetime.now(UTC)  # the receiver compares it with its own clock, so it is the real time whatever `clock` says
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": event,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": self._signer.sign(event, at, body),
+        }
+        try:
+            answer = await self._client.post(self._url, content=body, headers=headers, timeout=self._timeout)
+        except httpx2.HTTPError as error:
+            return type(error).__name__
+        return answer.status_code
+
+    async def _close(self, event: str, **values: datetime) -> None:
+        async with self._database.writing() as conn:
+            await conn.execute(events.update().where(events.c.id == event).values(**values))

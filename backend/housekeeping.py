@@ -1,0 +1,41 @@
+"""What is thrown away once a day: ended sessions, old keys and delays, and the records of finished jobs.
+
+Must not live here: erasing registrations; each has its own timer (`registrations.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+from backend.clock import Clock
+from backend.config import BackendConfig
+from backend.database import Database
+from backend.jobs import Again, Jobs
+from backend.tables import account_sessions, idempotency, login_throttle, suppressions
+
+TIDY: Final = "tidy_up"
+DAY: Final = timedelta(days=1)
+KEYS_KEPT: Final = timedelta(days=30)
+JOBS_KEPT: Final = timedelta(days=7)
+
+
+class Housekeeping:
+    def __init__(self, config: BackendConfig, database: Database, jobs: Jobs, clock: Clock) -> None:
+        self._session_life = config.timings.session_life
+        self._database = database
+        self._jobs = jobs
+        self._now = clock
+
+    async def tidy(self, day: str, _attempt: int) -> Again | None:
+        """The handler of one day's job; it asks for the next day's."""
+        now = self._now()
+        async with self._database.writing() as conn:
+            await conn.execute(account_sessions.delete().where(account_sessions.c.created_at < now - self._session_life))
+            await conn.execute(idempotency.delete().where(idempotency.c.created_at < now - KEYS_KEPT))
+            await conn.execute(login_throttle.delete().where(login_throttle.c.failed_at < now - DAY))
+            await conn.execute(suppressions.delete().where(suppressions.c.until < now))
+            tomorrow = date.fromisoformat(day) + DAY
+            await self._jobs.enqueue(conn, TIDY, tomorrow.isoformat(), delay=DAY.total_seconds())
+        await self._jobs.forget(now - JOBS_KEPT)
+        return None

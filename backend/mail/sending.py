@@ -1,0 +1,171 @@
+"""The mail job: writes the one mail of a `mails` row, hands it to the mail server and records that it was taken.
+
+Lives here: which mail is due (an activation, "you are registered already", or none because the address is suppressed), and what follows
+from the server's answer. Must not live here: SMTP (`smtp.py`), words (`render.py`, templates). If the process dies after the server took
+the mail and before that was recorded, the same bytes are sent once more, with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, formataddr, parseaddr
+from typing import Any, Literal
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backend import audit
+from backend.clock import Clock
+from backend.config import BackendConfig
+from backend.database import Database
+from backend.events import Events, EventType
+from backend.ids import activation_link
+from backend.jobs import Again, pick
+from backend.mail.render import RenderedMail, render_activation, render_already_registered
+from backend.mail.smtp import NotNow, Refused, Smtp
+from backend.tables import accounts, links, mails, registrations, suppressions
+from backend.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+Kind = Literal["activation", "already", "suppressed"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A mail that is to be sent now."""
+
+    kind: Kind
+    row: sa.Row[Any]
+
+
+class Mailer:
+    def __init__(
+        self, config: BackendConfig, database: Database, vault: Vault, events: Events, smtp: Smtp, clock: Clock
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._vault = vault
+        self._events = events
+        self._smtp = smtp
+        self._now = clock
+
+    async def send(self, mail: str, attempt: int) -> Again | None:
+        """The handler of the mail job."""
+        async with self._database.reading() as conn:
+            due = await self._due(conn, mail)
+        if due is None:
+            return None
+        if due.row.token is None or due.row.void_at is not None or due.row.status != "pending":
+            await self._fail(due.row, "obsolete", told=False)
+            return None
+        if due.row.expires_at <= self._now():
+            await self._fail(due.row, "expired", told=True)
+            return None
+        try:
+            if due.kind != "suppressed":
+                await self._smtp.send(self._message(due))
+        except NotNow as error:
+            log.warning("mail.deferred", mail=mail, attempt=attempt, why=error.why)
+            return Again(pick(self._config.timings.mail_backoff, attempt))
+        except Refused as error:
+            await self._fail(due.row, f"refused {error.code}", told=True)
+            return None
+        await self._accepted(due)
+        return None
+
+    async def _due(self, conn: AsyncConnection, mail: str) -> _Due | None:
+        found = await conn.execute(
+            sa.select(
+                mails,
+                links.c.expires_at,
+                links.c.void_at,
+                registrations.c.status,
+                registrations.c.language,
+                registrations.c.full_name,
+                registrations.c.email,
+                registrations.c.nik_index,
+                registrations.c.email_index,
+            )
+            .join(links, links.c.id == mails.c.link_id)
+            .join(registrations, registrations.c.id == mails.c.registration_id)
+            .where(mails.c.id == mail, mails.c.state == "queued")
+        )
+        row = found.one_or_none()
+        if row is None:
+            return None
+        return _Due(await self._kind(conn, row), row)
+
+    async def _kind(self, conn: AsyncConnection, row: sa.Row[Any]) -> Kind:
+        suppressed = sa.select(suppressions.c.until).where(
+            suppressions.c.email_index == row.recipient_index, suppressions.c.until > self._now()
+        )
+        if (await conn.execute(suppressed)).first() is not None:
+            return "suppressed"
+        known = sa.select(accounts.c.id).where(
+            sa.or_(accounts.c.nik_index == row.nik_index, accounts.c.email_index == row.email_index)
+        )
+        return "activation" if (await conn.execute(known)).first() is None else "already"
+
+    def _message(self, due: _Due) -> EmailMessage:
+        row = due.row
+        name = self._vault.open("registrations", "full_name", row.registration_id, row.full_name)
+        if due.kind == "activation":
+            rendered = render_activation(
+                language=row.language,
+                full_name=name,
+                link=activation_link(self._config.public_url, self._vault.open("mails", "token", row.id, row.token)),
+                expires_at=row.expires_at,
+                config=self._config,
+            )
+        else:
+            rendered = render_already_registered(language=row.language, full_name=name, config=self._config)
+        to = self._vault.open("registrations", "email", row.registration_id, row.email)
+        return compose(rendered, sender=self._config, to=to, message_id=row.message_id, at=row.queued_at)
+
+    async def _accepted(self, due: _Due) -> None:
+        row, now = due.row, self._now()
+        async with self._database.writing() as conn:
+            changed = await conn.execute(
+                mails.update()
+                .where(mails.c.id == row.id, mails.c.state == "queued")
+                .values(state="accepted", accepted_at=now, token=None, kind=due.kind)
+            )
+            if changed.rowcount == 1:
+                await self._tell(conn, row, "registration.mailed", now)
+
+    async def _fail(self, row: sa.Row[Any], reason: str, *, told: bool) -> None:
+        now = self._now()
+        async with self._database.writing() as conn:
+            changed = await conn.execute(
+                mails.update()
+                .where(mails.c.id == row.id, mails.c.state == "queued")
+                .values(state="failed", token=None, reason=reason)
+            )
+            if changed.rowcount == 1 and told:
+                log.error("mail.failed", mail=row.id, reason=reason)
+                await self._tell(conn, row, "registration.mail_failed", now)
+
+    async def _tell(self, conn: AsyncConnection, row: sa.Row[Any], what: EventType, now: datetime) -> None:
+        status = await conn.scalar(sa.select(registrations.c.status).where(registrations.c.id == row.registration_id))
+        await self._events.happened(conn, row.registration_id, what, status or "pending", now)
+        await audit.record(conn, now, "system", what, row.registration_id, mail=row.id)
+
+
+def compose(rendered: RenderedMail, *, sender: BackendConfig, to: str, message_id: str, at: datetime) -> EmailMessage:
+    """The message with both its parts. The same input gives the same bytes, so that a mail sent twice is one mail to the reader."""
+    message = EmailMessage()
+    name, address = parseaddr(sender.mail_from)
+    message["From"] = formataddr((name or sender.operator_name, address))
+    message["To"] = to
+    message["Subject"] = rendered.subject
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = message_id
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(rendered.text)
+    message.add_alternative(rendered.html, subtype="html")
+    message.set_boundary(f"=_{message_id.strip('<>').partition('@')[0]}")
+    return message

@@ -1,0 +1,334 @@
+"""Registrations as their channel sees them: take one, tell its state, mail again, move to another address, withdraw, expire, erase.
+
+Lives here: the rules of a registration until it is active. Must not live here: HTTP (`api/`), the activation page (`activation.py`).
+Nothing here asks whether the e-mail or NIK already has an account: that is decided where the mail is written (`mail/sending.py`), so
+that the answer, its time and its limits are the same for everybody.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backend import audit
+from backend.budgets import free_at
+from backend.clock import Clock
+from backend.config import BackendConfig
+from backend.database import Database
+from backend.errors import Closed, KeyReused, LimitReached, NotFound
+from backend.events import Events, Status
+from backend.ids import new_id
+from backend.jobs import Again
+from backend.links import Links, newest_expiry
+from backend.masking import mask_email
+from backend.tables import idempotency, links, mails, registrations, suppressions
+from backend.vault import Vault
+
+ERASED = dict.fromkeys(("full_name", "nik", "nik_index", "phone", "phone_index", "email", "email_index"))
+"""What is written over a registration's personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRegistration:
+    """A complete registration; `phone` is E.164, `reference` means something to the channel only."""
+
+    kind: str
+    full_name: str
+    nik: str
+    phone: str
+    email: str
+    language: Literal["id", "en"]
+    channel: str
+    reference: str
+    notice_version: str
+    consent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls the API (the id of its key, never the key) and with which Idempotency-Key."""
+
+    api_key: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationView:
+    """A registration as its channel may see it. `resend_available_at` is None when nothing will be mailed any more."""
+
+    id: str
+    status: Status
+    email_masked: str
+    created_at: datetime
+    mail_state: Literal["queued", "accepted", "failed"]
+    mail_accepted_at: datetime | None
+    link_expires_at: datetime | None
+    resend_available_at: datetime | None
+
+
+class Registrations:
+    def __init__(
+        self, config: BackendConfig, database: Database, vault: Vault, links_: Links, events: Events, clock: Clock
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._vault = vault
+        self._links = links_
+        self._events = events
+        self._now = clock
+
+    async def create(self, new: NewRegistration, caller: Caller) -> RegistrationView:
+        """Take it and mail its link. Raises KeyReused, LimitReached."""
+        body = json.dumps([getattr(new, field) for field in new.__slots__], default=datetime.isoformat)
+        async with self._database.writing() as conn:
+            fingerprint = self._fingerprint("create", body)
+            if (known := await self._said_before(conn, caller, fingerprint)) is not None:
+                return await self._view(conn, known)
+            now = self._now()
+            recipient = self._vault.index("email", new.email)
+            await self._spend(conn, None, recipient, now)
+            registration = new_id()
+            await conn.execute(
+                registrations.insert().values(
+                    id=registration,
+                    status="pending",
+                    kind=new.kind,
+                    language=new.language,
+                    channel=new.channel,
+                    reference=new.reference,
+                    full_name=self._vault.seal("registrations", "full_name", registration, new.full_name),
+                    nik=self._vault.seal("registrations", "nik", registration, new.nik),
+                    nik_index=self._vault.index("nik", new.nik),
+                    phone=self._vault.seal("registrations", "phone", registration, new.phone),
+                    phone_index=self._vault.index("phone", new.phone),
+                    email=self._vault.seal("registrations", "email", registration, new.email),
+                    email_index=recipient,
+                    notice_version=new.notice_version,
+                    consent_at=new.consent_at,
+                    created_at=now,
+                )
+            )
+            await self._links.issue(conn, registration, recipient, now)
+            await self._remember(conn, caller, fingerprint, registration, now)
+            await audit.record(conn, now, f"api:{caller.api_key}", "registration.created", registration, channel=new.channel)
+            return await self._view(conn, registration)
+
+    async def status(self, registration: str) -> RegistrationView:
+        """Raises NotFound."""
+        async with self._database.reading() as conn:
+            return await self._view(conn, registration)
+
+    async def resend(self, registration: str, caller: Caller) -> RegistrationView:
+        """Mail a new link to the same address. Raises NotFound, Closed, KeyReused, LimitReached."""
+        async with self._database.writing() as conn:
+            fingerprint = self._fingerprint("resend", registration)
+            if await self._said_before(conn, caller, fingerprint) is None:
+                now = self._now()
+                await self.mail_again(conn, registration, now)
+                await self._remember(conn, caller, fingerprint, registration, now)
+                await audit.record(conn, now, f"api:{caller.api_key}", "registration.resent", registration)
+            return await self._view(conn, registration)
+
+    async def mail_again(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
+        """A new link to the same address; also the way of an expired registration back. Raises NotFound, Closed, LimitReached."""
+        row = await self._open(conn, registration)
+        await self._spend(conn, registration, row.email_index, now)
+        await conn.execute(registrations.update().where(registrations.c.id == registration).values(status="pending"))
+        await self._links.issue(conn, registration, row.email_index, now)
+
+    async def change_email(self, registration: str, email: str, caller: Caller) -> RegistrationView:
+        """Void all links and mail a new one to another address, at once. Raises NotFound, Closed, KeyReused, LimitReached."""
+        async with self._database.writing() as conn:
+            fingerprint = self._fingerprint("email", f"{registration} {email}")
+            if await self._said_before(conn, caller, fingerprint) is None:
+                now = self._now()
+                recipient = self._vault.index("email", email)
+                await self._open(conn, registration)
+                await self._spend(conn, registration, recipient, now, cooldown=False)
+                await self._links.void_all(conn, links.c.registration_id == registration, now)
+                await conn.execute(
+                    registrations.update()
+                    .where(registrations.c.id == registration)
+                    .values(
+                        status="pending",
+                        email=self._vault.seal("registrations", "email", registration, email),
+                        email_index=recipient,
+                    )
+                )
+                await self._links.issue(conn, registration, recipient, now)
+                await self._remember(conn, caller, fingerprint, registration, now)
+                await audit.record(conn, now, f"api:{caller.api_key}", "registration.email_changed", registration)
+            return await self._view(conn, registration)
+
+    async def withdraw(self, registration: str, api_key: str) -> None:
+        """Void the links and erase the data; the caller knows, so no event tells it. Raises NotFound, Closed (active)."""
+        async with self._database.writing() as conn:
+            await self._database.lock(conn, _lock(registration))
+            row = await self._row(conn, registration)
+            if row.status == "active":
+                raise Closed
+            if row.status != "withdrawn":
+                now = self._now()
+                await self.end(conn, registration, "withdrawn", now)
+                await audit.record(conn, now, f"api:{api_key}", "registration.withdrawn", registration)
+
+    async def disowned(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
+        """Do what "Bukan saya" asks: the address is not the person's, is left in peace, and the chat is told."""
+        row = await self._row(conn, registration)
+        await self._database.lock(conn, _recipient(row.email_index))
+        until = now + self._config.timings.suppress_for
+        await conn.execute(suppressions.delete().where(suppressions.c.email_index == row.email_index))
+        await conn.execute(suppressions.insert().values(email_index=row.email_index, since=now, until=until))
+        await self.end(conn, registration, "withdrawn", now)
+        await self._events.happened(conn, registration, "registration.withdrawn", "withdrawn", now)
+        await audit.record(conn, now, "person", "registration.disowned", registration)
+
+    async def end(self, conn: AsyncConnection, registration: str, status: Status, now: datetime) -> None:
+        """Void every link, stop its mails and erase the personal data."""
+        await self._links.void_all(conn, links.c.registration_id == registration, now)
+        await conn.execute(mails.update().where(mails.c.registration_id == registration).values(token=None))
+        await conn.execute(
+            registrations.update()
+            .where(registrations.c.id == registration)
+            .values(status=status, closed_at=now, erased_at=now, **ERASED)
+        )
+
+    async def expire(self, link: str, _attempt: int) -> Again | None:
+        """The timer of a link: when it was the last one, the registration is expired and the chat is told."""
+        async with self._database.writing() as conn:
+            registration, row = await self._of_link(conn, link)
+            now = self._now()
+            expiry = await newest_expiry(conn, registration)
+            if row.status != "pending" or expiry is None:
+                return None
+            if expiry > now:
+                # Another link took over and has its own timer; this one is asked again only if it was merely early.
+                return Again((expiry - now).total_seconds()) if await self._is_newest(conn, link, registration) else None
+            await conn.execute(registrations.update().where(registrations.c.id == registration).values(status="expired"))
+            await self._events.happened(conn, registration, "registration.expired", "expired", now)
+            await audit.record(conn, now, "system", "registration.expired", registration)
+        return None
+
+    async def purge(self, link: str, _attempt: int) -> Again | None:
+        """The last timer of a link: a registration that nobody activated is erased."""
+        async with self._database.writing() as conn:
+            registration, row = await self._of_link(conn, link)
+            now = self._now()
+            expiry = await newest_expiry(conn, registration)
+            if row.status not in ("pending", "expired") or row.erased_at is not None or expiry is None:
+                return None
+            due = expiry + self._config.timings.purge_after
+            if due > now:
+                return Again((due - now).total_seconds()) if await self._is_newest(conn, link, registration) else None
+            await self.end(conn, registration, "expired", now)
+            await audit.record(conn, now, "system", "registration.purged", registration)
+        return None
+
+    async def resend_at(self, conn: AsyncConnection, registration: str) -> datetime | None:
+        """When the next mail may go to the same address; None when there is nothing left to mail."""
+        row = await self._row(conn, registration)
+        if row.email_index is None or row.status not in ("pending", "expired"):
+            return None
+        return await free_at(
+            conn, registration=registration, recipient=row.email_index, cooldown=self._cooldown, now=row.created_at
+        )
+
+    @property
+    def _cooldown(self) -> timedelta:
+        return timedelta(seconds=self._config.resend_cooldown_seconds)
+
+    async def _spend(
+        self, conn: AsyncConnection, registration: str | None, recipient: bytes, now: datetime, *, cooldown: bool = True
+    ) -> None:
+        await self._database.lock(conn, _recipient(recipient))
+        wait = self._cooldown if cooldown else timedelta(0)
+        free = await free_at(conn, registration=registration, recipient=recipient, cooldown=wait, now=now)
+        if free > now:
+            raise LimitReached.after((free - now).total_seconds())
+
+    async def _row(self, conn: AsyncConnection, registration: str) -> sa.Row[Any]:
+        row = (await conn.execute(registrations.select().where(registrations.c.id == registration))).one_or_none()
+        if row is None:
+            raise NotFound
+        return row
+
+    async def _open(self, conn: AsyncConnection, registration: str) -> sa.Row[Any]:
+        await self._database.lock(conn, _lock(registration))
+        row = await self._row(conn, registration)
+        if row.status not in ("pending", "expired") or row.erased_at is not None:
+            raise Closed
+        return row
+
+    async def _of_link(self, conn: AsyncConnection, link: str) -> tuple[str, sa.Row[Any]]:
+        registration: str = (await conn.execute(sa.select(links.c.registration_id).where(links.c.id == link))).scalar_one()
+        await self._database.lock(conn, _lock(registration))
+        return registration, await self._row(conn, registration)
+
+    async def _is_newest(self, conn: AsyncConnection, link: str, registration: str) -> bool:
+        newest = sa.select(links.c.id).where(links.c.registration_id == registration)
+        return await conn.scalar(newest.order_by(links.c.expires_at.desc(), links.c.id).limit(1)) == link
+
+    def _fingerprint(self, what: str, body: str) -> bytes:
+        # Keyed: a plain hash of a body would let whoever reads the table test guesses of its personal data.
+        return self._vault.index("idempotency", f"{what} {body}")
+
+    async def _said_before(self, conn: AsyncConnection, caller: Caller, fingerprint: bytes) -> str | None:
+        await self._database.lock(conn, f"idempotency:{caller.api_key}:{caller.key}")
+        known = (
+            await conn.execute(
+                sa.select(idempotency.c.registration_id, idempotency.c.fingerprint).where(
+                    idempotency.c.api_key == caller.api_key, idempotency.c.key == caller.key
+                )
+            )
+        ).one_or_none()
+        if known is None:
+            return None
+        if bytes(known.fingerprint) != fingerprint:
+            raise KeyReused
+        found: str = known.registration_id
+        return found
+
+    @staticmethod
+    async def _remember(conn: AsyncConnection, caller: Caller, fingerprint: bytes, registration: str, now: datetime) -> None:
+        await conn.execute(
+            idempotency.insert().values(
+                api_key=caller.api_key, key=caller.key, fingerprint=fingerprint, registration_id=registration, created_at=now
+            )
+        )
+
+    async def _view(self, conn: AsyncConnection, registration: str) -> RegistrationView:
+        row = await self._row(conn, registration)
+        mail = (
+            await conn.execute(
+                sa.select(mails.c.state, mails.c.accepted_at)
+                .where(mails.c.registration_id == registration)
+                .order_by(mails.c.queued_at.desc(), mails.c.id)
+                .limit(1)
+            )
+        ).one()
+        return RegistrationView(
+            id=registration,
+            status=row.status,
+            email_masked="" if row.email is None else mask_email(self.email_of(registration, row.email)),
+            created_at=row.created_at,
+            mail_state=mail.state,
+            mail_accepted_at=mail.accepted_at,
+            link_expires_at=await newest_expiry(conn, registration) if row.status in ("pending", "expired") else None,
+            resend_available_at=await self.resend_at(conn, registration),
+        )
+
+    def email_of(self, registration: str, sealed: bytes) -> str:
+        return self._vault.open("registrations", "email", registration, sealed)
+
+
+def _lock(registration: str) -> str:
+    return f"registration:{registration}"
+
+
+def _recipient(index: bytes) -> str:
+    return f"recipient:{bytes(index).hex()}"

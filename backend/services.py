@@ -1,0 +1,98 @@
+"""The backend, built: its services wired to one database, one keyring and the durable engine.
+
+Lives here: construction and order of start and stop; the one place that knows all of them. Must not live here: HTTP (`app.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx2
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.accounts import Accounts
+from backend.activation import Activation
+from backend.clock import Clock, utc_now
+from backend.config import BackendConfig
+from backend.database import Database, only_process
+from backend.events import DELIVER, Events
+from backend.hashing import Hasher
+from backend.hooks import StatusWebhook
+from backend.housekeeping import TIDY, Housekeeping
+from backend.jobs import Jobs
+from backend.links import EXPIRE, PURGE, SEND_MAIL, Links
+from backend.mail.sending import Mailer
+from backend.mail.smtp import Smtp
+from backend.migrations import migrate, require_current
+from backend.registrations import Registrations
+from backend.vault import Keyring, Vault
+
+Role = Literal["all", "web", "worker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What pages and API are given."""
+
+    config: BackendConfig
+    database: Database
+    jobs: Jobs
+    registrations: Registrations
+    activation: Activation
+    accounts: Accounts
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self.database.engine
+
+    async def ready(self) -> None:
+        """Returns when the database answers; raises what it raises."""
+        async with self.database.reading() as conn:
+            await conn.execute(sa.text("SELECT 1"))
+
+
+@asynccontextmanager
+async def open_backend(
+    config: BackendConfig, keyring: Keyring, *, role: Role, clock: Clock = utc_now
+) -> AsyncIterator[Backend]:
+    """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them.
+
+    SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
+    (raises SchemaOutdated).
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(only_process(config.database_url))
+        database = Database(config.database_url)
+        stack.push_async_callback(database.close)
+        if database.sqlite:
+            migrate(config.database_url)
+        else:
+            async with database.reading() as conn:
+                await conn.run_sync(require_current)
+        # No proxy of the environment and no redirect: where events go is the operator's word alone.
+        client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, follow_redirects=False))
+        jobs = Jobs(database, config.database_url)
+        stack.push_async_callback(jobs.close)
+        vault, hasher = Vault(keyring), Hasher()
+        events = Events(jobs, told=bool(config.status_webhook_url))
+        links = Links(config, vault, jobs)
+        registrations = Registrations(config, database, vault, links, events, clock)
+        activation = Activation(database, vault, registrations, events, hasher, clock)
+        accounts = Accounts(config, database, vault, hasher, clock)
+
+        mailer = Mailer(config, database, vault, events, Smtp.parse(config.smtp_url, config.timings.smtp_timeout), clock)
+        jobs.handle(SEND_MAIL, mailer.send, queue="mail")
+        jobs.handle(EXPIRE, registrations.expire, queue="timers")
+        jobs.handle(PURGE, registrations.purge, queue="timers")
+        jobs.handle(TIDY, Housekeeping(config, database, jobs, clock).tidy, queue="timers")
+        if config.status_webhook_url:
+            jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock).deliver, queue="hooks")
+        if role != "web":
+            await jobs.start()
+            async with database.writing() as conn:
+                await jobs.enqueue(conn, TIDY, clock().date().isoformat())
+        yield Backend(config, database, jobs, registrations, activation, accounts)

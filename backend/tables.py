@@ -1,0 +1,168 @@
+"""The tables of the accounts' database.
+
+Lives here: names, types, what is unique. Must not live here: how a version came from the one before (`migrations/`; a test compares
+the two). Columns that hold personal data are sealed bytes (`vault.py`), their `_index` neighbours are keyed hashes; both are NULL once
+the row was erased. The engine of durable work keeps its own tables in the same database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time; SQLite, which has no time zones, keeps it without one."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+registrations = sa.Table(
+    "registrations",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("language", sa.String(2), nullable=False),
+    sa.Column("channel", sa.String(40), nullable=False),
+    sa.Column("reference", sa.String(200), nullable=False),
+    sa.Column("full_name", sa.LargeBinary),
+    sa.Column("nik", sa.LargeBinary),
+    sa.Column("nik_index", sa.LargeBinary, index=True),
+    sa.Column("phone", sa.LargeBinary),
+    sa.Column("phone_index", sa.LargeBinary, index=True),
+    sa.Column("email", sa.LargeBinary),
+    sa.Column("email_index", sa.LargeBinary, index=True),
+    sa.Column("notice_version", sa.String(40), nullable=False),
+    sa.Column("consent_at", Utc, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("closed_at", Utc),
+    sa.Column("erased_at", Utc),
+)
+
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("registration_id", sa.ForeignKey("registrations.id"), nullable=False, index=True),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("used_at", Utc),
+    sa.Column("void_at", Utc),
+)
+
+mails = sa.Table(
+    "mails",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("registration_id", sa.ForeignKey("registrations.id"), nullable=False, index=True),
+    sa.Column("link_id", sa.ForeignKey("links.id"), nullable=False),
+    sa.Column("recipient_index", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("message_id", sa.String(320), nullable=False, unique=True),
+    sa.Column("token", sa.LargeBinary),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(20)),
+    sa.Column("reason", sa.String(40)),
+    sa.Column("queued_at", Utc, nullable=False),
+    sa.Column("accepted_at", Utc),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("registration_id", sa.ForeignKey("registrations.id"), nullable=False, unique=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("language", sa.String(2), nullable=False),
+    sa.Column("full_name", sa.LargeBinary, nullable=False),
+    sa.Column("nik", sa.LargeBinary, nullable=False),
+    sa.Column("nik_index", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("phone", sa.LargeBinary, nullable=False),
+    sa.Column("phone_index", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("email", sa.LargeBinary, nullable=False),
+    sa.Column("email_index", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("password_hash", sa.String(200), nullable=False),
+    sa.Column("notice_version", sa.String(40), nullable=False),
+    sa.Column("activated_at", Utc, nullable=False),
+)
+
+account_sessions = sa.Table(
+    "account_sessions",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.id"), nullable=False, index=True),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("seen_at", Utc, nullable=False),
+)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("api_key", sa.String(16), primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("registration_id", sa.ForeignKey("registrations.id"), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("email_index", sa.LargeBinary, primary_key=True),
+    sa.Column("since", Utc, nullable=False),
+    sa.Column("until", Utc, nullable=False),
+)
+
+login_throttle = sa.Table(
+    "login_throttle",
+    metadata,
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failed_at", Utc, nullable=False),
+    sa.Column("open_at", Utc, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("registration_id", sa.ForeignKey("registrations.id"), nullable=False, index=True),
+    sa.Column("type", sa.String(40), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("delivered_at", Utc),
+    sa.Column("abandoned_at", Utc),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("actor", sa.String(60), nullable=False),
+    sa.Column("action", sa.String(60), nullable=False),
+    sa.Column("subject", sa.String(60), nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+)

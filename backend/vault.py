@@ -1,0 +1,38 @@
+"""Personal data at rest: sealed with the place it belongs to, and found again by a keyed index.
+
+Lives here: which context a value is sealed with and how it is normalised before indexing. Must not live here: cryptography (the
+keyring is handed in) or SQL.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+Indexed = Literal["nik", "email", "phone", "idempotency", "throttle"]
+
+
+class Keyring(Protocol):
+    """What is needed of a keyring; `open` raises when the value was altered or moved."""
+
+    def seal(self, plaintext: bytes, context: bytes) -> bytes: ...
+
+    def open(self, sealed: bytes, context: bytes) -> bytes: ...
+
+    def index(self, purpose: str, text: str) -> bytes: ...
+
+
+class Vault:
+    """Seals and opens the cells of the database; a cell copied to another row or column does not open there."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def seal(self, table: str, column: str, row: str, text: str) -> bytes:
+        return self._keyring.seal(text.encode(), f"{table}/{column}/{row}".encode())
+
+    def open(self, table: str, column: str, row: str, sealed: bytes) -> str:
+        return self._keyring.open(bytes(sealed), f"{table}/{column}/{row}".encode()).decode()
+
+    def index(self, purpose: Indexed, text: str) -> bytes:
+        """32 bytes that are equal for equal values of one kind. E-mail is compared without regard to case."""
+        return self._keyring.index(purpose, text.casefold() if purpose == "email" else text)
