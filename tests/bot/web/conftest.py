@@ -1,0 +1,28 @@
+"""Fixtures of the web chat's tests; what they are made of is in web_site.py."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+import web_site
+from web_site import Opening, Site
+
+from akses.keyring import Keyring
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring.parse(Keyring.generate())
+
+
+@pytest.fixture
+def open_site(keyring: Keyring) -> Opening:
+    return partial(web_site.open_site, keyring)
+
+
+@pytest.fixture
+async def site(open_site: Opening) -> AsyncIterator[Site]:
+    async with open_site() as running:
+        yield running
