@@ -1,0 +1,69 @@
+"""The web pages: front page, privacy notice, activation, log-in, account. Server-rendered, for phones first, whole without JavaScript.
+
+Lives here: which address is which page. Each noun has its module (`home`, `activation`, `account`, `problems`); templates are in
+`templates/`, words in `backend/texts/`, looks in `design/`. Must not live here: the API (`backend/api/`).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from backend.pages.account import AccountPages
+from backend.pages.activation import ActivationPages
+from backend.pages.headers import PageHeaders
+from backend.pages.home import HomePages
+from backend.pages.problems import Endpoint, Problems
+from backend.pages.view import NOTICE_VERSION, View
+
+if TYPE_CHECKING:
+    from backend.config import BackendConfig
+    from backend.services import Backend
+
+__all__ = ["NOTICE_VERSION", "problem_page", "routes"]
+
+
+def routes(backend: Backend) -> list[BaseRoute]:
+    """Every page of this backend. Static files are not among them: the composition root serves `design/` at /assets/."""
+    config = backend.config
+    view = View(config)
+    problems = Problems(view, config.public_url)
+    home = HomePages(view)
+    link = ActivationPages(backend.activation, view, config)
+    account = AccountPages(backend.accounts, view, config)
+    headers = [Middleware(PageHeaders, https=config.secure_cookies)]
+
+    def page(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+        return Route(path, problems.guard(endpoint), methods=[method], middleware=headers, include_in_schema=False)
+
+    post = partial(page, method="POST")
+    return [
+        page("/", home.home),
+        page("/privasi", home.privacy),
+        page("/aktivasi/selesai", link.done),
+        page("/aktivasi/terkirim", link.resent),
+        page("/aktivasi/dibatalkan", link.disowned),
+        page("/aktivasi/{token}", link.show),
+        post("/aktivasi/{token}", link.activate),
+        post("/aktivasi/{token}/kirim-ulang", link.resend),
+        page("/aktivasi/{token}/bukan-saya", link.ask_to_disown),
+        post("/aktivasi/{token}/bukan-saya", link.disown),
+        page("/masuk", account.log_in_form),
+        post("/masuk", account.log_in),
+        page("/akun", account.show),
+        post("/keluar", account.log_out),
+    ]
+
+
+def problem_page(config: BackendConfig, request: Request, error: Exception) -> Response:
+    """The page for an error outside these routes (an unknown address, a defect); made for an app's exception handlers."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    response = Problems(View(config), config.public_url).page(request, status)
+    response.headers.update(PageHeaders.headers(https=config.secure_cookies))
+    return response

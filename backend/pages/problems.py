@@ -1,0 +1,62 @@
+"""The pages for what went wrong: they say what happened, that nothing was lost, and what to do next, and nothing of the inside.
+
+Lives here: from an exception to a page. Must not live here: the API's problem+json (`backend/api/`).
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from backend.errors import Busy, Later
+from backend.pages.guard import require_own_page
+from backend.pages.language import chosen
+from backend.pages.view import View
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_log = structlog.get_logger(__name__)
+_WITH_WORDS: Final = {400, 403, 404, 405, 413, 429, 500, 503}
+
+
+class Problems:
+    """Wraps pages so that whatever they raise becomes a page."""
+
+    def __init__(self, view: View, public_url: str) -> None:
+        self._view = view
+        self._public_url = public_url
+
+    def page(self, request: Request, status: int, *, retry_after: int | None = None) -> Response:
+        """The page of this status; one without words of its own reads like its class (400 or 500)."""
+        worded = status if status in _WITH_WORDS else (400 if status < 500 else 500)
+        headers = {"Retry-After": str(retry_after)} if retry_after is not None else {}
+        return self._view.page(
+            request, "problem", chosen(request), status=status, headers=headers, problem=worded, retry_after=retry_after
+        )
+
+    def guard(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, answering only our own forms, with a page for every exception."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                if request.method not in {"GET", "HEAD"}:
+                    require_own_page(request, self._public_url)
+                return await endpoint(request)
+            except Later as later:
+                return self.page(request, 503 if isinstance(later, Busy) else 429, retry_after=later.retry_after)
+            except HTTPException as refused:
+                return self.page(request, refused.status_code)
+            except Exception as error:
+                # The path may hold a link's token and the text of an exception may hold what somebody typed: neither is logged.
+                frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+                _log.error("page.failed", method=request.method, error=type(error).__qualname__, frames=frames)
+                return self.page(request, 500)
+
+        return guarded
