@@ -1,7 +1,7 @@
-"""aiogram's Bot behind the port of `api.py`. Importing this module costs seconds: only `running.py` does, and only when Telegram is on.
+"""aiogram's Bot behind the port of `api.py`. Importing this costs seconds: only `running.py` does, and only when Telegram is on.
 
-Lives here: one HTTP call through aiogram and its exceptions by our codes. Must not live here: any decision. Results stay plain data,
-because building aiogram's pydantic models of updates and messages is what makes its calls slow.
+Lives here: one HTTP call through aiogram and its exceptions by our codes. Must not live here: any decision. Results stay plain
+data, because building aiogram's pydantic models of updates and messages is what makes its calls slow.
 """
 
 from __future__ import annotations

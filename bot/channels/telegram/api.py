@@ -16,7 +16,7 @@ _REVOKED_PAUSE: Final = 60.0  # seconds
 
 
 class BotApiError(Exception):
-    """The Bot API said no, or nothing. `code` is its error_code, 0 where no answer came; `description` never holds the token."""
+    """The Bot API said no, or nothing. `code` is its error_code, 0 where no answer came; the token is never in `description`."""
 
     def __init__(self, code: int, description: str, retry_after: float = 0) -> None:
         self.code = code

@@ -1,7 +1,7 @@
 """Telegram as a channel of the bot: draw a message, send it, say what became of it.
 
-Lives here: `TelegramChannel`, and the little it remembers between calls. Must not live here: how things look (`codec.py`) or HTTP
-(`aiogram_binding.py`). What it remembers is for looks and may be lost: no dialog depends on it.
+Lives here: `TelegramChannel`, and the little it remembers between calls. Must not live here: how things look (`codec.py`) or
+HTTP (`aiogram_binding.py`). What it remembers is for looks and may be lost: no dialog depends on it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TelegramChannel:
         self._parts_sent: _Recent[tuple[int, str], int] = _Recent()
 
     async def deliver(self, address: str, message: Message, key: str) -> Delivery:
-        """Send, edit or delete. A message of several parts goes on at the first part that is still missing when it is tried again."""
+        """Send, edit or delete. Tried again, a message of several parts goes on at the first part that is still missing."""
         try:
             chat = int(address)
         except ValueError:
@@ -79,7 +79,7 @@ class TelegramChannel:
         return draw(chat, message, keyboard_up=chat in self._keyboards)
 
     def sent(self, call: Call) -> None:
-        """This call is on its way or there: remember what stands under the input field now."""
+        """Remember what a call that is on its way leaves under the input field."""
         markup = call.params.get("reply_markup", {})
         if "keyboard" in markup:
             self.keyboard_shown(call.params["chat_id"])

@@ -1,7 +1,7 @@
 """What Telegram says and how our messages look there, written once: update bytes -> `Update`, `Message` -> Bot API calls.
 
-Lives here: pure translation, no I/O, no framework, no state. Must not live here: receiving (`webhook.py`, `polling.py`), sending
-(`aiogram_binding.py`), or what an answer comes to (`dialogs/`). Facts: https://core.telegram.org/bots/api (10.3).
+Lives here: pure translation, no I/O, no framework, no state. Must not live here: receiving (`webhook.py`, `polling.py`),
+sending (`aiogram_binding.py`), or what an answer comes to (`dialogs/`). Facts: https://core.telegram.org/bots/api (10.3).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CHECK_MARK: Final = "\N{CHECK MARK}"  # says "taken" in every language
 class FromPerson(msgspec.Struct, frozen=True, gc=False):
     """Something that a person did in their private chat. `event` is None where there is nothing to do but to acknowledge.
 
-    `callback` is the id to give answerCallbackQuery, "" where there is none. `language` is a hint, None where Telegram gives none.
+    `callback` is the id to give answerCallbackQuery, or "". `language` is a hint, None where Telegram gives none.
     """
 
     update_id: int
@@ -159,7 +159,7 @@ _MEDIA: Final[tuple[tuple[str, MediaKind], ...]] = (
     ("location", "location"),
     ("document", "document"),
 )
-# Telegram's own notes about the chat, nothing that the person said. What is unknown counts as said, so that nobody meets silence.
+# Telegram's own notes about the chat, nothing that the person said. What is unknown counts as said: nobody shall meet silence.
 _SERVICE: Final = (
     "pinned_message",
     "message_auto_delete_timer_changed",
@@ -234,7 +234,7 @@ def _present(raw: msgspec.Raw) -> bool:
 def _pressed(update_id: int, query: _CallbackQuery) -> Update:
     chat, id_ = (query.message.chat, query.message.message_id) if query.message else (_Chat(query.sender.id, "private"), 0)
     if chat.type != "private" or chat.id != query.sender.id:
-        return InGroup(update_id, chat.id, id_, False, query.id)
+        return InGroup(update_id, chat.id, id_, invite=False, callback=query.id)
     # Data that is not ours (a keyboard of an older version, an empty game button) is a press on a screen that is gone: stale.
     token, colon, action = (query.data or "").partition(":")
     event = ButtonPressed(token if colon else "", action, str(id_) if id_ else "")
@@ -276,15 +276,15 @@ _NO_PREVIEW: Final = {"is_disabled": True}
 def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Call, ...]:
     """The calls that carry one message, in order; empty where there is nothing to do.
 
-    `keyboard_up` says that an earlier screen's contact keyboard still stands under the input field: it goes with the next screen that
-    does not want it. An inline and a reply keyboard cannot share a message, hence the rule: a screen with a contact button is drawn
-    with a reply keyboard alone (its other buttons send their labels as text), every other screen with inline buttons.
+    `keyboard_up` says that an earlier screen's contact keyboard still stands under the input field: it goes with the next screen
+    that does not want it. An inline and a reply keyboard cannot share a message, hence the rule: a screen with a contact button
+    is drawn with a reply keyboard alone (its other buttons send their labels as text), every other screen with inline buttons.
     """
     match message:
         case Say(text):
             return _send(chat, text, protect=False, markup=None)
         case Show(screen):
-            return _show(chat, screen, keyboard_up)
+            return _show(chat, screen, keyboard_up=keyboard_up)
         case Redraw(id_, screen):
             return _redraw(chat, id_, screen)
         case DeleteUserMessages(messages):
@@ -301,7 +301,7 @@ def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Cal
             )
 
 
-def _show(chat: int, screen: Screen, keyboard_up: bool) -> tuple[Call, ...]:
+def _show(chat: int, screen: Screen, *, keyboard_up: bool) -> tuple[Call, ...]:
     if any(action.contact for action in screen.actions):
         return _send(
             chat,

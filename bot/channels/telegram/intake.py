@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,11 +61,12 @@ class Intake:
         self._api = api
         self._tasks: set[asyncio.Task[None]] = set()
         self._courtesies = 0
+        # Conversations with a delivery under way; true when it must look again before it ends.
         self._delivering: dict[Conversation, bool] = {}
         self._invited: OrderedDict[int, float] = OrderedDict()
 
     async def take(self, update: Update) -> Taken:
-        """Carry out one update up to its commit. Raises StoreUnavailable; a button's spinner is stopped meanwhile, never waited for."""
+        """Carry out one update up to its commit; a button's spinner is stopped meanwhile, never waited for. Raises StoreUnavailable."""
         match update:
             case FromPerson(update_id, chat, event, callback, language):
                 if callback:
@@ -93,11 +95,36 @@ class Intake:
                     self.deliver(Conversation(NAME, str(chat)))
                 return NOTHING
 
-    def answer(self, taken: Taken) -> tuple[Call | None, tuple[str, ...]]:
-        """The one call that can travel in a webhook's response, and the keys of the messages that it carries.
+    @asynccontextmanager
+    async def answering(self, taken: Taken) -> AsyncIterator[Call | None]:
+        """Inside the block the call, if there is one, is written into the webhook's response; the rest is delivered after it.
 
-        A response is carried out at some moment after it was read, so only a turn whose new messages are one call may use it: else a
-        second message, sent by a call of its own, could overtake the first. The same while an earlier turn is still being delivered.
+        Until then the conversation counts as being delivered, so that nothing sends the same message a second time.
+        """
+        call, keys = self._for_response(taken)
+        conversation = taken.conversation
+        if conversation is None or not taken.outgoing:
+            yield call
+            return
+        if not keys:
+            yield None
+            self.deliver(conversation)
+            return
+        self._delivering[conversation] = len(keys) < len(taken.outgoing)
+        try:
+            yield call
+            await self._turns.delivered(conversation, keys)
+        except StoreUnavailable:
+            logger.warning("telegram.answer_not_noted")  # it may come a second time; better than not at all
+        finally:
+            if self._delivering.pop(conversation):
+                self.deliver(conversation)
+
+    def _for_response(self, taken: Taken) -> tuple[Call | None, tuple[str, ...]]:
+        """The one call that can travel in the response, and the keys of the messages that it carries.
+
+        A response is carried out at some moment after it was read, so only a turn whose new messages are one call may use it: else
+        a second message, sent by a call of its own, could overtake the first. The same while an earlier turn is being delivered.
         """
         if taken.conversation is None or not taken.outgoing or taken.conversation in self._delivering:
             return taken.invitation, ()
@@ -107,17 +134,6 @@ class Intake:
             return None, ()
         self._channel.sent(calls[0])
         return calls[0], (chosen.key,)
-
-    async def answered(self, taken: Taken, keys: tuple[str, ...]) -> None:
-        """The response is written: say so, and deliver what it could not carry."""
-        if taken.conversation is None:
-            return
-        if len(keys) < len(taken.outgoing):
-            self._delivering.setdefault(taken.conversation, False)
-        if keys:
-            await self._turns.delivered(taken.conversation, keys)
-        if len(keys) < len(taken.outgoing):
-            self.deliver(taken.conversation)
 
     def deliver(self, conversation: Conversation) -> None:
         """Deliver in the background, one delivery of a conversation at a time; asked again meanwhile, it runs once more."""
@@ -191,7 +207,7 @@ class Intake:
             )
 
     async def close(self, grace: float) -> None:
-        """Let what is under way end, at most `grace` seconds; the rest is committed and will be delivered after the next start."""
+        """Let what is under way end, at most `grace` seconds; the rest is committed and is delivered after the next start."""
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=grace)

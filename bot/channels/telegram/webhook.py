@@ -1,4 +1,4 @@
-"""The webhook: verify, take the turn, answer inside the response. The hot path: this module and all it imports know no framework.
+"""The webhook: verify, take the turn, answer inside the response. The hot path: neither it nor what it imports knows a framework.
 
 Lives here: an ASGI endpoint. Must not live here: what an update means (`codec.py`) or what is done with it (`intake.py`).
 """
@@ -52,12 +52,11 @@ class Webhook:
             logger.error("telegram.turn_failed", error=type(error).__name__, where=where(error))
             await _respond(send, 500)
             return
-        call, keys = self._intake.answer(taken)
-        if call is None:
-            await _respond(send, 200)
-        else:
-            await _respond(send, 200, _JSON, body=_encode({"method": call.method, **call.params}))
-        await self._intake.answered(taken, keys)
+        async with self._intake.answering(taken) as call:
+            if call is None:
+                await _respond(send, 200)
+            else:
+                await _respond(send, 200, _JSON, body=_encode({"method": call.method, **call.params}))
 
     def _genuine(self, headers: list[tuple[bytes, bytes]]) -> bool:
         given = [value for name, value in headers if name == SECRET_HEADER]

@@ -1,0 +1,266 @@
+"""What a person meets, the same by polling and by webhook."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.channels.telegram.codec import ALLOWED_UPDATES
+from bot.channels.telegram.texts import WORDS
+from dialogs.effects import DeleteUserMessages, Redraw, Say, Show
+from dialogs.events import ButtonPressed, ContactShared, MediaSent, MessageEdited, Started, TextSent
+from dialogs.screens import Action, Screen
+from tests.bot.telegram.scripted import ScriptedTurns
+from tests.fakes.bot_api import FakeBotApi
+
+pytestmark = pytest.mark.usefixtures("telegram")
+
+PHONE = Screen(
+    "tok",
+    "phone",
+    "Nomor?",
+    actions=(Action("contact", "Bagikan nomor", contact=True), Action("back", "Kembali")),
+    progress=(3, 4),
+)
+EMAIL = Screen(
+    "tok2", "email", "Alamat e-mail?", notice="Nomor tersimpan.", actions=(Action("back", "Kembali"),), progress=(4, 4)
+)
+
+
+async def test_start_with_a_deep_link_reaches_the_dialog_and_its_answer_the_person(
+    api: FakeBotApi, turns: ScriptedTurns
+) -> None:
+    user = api.user("Budi", language="en-GB")
+    user.starts("campaign-7")
+    await user.sees("started campaign-7")
+    conversation, event, _, language = turns.events[0]
+    assert (conversation.channel, conversation.address, event, language) == (
+        "telegram",
+        str(user.id),
+        Started("campaign-7"),
+        "en",
+    )
+
+
+async def test_eight_quick_messages_keep_their_order_and_each_is_answered_once(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    user = api.user("Budi")
+    typed = [f"pesan {number}" for number in range(8)]
+    for text in typed:
+        user.says(text)
+    await user.sees("echo pesan 7")
+    assert turns.texts == typed
+    assert [message.text for message in user.answers] == [f"echo {text}" for text in typed]
+
+
+async def test_several_messages_of_a_turn_come_in_their_order(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    turns.script = lambda event: (Say("satu"), Say("dua"), Show(Screen("t", "s", "tiga", actions=(Action("a", "Ya"),))))
+    user = api.user("Budi")
+    user.says("halo")
+    user.says("lagi")
+    await user.chat.until(lambda: user.answers[5] if len(user.answers) > 5 else None, "the sixth message")
+    assert [message.text for message in user.answers] == ["satu", "dua", "tiga"] * 2
+
+
+async def test_a_redelivered_update_is_answered_once(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    user = api.user("Budi")
+    update = {
+        "update_id": 42,
+        "message": {
+            "message_id": user.says("x"),
+            "from": user.describe(),
+            "chat": user.chat.describe(),
+            "date": 1,
+            "text": "sekali",
+        },
+    }
+    for _ in range(3):
+        api.redeliver(update)
+    await user.sees("echo sekali")
+    user.says("penutup")
+    await user.sees("echo penutup")
+    assert [message.text for message in user.answers].count("echo sekali") == 1
+    assert turns.texts.count("sekali") == 1
+
+
+async def test_a_pressed_button_comes_back_with_its_token_and_stops_spinning(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    screen = Screen(
+        "tok1", "consent", "Setuju?", actions=(Action("agree", "Setuju", "primary"), Action("no", "Batal", "danger"))
+    )
+    turns.script = lambda event: (Show(screen),) if isinstance(event, Started) else (Say("terima kasih"),)
+    user = api.user("Budi")
+    user.starts()
+    shown = await user.sees("Setuju?")
+    assert [[button.get("style") for button in row] for row in shown.rows] == [["primary"], ["danger"]]
+    callback = user.presses("Setuju")
+    await user.sees("terima kasih")
+    await user.sees_no_spinner(callback)
+    assert turns.events[-1][1] == ButtonPressed("tok1", "agree", str(shown.id))
+
+
+async def test_an_answer_does_not_wait_for_a_slow_answer_callback_query(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    screen = Screen("tok1", "consent", "Setuju?", actions=(Action("agree", "Setuju"),))
+    turns.script = lambda event: (Show(screen),) if isinstance(event, Started) else (Say("terima kasih"),)
+    user = api.user("Budi")
+    user.starts()
+    await user.sees("Setuju?")
+    with api.holding("answerCallbackQuery"):
+        callback = user.presses("Setuju")
+        await user.sees("terima kasih")
+        assert api.callback_open(callback)
+    await user.sees_no_spinner(callback)
+
+
+async def test_data_that_is_no_button_of_ours_counts_as_a_stale_press(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    turns.script = lambda event: (Show(Screen("t", "s", "Tanya", actions=(Action("a", "Ya"),))),)
+    user = api.user("Budi")
+    user.starts()
+    shown = await user.sees("Tanya")
+    await user.sees_no_spinner(user.presses_data(shown.id, "v1-act-9"))
+    user.says("penutup")
+    await user.chat.until(lambda: user.answers[2] if len(user.answers) > 2 else None, "three answers")
+    assert ButtonPressed("", "", str(shown.id)) in [event for _, event, _, _ in turns.events]
+
+
+async def test_the_phone_is_shared_with_one_tap_and_the_keyboard_goes_with_the_next_question(
+    api: FakeBotApi, turns: ScriptedTurns
+) -> None:
+    turns.script = lambda event: (Show(EMAIL),) if isinstance(event, ContactShared) else (Show(PHONE),)
+    user = api.user("Budi", phone="6281298765432")
+    user.starts()
+    await user.sees("3/4 \N{MIDDLE DOT} Nomor?")
+    assert [[button["text"] for button in row] for row in user.chat.keyboard or []] == [["Bagikan nomor"], ["Kembali"]]
+    user.presses("Bagikan nomor")
+    question = await user.sees("4/4 \N{MIDDLE DOT} Alamat e-mail?")
+    assert question.buttons == ["Kembali"]
+    assert user.chat.keyboard is None
+    assert [message.text for message in user.answers][1:] == ["Nomor tersimpan.", "4/4 \N{MIDDLE DOT} Alamat e-mail?"]
+    event = turns.events[-1][1]
+    assert isinstance(event, ContactShared)
+    assert (event.phone, event.own) == ("6281298765432", True)
+
+
+async def test_the_keyboard_also_goes_when_the_phone_was_typed(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    turns.script = lambda event: (Show(EMAIL),) if isinstance(event, TextSent) else (Show(PHONE),)
+    user = api.user("Budi")
+    user.starts()
+    await user.sees("Nomor?")
+    user.says("0812 9876 5432")
+    await user.sees("Alamat e-mail?")
+    assert user.chat.keyboard is None
+
+
+@pytest.mark.parametrize(("own", "forwarded"), [(False, False), (True, True), (False, True)])
+async def test_a_contact_of_somebody_else_or_a_forwarded_one_is_not_the_persons_own(
+    api: FakeBotApi, turns: ScriptedTurns, own: bool, forwarded: bool
+) -> None:
+    user = api.user("Budi")
+    user.shares_contact(own=own, forwarded=forwarded)
+    await user.sees("contact of somebody else")
+
+
+async def test_media_and_edits_are_told_for_what_they_are(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    user = api.user("Budi")
+    sent = user.says("salah ketik")
+    await user.sees("echo")
+    user.edits(sent, "betul")
+    for kind in ("photo", "voice", "video", "sticker", "location", "document", "poll"):
+        user.sends(kind)
+    user.says("akhir")
+    await user.sees("echo akhir")
+    events = [event for _, event, _, _ in turns.events]
+    assert MessageEdited(str(sent), "betul") in events
+    kinds = [event.kind for event in events if isinstance(event, MediaSent)]
+    assert kinds == ["photo", "voice", "video", "sticker", "location", "document", "other"]
+
+
+async def test_a_summary_is_redrawn_in_place_and_personal_messages_are_deleted(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    summary = Screen(
+        "t1", "summary", "NIK 3171 2345 0190 0001", actions=(Action("activate", "Aktivasi", "primary"),), sensitive=True
+    )
+
+    def script(event):
+        match event:
+            case TextSent():
+                return (Show(summary),)
+            case ButtonPressed(_, _, carrier):
+                masked = Screen("", "summary", "NIK 3171********0001")
+                return Redraw(carrier, masked), DeleteUserMessages((typed,)), Say("Terima kasih")
+        return ()
+
+    turns.script = script
+    user = api.user("Budi")
+    typed = str(user.says("3171234501900001"))
+    shown = await user.sees("NIK 3171 2345")
+    assert shown.protected
+    user.presses("Aktivasi")
+    await user.sees("Terima kasih")
+    await user.sees("NIK 3171********0001")
+    await user.chat.until(lambda: shown if user.chat.messages[int(typed) - 1].deleted else None, "the deletion")
+    assert shown.edited
+    assert not shown.buttons
+    assert "3171234501900001" not in user.chat.transcript()
+
+
+async def test_a_group_gets_one_sentence_with_the_way_to_the_private_chat_and_nothing_is_kept(
+    api: FakeBotApi, turns: ScriptedTurns
+) -> None:
+    user, group = api.user("Budi", language="id"), api.group("Direksi")
+    group.hears(user, "NIK saya 3171234501900001")
+    group.hears(user, "/start@another_bot")
+    group.hears(user, "/daftar@akses_uji_bot")
+    invitation = await group.sees(f"https://t.me/{api.username}?start=group")
+    assert invitation.text == WORDS["id"].group.format(link=f"https://t.me/{api.username}?start=group")
+    group.hears(user, "/daftar")
+    group.hears(user, f"halo @{api.username}")
+    user.says("penutup")
+    await user.sees("echo penutup")
+    assert len(group.answers) == 1
+    assert turns.texts == ["penutup"]
+
+
+async def test_a_mention_in_a_group_is_answered_in_the_language_of_its_author(api: FakeBotApi) -> None:
+    user, group = api.user("Ann", language="en"), api.group("Board", type_="group")
+    group.hears(user, f"what does @{api.username.upper()} do?")
+    await group.sees("private chat")
+
+
+async def test_nothing_is_sent_to_somebody_who_blocked_the_bot_and_it_comes_after_unblocking(
+    api: FakeBotApi, turns: ScriptedTurns
+) -> None:
+    user = api.user("Budi")
+    user.starts()
+    await user.sees("started")
+    user.blocks()
+    user.unblocks()
+    user.says("kembali")
+    await user.sees("echo kembali")
+
+
+async def test_the_store_comes_back_and_nothing_was_lost(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    turns.unavailable = 2
+    user = api.user("Budi")
+    user.says("satu")
+    user.says("dua")
+    await user.sees("echo dua")
+    assert turns.texts == ["satu", "dua"]
+
+
+async def test_commands_are_registered_in_both_languages_and_only_what_is_used_is_asked_for(api: FakeBotApi) -> None:
+    for language in ("", "en"):
+        menu = {each["command"]: each["description"] for each in api.commands["all_private_chats", language]}
+        assert menu == dict(WORDS["en" if language else "id"].commands)
+        assert list(menu) == ["start", "daftar", "status", "bantuan", "batal", "bahasa"]
+    api.user("Budi").starts()
+    await asyncio.sleep(0)
+    assert sorted(api.allowed or ALLOWED_UPDATES) == sorted(ALLOWED_UPDATES)
+
+
+async def test_every_message_of_ours_is_plain_text_without_a_link_preview(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    turns.script = lambda event: (Say("<b>_*lihat https://example.org"),)
+    user = api.user("Budi")
+    user.starts()
+    assert (await user.sees("lihat")).text == "<b>_*lihat https://example.org"
+    (call,) = api.called("sendMessage")
+    assert "parse_mode" not in call.params
+    assert call.params["link_preview_options"] == {"is_disabled": True}

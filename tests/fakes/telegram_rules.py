@@ -1,0 +1,272 @@
+"""What the Bot API accepts: parameters by method, keyboards, limits. Stricter than Telegram where a defect would hide.
+
+Lives here: pure checks that raise `Refusal`. Must not live here: chats and queues (`bot_api.py`). Source: the Bot API reference,
+10.3, and the server's own sources where the reference is silent.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+Kind = Literal["int", "str", "bool", "json"]
+
+
+class Refusal(Exception):
+    """The answer {"ok": false}: Telegram's code and words."""
+
+    def __init__(self, code: int, description: str, *, retry_after: int = 0) -> None:
+        super().__init__(description)
+        self.code, self.description, self.retry_after = code, description, retry_after
+
+
+def bad(description: str) -> Refusal:
+    return Refusal(400, f"Bad Request: {description}")
+
+
+# Parameter -> kind; those in REQUIRED must be given.
+METHODS: Mapping[str, Mapping[str, Kind]] = {
+    "getMe": {},
+    "getUpdates": {"offset": "int", "limit": "int", "timeout": "int", "allowed_updates": "json"},
+    "setWebhook": {
+        "url": "str",
+        "secret_token": "str",
+        "allowed_updates": "json",
+        "max_connections": "int",
+        "drop_pending_updates": "bool",
+    },
+    "deleteWebhook": {"drop_pending_updates": "bool"},
+    "getWebhookInfo": {},
+    "sendMessage": {
+        "chat_id": "int",
+        "text": "str",
+        "parse_mode": "str",
+        "entities": "json",
+        "link_preview_options": "json",
+        "disable_notification": "bool",
+        "protect_content": "bool",
+        "message_effect_id": "str",
+        "reply_parameters": "json",
+        "reply_markup": "json",
+    },
+    "editMessageText": {
+        "chat_id": "int",
+        "message_id": "int",
+        "text": "str",
+        "parse_mode": "str",
+        "entities": "json",
+        "link_preview_options": "json",
+        "reply_markup": "json",
+    },
+    "editMessageReplyMarkup": {"chat_id": "int", "message_id": "int", "reply_markup": "json"},
+    "deleteMessage": {"chat_id": "int", "message_id": "int"},
+    "deleteMessages": {"chat_id": "int", "message_ids": "json"},
+    "answerCallbackQuery": {"callback_query_id": "str", "text": "str", "show_alert": "bool", "url": "str", "cache_time": "int"},
+    "sendChatAction": {"chat_id": "int", "action": "str"},
+    "setMyCommands": {"commands": "json", "scope": "json", "language_code": "str"},
+    "getMyCommands": {"scope": "json", "language_code": "str"},
+    "deleteMyCommands": {"scope": "json", "language_code": "str"},
+    "setMyName": {"name": "str", "language_code": "str"},
+    "setMyDescription": {"description": "str", "language_code": "str"},
+    "setMyShortDescription": {"short_description": "str", "language_code": "str"},
+    "setChatMenuButton": {"chat_id": "int", "menu_button": "json"},
+}
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "setWebhook": ("url",),
+    "sendMessage": ("chat_id", "text"),
+    "editMessageText": ("chat_id", "message_id", "text"),
+    "editMessageReplyMarkup": ("chat_id", "message_id"),
+    "deleteMessage": ("chat_id", "message_id"),
+    "deleteMessages": ("chat_id", "message_ids"),
+    "answerCallbackQuery": ("callback_query_id",),
+    "sendChatAction": ("chat_id", "action"),
+    "setMyCommands": ("commands",),
+}
+# What a webhook's response may not ask for (Client.cpp of the server).
+NOT_IN_A_RESPONSE = frozenset({"setWebhook", "deleteWebhook", "close", "logOut"})
+
+UPDATE_KINDS = frozenset({"message", "edited_message", "callback_query", "my_chat_member", "chat_member", "channel_post"})
+_PYTHON: Mapping[Kind, type] = {"int": int, "str": str, "bool": bool}
+_TARGETS = frozenset({"callback_data", "url", "web_app", "copy_text", "switch_inline_query", "disabled"})
+_SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
+_COMMAND = re.compile(r"[a-z0-9_]{1,32}")
+_SCOPES = frozenset(
+    {"default", "all_private_chats", "all_group_chats", "all_chat_administrators", "chat", "chat_administrators", "chat_member"}
+)
+
+
+def units(text: str) -> int:
+    """Length as Telegram counts it: UTF-16 code units."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def parameters(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Typed parameters of a known method, from JSON values or from the strings of a form."""
+    known = METHODS[method]
+    typed = {}
+    for name, value in given.items():
+        if name not in known:
+            raise bad(f'unknown parameter "{name}" of {method}')
+        typed[name] = _typed(name, known[name], value)
+    for name in REQUIRED.get(method, ()):
+        if name not in typed:
+            raise bad(f"{name.replace('_', ' ')} is empty" if name != "text" else "message text is empty")
+    return typed
+
+
+def _typed(name: str, kind: Kind, value: Any) -> Any:
+    if kind == "json":
+        try:
+            value = msgspec.json.decode(value) if isinstance(value, str) else value
+        except msgspec.DecodeError:
+            raise bad(f"can't parse {name} JSON object") from None
+        if not isinstance(value, dict | list):
+            raise bad(f"object expected as {name}")
+        return value
+    if isinstance(value, str) and kind == "int" and re.fullmatch(r"-?\d+", value):
+        return int(value)
+    if isinstance(value, str) and kind == "bool" and value.lower() in ("true", "false", "1", "0"):
+        return value.lower() in ("true", "1")
+    if type(value) is not _PYTHON[kind]:
+        raise bad(f"{name} must be {kind}")
+    return value
+
+
+def message_text(params: Mapping[str, Any]) -> str:
+    text: str = params["text"].strip()
+    if not text:
+        raise bad("message text is empty")
+    if units(text) > 4096:
+        raise bad("message is too long")
+    if params.get("parse_mode") not in (None, "HTML", "MarkdownV2"):
+        raise bad("unsupported parse_mode")
+    _only(
+        params.get("link_preview_options", {}),
+        {"is_disabled", "url", "prefer_small_media", "prefer_large_media", "show_above_text"},
+    )
+    _only(params.get("reply_parameters", {}), {"message_id", "chat_id", "allow_sending_without_reply"})
+    return text
+
+
+def markup(written: Any, *, private: bool = True, inline_only: bool = False) -> dict[str, Any]:
+    """A keyboard of one of the four kinds, checked to the last button."""
+    if not isinstance(written, dict):
+        raise bad("object expected as reply markup")
+    if "inline_keyboard" in written:
+        _only(written, {"inline_keyboard"})
+        _inline(written["inline_keyboard"])
+    elif inline_only:
+        raise bad("inline keyboard expected")
+    elif "keyboard" in written:
+        _only(
+            written,
+            {"keyboard", "is_persistent", "resize_keyboard", "one_time_keyboard", "input_field_placeholder", "selective"},
+        )
+        _reply(written["keyboard"], private)
+        if not 1 <= units(written.get("input_field_placeholder", "-")) <= 64:
+            raise bad("input field placeholder is too long")
+    elif "remove_keyboard" in written:
+        _only(written, {"remove_keyboard", "selective"})
+        if written["remove_keyboard"] is not True:
+            raise bad("remove_keyboard must be True")
+    elif "force_reply" in written:
+        _only(written, {"force_reply", "input_field_placeholder", "selective"})
+    else:
+        raise bad("can't parse reply keyboard markup")
+    return written
+
+
+def _only(written: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := set(written) - known:
+        raise bad(f"unknown field {min(unknown)!r}")
+
+
+def _rows(rows: Any) -> list[list[Any]]:
+    if not isinstance(rows, list) or not all(isinstance(row, list) and row for row in rows):
+        raise bad("keyboard must be an Array of Arrays")
+    if any(len(row) > 8 for row in rows) or sum(map(len, rows)) > 100:
+        raise bad("reply markup is too long")
+    return rows
+
+
+def _inline(rows: Any) -> None:
+    for button in (button for row in _rows(rows) for button in row):
+        _only(button, {"text", "style", "icon_custom_emoji_id", *_TARGETS})
+        if not button.get("text", "").strip():
+            raise bad("inline keyboard button text must be non-empty")
+        if len(_TARGETS & set(button)) != 1:
+            raise bad("text buttons are unallowed in the inline keyboard")
+        _style(button)
+        if "callback_data" in button and not 1 <= len(button["callback_data"].encode()) <= 64:
+            raise bad("BUTTON_DATA_INVALID")
+        if "url" in button:
+            _button_url(button["url"])
+
+
+def _reply(rows: Any, private: bool) -> None:
+    for button in (button for row in _rows(rows) for button in row):
+        if isinstance(button, str):
+            continue
+        _only(button, {"text", "style", "icon_custom_emoji_id", "request_contact", "request_location", "web_app"})
+        if not button.get("text", "").strip():
+            raise bad("keyboard button text must be non-empty")
+        _style(button)
+        if button.get("request_contact") and not private:
+            raise bad("phone number can be requested in private chats only")
+
+
+def _style(button: Mapping[str, Any]) -> None:
+    if button.get("style", "primary") not in ("primary", "success", "danger"):
+        raise bad("invalid button style specified")
+
+
+def _button_url(url: str) -> None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        fine = not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        fine = "." in host
+    if parts.scheme not in ("http", "https", "tg") or not fine:
+        raise bad(f"inline keyboard button URL '{url}' is invalid: Wrong HTTP URL")
+
+
+def webhook(params: Mapping[str, Any]) -> None:
+    """Real Telegram wants public HTTPS; a local Bot API server also takes http, which here must be loopback."""
+    url = urlsplit(params["url"])
+    if (
+        params["url"]
+        and url.scheme != "https"
+        and not (url.scheme == "http" and url.hostname in ("127.0.0.1", "localhost", "::1"))
+    ):
+        raise bad("bad webhook: An HTTPS URL must be provided for webhook")
+    if not _SECRET.fullmatch(params.get("secret_token", "")):
+        raise bad("secret token contains unallowed characters")
+    if not 1 <= params.get("max_connections", 40) <= 100:
+        raise bad("max_connections must be between 1 and 100")
+    allowed_updates(params.get("allowed_updates", []))
+
+
+def allowed_updates(kinds: Any) -> None:
+    if not isinstance(kinds, list) or not set(kinds) <= UPDATE_KINDS:
+        raise bad("can't parse allowed updates")
+
+
+def commands(params: Mapping[str, Any]) -> None:
+    if not isinstance(params["commands"], list) or len(params["commands"]) > 100:
+        raise bad("too many commands")
+    for each in params["commands"]:
+        _only(each, {"command", "description", "is_ephemeral"})
+        if not _COMMAND.fullmatch(each.get("command", "")):
+            raise bad("BOT_COMMAND_INVALID")
+        if not 1 <= units(each.get("description", "")) <= 256:
+            raise bad("BOT_COMMAND_DESCRIPTION_INVALID")
+    if params.get("scope", {"type": "default"}).get("type") not in _SCOPES:
+        raise bad("unsupported BotCommandScope specified")
+    if not re.fullmatch(r"([a-z]{2})?", params.get("language_code", "")):
+        raise bad("invalid language code specified")
