@@ -1,0 +1,131 @@
+"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | keys`.
+
+Lives here: one short function a command. Must not live here: what a command starts (`akses/compose.py`, `akses/chat.py`). Heavy imports
+stay inside the commands, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from akses.settings import Settings, SettingsInvalid, load
+
+if TYPE_CHECKING:
+    from akses.compose import Role
+
+app = typer.Typer(
+    name="akses", help="Registration for an AKSes account as a conversation.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False,
+)  # fmt: skip
+keys = typer.Typer(help="Keys that protect personal data at rest.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+def main() -> None:
+    """Run the command line; every foreseen fault ends in one clear sentence and exit code 2."""
+    from akses.compose import AlreadyRunning
+
+    try:
+        app()
+    except SettingsInvalid as faults:
+        _stop("The settings cannot be used:\n" + "\n".join(f"  {line}" for line in str(faults).splitlines()))
+    except AlreadyRunning as held:
+        _stop(f"Another process already works on {held}. Stop it first, or set DATA_DIR to another folder.")
+
+
+def _stop(words: str) -> None:
+    typer.echo(words, err=True)
+    sys.exit(2)
+
+
+def _settings(role: str) -> Settings:
+    from akses.logs import configure
+
+    settings = load(role)
+    configure(settings.log_level, settings.log_format)
+    return settings
+
+
+def _serve(role: Role) -> None:
+    from akses.serve import serve
+
+    try:
+        asyncio.run(serve(_settings(role), role))
+    except OSError as error:
+        if error.errno != 98:  # EADDRINUSE
+            raise
+        _stop("The port is taken by another program. Set PORT to another number, e.g. PORT=8081 ./run")
+
+
+@app.command()
+def run() -> None:
+    """The whole product in one process, with nothing else to install: web chat, backend, mail catcher."""
+    _serve("run")
+
+
+@app.command()
+def web() -> None:
+    """The backend's API and pages (production)."""
+    _serve("web")
+
+
+@app.command()
+def bot() -> None:
+    """The chats: web chat, Telegram, status webhook (production)."""
+    _serve("bot")
+
+
+@app.command()
+def worker() -> None:
+    """The backend's durable work: mail, status webhooks, expiry (production)."""
+    _serve("worker")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the accounts database to this version's schema."""
+    from backend import migrate as bring_up
+
+    bring_up(_settings("migrate").accounts_url)
+    typer.echo("The accounts database is up to date.")
+
+
+@app.command()
+def chat(
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Lines of JSON in and out, for programs.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Begin a new conversation instead of going on with the last one.")] = False,
+    url: Annotated[str, typer.Option(help="The product's address; by default the one on this machine.")] = "",
+    language: Annotated[str, typer.Option(help="id or en, for a new conversation.")] = "",
+) -> None:
+    """Chat in the terminal with the product that is running on this machine (start it with: akses run)."""
+    from akses.chat import chat as talk
+
+    settings = load("chat")
+    session = settings.data_dir / "terminal-session"
+    raise typer.Exit(
+        asyncio.run(
+            talk(url or settings.local_base, session_file=Path(session), json_lines=json, new=new, language=language or None)
+        )
+    )
+
+
+@app.command()
+def doctor() -> None:
+    """Check the settings and every part that this machine can reach; exit code 1 when something is wrong."""
+    from akses.doctor import examine
+
+    raise typer.Exit(asyncio.run(examine(_settings("doctor"))))
+
+
+@keys.command("new")
+def keys_new() -> None:
+    """Print a new value for ENCRYPTION_KEYS."""
+    from akses.keyring import Keyring
+
+    typer.echo(Keyring.generate())

@@ -1,0 +1,220 @@
+"""The composition root: from settings to a running product. The only place that knows every concrete part.
+
+Lives here: building and wiring, for one process of each role. Must not live here: what any part does.
+
+`run` is everything in one process on SQLite; `web` is the backend's API and pages, `worker` its durable work, `bot` the chats. The bot
+speaks to the backend over HTTP and the backend to the bot by signed webhook, also inside one process: there is one way, not two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from akses import health, helpdesk_page
+from akses.keyring import Keyring
+from akses.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Role = Literal["run", "web", "worker", "bot"]
+DESIGN: Final = Path(__file__).resolve().parent.parent / "design"
+
+
+class AlreadyRunning(Exception):
+    """Another process works on this DATA_DIR."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What has been built of one process, to be served and then let go in reverse order by its stack."""
+
+    settings: Settings
+    keyring: Keyring
+    stack: AsyncExitStack
+    routes: list[BaseRoute] = field(default_factory=list)
+    probes: dict[str, health.Probe] = field(default_factory=dict)
+    rest: ASGIApp | None = None
+    on_stop: list[Callable[[], None]] = field(default_factory=list)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The listening socket, before anything else: what is built needs its port, and early callers wait in its queue."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError:
+        listening.close()
+        raise
+    listening.listen(2048)
+    settings.port = listening.getsockname()[1]
+    return listening
+
+
+@contextlib.contextmanager
+def only_one(data_dir: Path) -> Iterator[None]:
+    """Hold DATA_DIR for this process: SQLite files and the engine's id are for one. The kernel lets go when the process dies."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise AlreadyRunning(str(data_dir)) from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+@asynccontextmanager
+async def composed(settings: Settings, role: Role) -> AsyncIterator[ASGIApp]:
+    """Everything of this role, started; the application to serve at `settings.port`. Raises AlreadyRunning."""
+    async with AsyncExitStack() as stack:
+        if settings.embedded:
+            stack.enter_context(only_one(settings.data_dir))
+        parts = Parts(settings, Keyring.parse(settings.encryption_keys), stack)
+        if role == "run" and not settings.smtp_url:
+            await _inbox(parts)
+        if role in ("run", "web", "worker"):
+            await _backend(parts, role)
+        if role in ("run", "bot"):
+            await _bot(parts)
+            parts.routes += helpdesk_page.routes(settings.operator_name, demo=settings.embedded)
+        parts.routes += health.routes(parts.probes)
+        parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
+        if parts.rest is not None:
+            parts.routes.append(Mount("/", parts.rest))
+        yield Starlette(routes=parts.routes)
+
+
+async def _inbox(parts: Parts) -> None:
+    """The built-in mail catcher: real SMTP on a free port of this machine, read at /inbox."""
+    from akses.inbox.catcher import open_catcher
+    from akses.inbox.pages import routes
+    from akses.inbox.store import MailStore
+
+    store = MailStore(parts.settings.data_dir / "inbox")
+    port = await parts.stack.enter_async_context(open_catcher(store))
+    parts.settings.smtp_url = f"smtp://127.0.0.1:{port}"
+    parts.routes += routes(store, operator=parts.settings.operator_name)
+
+
+async def _backend(parts: Parts, role: Role) -> None:
+    """The reference backend: accounts, mail, pages, API."""
+    from backend import migrate
+    from backend.app import create_app
+    from backend.config import BackendConfig
+    from backend.services import open_backend
+
+    settings = parts.settings
+    config = BackendConfig(
+        public_url=settings.public_base,
+        operator_name=settings.operator_name,
+        demo=settings.embedded,
+        mail_from=settings.mail_from,
+        smtp_url=settings.smtp_url,
+        database_url=settings.accounts_url,
+        api_keys=(settings.backend_api_key,),
+        status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
+        status_webhook_secrets=settings.webhook_secrets,
+    )
+    if settings.embedded:
+        await asyncio.to_thread(migrate, config.database_url)
+    backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
+    backend = await parts.stack.enter_async_context(open_backend(config, parts.keyring, role=backend_role))
+    parts.probes["accounts"] = backend.probe
+    if role != "worker":
+        parts.rest = create_app(backend)
+
+
+async def _bot(parts: Parts) -> None:
+    """The chats: store, runner, delivery, channels."""
+    from backend_client.client import BackendClient
+    from bot import status_webhook
+    from bot.channels.port import Channel
+    from bot.channels.web.api import WebApi
+    from bot.channels.web.channel import WebChannel
+    from bot.channels.web.config import WebConfig
+    from bot.channels.web.routes import routes as web_routes
+    from bot.channels.web.sqlite_transcript import SqliteTranscript
+    from bot.delivery import OutboxDelivery
+    from bot.requests import BackendRequests
+    from bot.sessions import Sessions
+    from bot.stores.embedded import EmbeddedStore
+    from bot.turns import TurnRunner
+    from dialogs.profile import Profile
+
+    settings, keyring, stack = parts.settings, parts.keyring, parts.stack
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    profile = Profile(
+        operator=settings.operator_name,
+        home_url=f"{settings.public_base}/",
+        privacy_url=f"{settings.public_base}/privasi",
+        demo=settings.embedded,
+    )
+    store = await EmbeddedStore.open(settings.data_dir / "dialog.db")
+    stack.push_async_callback(store.close)
+    transcript = await stack.enter_async_context(SqliteTranscript(settings.data_dir / "transcript.db", keyring))
+    sessions = Sessions(keyring)
+    channels: dict[str, Channel] = {name: WebChannel(name, transcript) for name in ("web", "terminal")}
+    telegram = None
+    if settings.telegram_bot_token:
+        from bot.channels.telegram.running import Telegram, TelegramConfig
+
+        telegram = Telegram(
+            TelegramConfig(
+                token=settings.telegram_bot_token,
+                api_base=settings.telegram_api_base,
+                mode=settings.telegram_mode,
+                webhook_secret=settings.telegram_webhook_secret,
+                public_url=settings.public_base,
+            )
+        )
+        channels[telegram.channel.name] = telegram.channel
+    client = await stack.enter_async_context(
+        BackendClient(settings.backend_url or settings.local_base, api_key=settings.backend_api_key)
+    )
+    turns = TurnRunner(store, sessions, profile)
+    delivery = OutboxDelivery(store, sessions, channels)
+    turns.deliver_through(delivery)
+    delivery.connect(turns, BackendRequests(client, turns))
+    await stack.enter_async_context(running(delivery.run(), "delivery"))
+    if telegram is not None:
+        telegram.start(turns)
+        stack.push_async_callback(telegram.close)
+        parts.routes += telegram.routes
+    config = WebConfig(public_url=settings.public_base, operator_name=settings.operator_name, demo=settings.embedded)
+    api = WebApi(transcript, turns, keyring, config)
+    parts.on_stop.append(api.close)
+    stack.callback(api.close)
+    parts.routes += web_routes(api, config)
+    parts.routes += status_webhook.routes(turns, settings.webhook_secrets)
+    parts.probes["dialog store"] = lambda: store.load("probe", "", 0.0)
+
+
+@asynccontextmanager
+async def running(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    """Run a coroutine beside the application, and end it with it."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,155 @@
+"""The settings: twelve-factor environment variables with fixed names, checked together at the start, all faults told at once.
+
+Lives here: names, types, what each mode demands, and the secrets that the embedded product makes for itself in DATA_DIR. Must not live
+here: what is built from them (`akses/compose.py`). docs/settings.md is the table for operators.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from akses.keyring import Keyring, KeyringInvalid
+
+SECRETS_FILE: Final = "secrets.json"
+
+
+class SettingsInvalid(Exception):
+    """The settings cannot be used; the text lists every fault, a line each, and no secret."""
+
+
+class Settings(BaseSettings):
+    """One field a variable; an empty variable counts as unset. Secrets are filled in by `load` where the embedded product makes them."""
+
+    model_config = SettingsConfigDict(case_sensitive=False, env_ignore_empty=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str = ""
+    data_dir: Path = Path(".data")
+    database_url: str = ""
+    redis_url: str = ""
+    smtp_url: str = ""
+    mail_from: str = "akses@ksei.co.id"
+    backend_url: str = ""
+    backend_api_key: str = Field("", repr=False)
+    telegram_bot_token: str = Field("", repr=False)
+    telegram_api_base: str = "https://api.telegram.org"
+    telegram_mode: Literal["polling", "webhook"] = "polling"
+    telegram_webhook_secret: str = Field("", repr=False)
+    telegram_framework: Literal["aiogram", "ptb"] = "aiogram"
+    whatsapp_token: str = Field("", repr=False)
+    whatsapp_phone_id: str = ""
+    whatsapp_app_secret: str = Field("", repr=False)
+    whatsapp_verify_token: str = Field("", repr=False)
+    whatsapp_api_base: str = ""
+    encryption_keys: str = Field("", repr=False)
+    operator_name: str = ""
+    status_webhook_url: str = ""
+    status_webhook_secret: str = Field("", repr=False)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the accounts live in DATA_DIR: the product that needs no server. Production sets DATABASE_URL."""
+        return not self.database_url
+
+    @property
+    def public_base(self) -> str:
+        """The address that people's browsers use, without a slash at its end."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def local_base(self) -> str:
+        """The address at which this machine reaches its own web process."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 (read here, not bound)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def accounts_url(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data_dir / 'accounts.db').resolve()}"
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The first signs; all verify, so that they can be rotated."""
+        return tuple(part.strip() for part in self.status_webhook_secret.split(",") if part.strip())
+
+
+def load(role: str = "run") -> Settings:
+    """The settings from the environment, complete and consistent for this role. Raises SettingsInvalid."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsInvalid(
+            "\n".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors(include_input=False))
+        ) from None
+    faults = _faults(settings, role)
+    if faults:
+        raise SettingsInvalid("\n".join(faults))
+    if settings.embedded:
+        _make_secrets(settings)
+    if not settings.operator_name:
+        settings.operator_name = "Demonstrasi AKSes (bukan KSEI)"
+    return settings
+
+
+def _faults(settings: Settings, role: str) -> list[str]:
+    faults: list[str] = []
+    if settings.encryption_keys:
+        try:
+            Keyring.parse(settings.encryption_keys)
+        except KeyringInvalid as error:
+            faults.append(f"ENCRYPTION_KEYS: {error}; make one with: akses keys new")
+    if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
+        faults.append("PUBLIC_URL: must begin with https:// (or http:// on this machine)")
+    if settings.telegram_bot_token and settings.telegram_mode == "webhook" and not settings.telegram_webhook_secret:
+        faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
+    if settings.redis_url:
+        faults.append("REDIS_URL: the Redis store is not part of this version; leave it unset (docs/settings.md)")
+    if settings.telegram_framework == "ptb" and settings.telegram_bot_token:
+        faults.append("TELEGRAM_FRAMEWORK: this version runs on aiogram only; leave it unset (docs/settings.md)")
+    if not settings.embedded:
+        needed = {
+            "ENCRYPTION_KEYS": settings.encryption_keys,
+            "BACKEND_API_KEY": settings.backend_api_key,
+            "STATUS_WEBHOOK_SECRET": settings.status_webhook_secret,
+            "OPERATOR_NAME": settings.operator_name,
+            "PUBLIC_URL": settings.public_url,
+        }
+        if role in ("web", "worker", "run"):
+            needed["SMTP_URL"] = settings.smtp_url
+        faults += [f"{name}: must be set when DATABASE_URL is" for name, value in needed.items() if not value]
+    return faults
+
+
+def _make_secrets(settings: Settings) -> None:
+    """Fill in what is unset from DATA_DIR/secrets.json, made once with mode 0600; a half-written file cannot come to be."""
+    folder = settings.data_dir
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / SECRETS_FILE
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    made = {
+        "encryption_keys": kept.get("encryption_keys") or Keyring.generate(),
+        "backend_api_key": kept.get("backend_api_key") or secrets.token_urlsafe(32),
+        "status_webhook_secret": kept.get("status_webhook_secret")
+        or "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+    if made != kept:
+        fresh = path.with_suffix(".new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(made, file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    for name, value in made.items():
+        if not getattr(settings, name):
+            setattr(settings, name, value)

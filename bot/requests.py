@@ -1,0 +1,92 @@
+"""Requests to the backend that turns have committed: made, made again while the backend is away, and answered to the dialog as events.
+
+Lives here: which call each request is, and which event each answer is. Must not live here: HTTP (`backend_client/`) or what the person
+is told (`dialogs/news.py`). Every request carries its own Idempotency-Key, so making it twice is making it once.
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+import structlog
+
+from backend_client.errors import BackendUnreachable, LimitReached, RegistrationClosed, RequestRefused
+from backend_client.models import Consent, NewRegistration
+from backend_client.port import Backend
+from bot.conversation import Conversation
+from bot.delivery import backoff
+from bot.turns import Turns
+from dialogs.effects import ChangeEmail, ResendActivation, SubmitRegistration
+from dialogs.events import BackendAccepted, BackendDone, BackendRejected, BackendUnavailable, Event
+
+log = structlog.get_logger(__name__)
+
+# With 1, 2, 4 ... 60 s between them, this many attempts take about a day; then the person is told and asked.
+ATTEMPTS: Final = 1440
+Request = SubmitRegistration | ResendActivation | ChangeEmail
+
+
+def key_of(request: Request) -> str:
+    """The Idempotency-Key."""
+    return request.handoff if isinstance(request, SubmitRegistration) else request.request
+
+
+class BackendRequests:
+    def __init__(self, backend: Backend, turns: Turns) -> None:
+        self._backend = backend
+        self._turns = turns
+
+    async def carry_out(self, conversation: Conversation, request: Request, item: str, attempts: int) -> float | None:
+        """None when it is over; else the seconds to wait before the next attempt. `item` names the answer, so that it is told once."""
+        key = key_of(request)
+        event: Event
+        try:
+            event = await self._call(conversation, request, key)
+        except BackendUnreachable:
+            final = attempts + 1 >= ATTEMPTS
+            log.warning("backend.unreachable", what=type(request).__name__, attempts=attempts + 1)
+            await self._answer(
+                conversation, BackendUnavailable(key, final=final), f"{item} unavailable{' final' if final else ''}"
+            )
+            return None if final else backoff(attempts)
+        except LimitReached as limit:
+            event = BackendRejected(key, "limit", limit.retry_after)
+        except RegistrationClosed:
+            event = BackendRejected(key, "closed")
+        except RequestRefused as refused:
+            log.warning("backend.refused", what=type(request).__name__, code=refused.code)
+            event = BackendRejected(key, "refused")
+        await self._answer(conversation, event, f"{item} answered")
+        return None
+
+    async def _answer(self, conversation: Conversation, event: Event, event_id: str) -> None:
+        await self._turns.take(conversation, event, event_id)
+        await self._turns.deliver(conversation)
+
+    async def _call(self, conversation: Conversation, request: Request, key: str) -> Event:
+        match request:
+            case SubmitRegistration():
+                consent = Consent(request.notice_version, request.consented_at)
+                taken = await self._backend.create(
+                    NewRegistration(
+                        kind=request.kind,
+                        full_name=request.full_name,
+                        nik=request.nik,
+                        phone=request.phone,
+                        email=request.email,
+                        language="en" if request.language == "en" else "id",
+                        channel=request.channel,
+                        reference=str(conversation),
+                        consent=consent,
+                    ),
+                    key=key,
+                )
+                return BackendAccepted(request.handoff, taken.id, taken.email_masked)
+            case ResendActivation():
+                again = await self._backend.resend(request.registration, key=key)
+                return BackendDone(key, again.email_masked)
+            case ChangeEmail():
+                moved = await self._backend.change_email(request.registration, request.email, key=key)
+                return BackendDone(key, moved.email_masked)
+            case _:
+                assert_never(request)

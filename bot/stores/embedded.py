@@ -1,0 +1,154 @@
+"""The dialog store of the embedded product: one SQLite file, written by one thread; a turn is one transaction on disk.
+
+Lives here: SQL for `bot/stores/port.py`. Must not live here: what the bytes mean. All bodies come sealed; only ids, times and counts are
+in the clear. synchronous=FULL: a turn that was answered survives the power going, which costs an fsync (about 0.2 ms).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from bot.stores.port import Commit, Item, Loaded, StoreUnavailable
+
+T = TypeVar("T")
+
+SCHEMA: Final = """
+create table if not exists conversation (
+    id text primary key, revision integer not null, state blob not null, expires real not null
+) without rowid;
+create index if not exists conversation_expires on conversation (expires);
+create table if not exists claim (
+    conversation text not null, event text not null, expires real not null, primary key (conversation, event)
+) without rowid;
+create index if not exists claim_expires on claim (expires);
+create table if not exists item (
+    seq integer primary key autoincrement, conversation text not null, key text not null, lane text not null,
+    body blob not null, due real not null, attempts integer not null, unique (conversation, key)
+);
+create index if not exists item_due on item (due);
+"""
+
+
+class EmbeddedStore:
+    """Open with `await EmbeddedStore.open(path)`; one process at a time (the composition root holds a lock on DATA_DIR)."""
+
+    def __init__(self, connection: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
+        self._connection = connection
+        self._thread = thread
+
+    @classmethod
+    async def open(cls, path: Path) -> EmbeddedStore:
+        thread = ThreadPoolExecutor(1, thread_name_prefix="dialog-store")
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            path.chmod(0o600)
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma secure_delete = on")
+            connection.executescript(SCHEMA)
+            return connection
+
+        return cls(await asyncio.get_running_loop().run_in_executor(thread, connect), thread)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do the work as one transaction in the store's own thread."""
+
+        def transaction() -> T:
+            with self._connection:
+                self._connection.execute("begin immediate")
+                return work(self._connection)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        except RuntimeError as error:
+            # The thread is gone because the store was closed under a late caller.
+            raise StoreUnavailable("closed") from error
+
+    async def load(self, conversation: str, event: str, now: float) -> Loaded:
+        def work(sql: sqlite3.Connection) -> Loaded:
+            row = sql.execute(
+                "select revision, state, exists (select 1 from claim where conversation = ?1 and event = ?2 and expires > ?3)"
+                " from conversation where id = ?1 and expires > ?3",
+                (conversation, event, now),
+            ).fetchone()
+            return Loaded(row[0], row[1], seen=bool(row[2])) if row else Loaded(0, None, seen=False)
+
+        return await self._run(work)
+
+    async def commit(self, commit: Commit) -> bool:
+        def work(sql: sqlite3.Connection) -> bool:
+            id_, now = commit.conversation, commit.now
+            row = sql.execute("select revision from conversation where id = ? and expires > ?", (id_, now)).fetchone()
+            claimed = sql.execute(
+                "select 1 from claim where conversation = ? and event = ? and expires > ?", (id_, commit.event, now)
+            )
+            if (row[0] if row else 0) != commit.revision or claimed.fetchone():
+                return False
+            sql.execute(
+                "insert or replace into conversation values (?, ?, ?, ?)",
+                (id_, commit.revision + 1, commit.state, now + commit.keep_seconds),
+            )
+            sql.execute("insert or replace into claim values (?, ?, ?)", (id_, commit.event, now + commit.claim_seconds))
+            sql.executemany("delete from item where conversation = ? and key = ?", [(id_, key) for key in commit.cancelled])
+            sql.executemany(
+                "insert or replace into item (conversation, key, lane, body, due, attempts) values (?, ?, ?, ?, ?, ?)",
+                [(id_, item.key, item.lane, item.body, item.due, item.attempts) for item in commit.items],
+            )
+            return True
+
+        return await self._run(work)
+
+    async def pending(self, conversation: str) -> Sequence[Item]:
+        def work(sql: sqlite3.Connection) -> list[Item]:
+            rows = sql.execute(
+                "select key, lane, body, due, attempts from item where conversation = ? and lane <> 'timer' order by seq",
+                (conversation,),
+            )
+            return [Item(*row) for row in rows]
+
+        return await self._run(work)
+
+    async def done(self, conversation: str, keys: Sequence[str]) -> None:
+        def work(sql: sqlite3.Connection) -> None:
+            sql.executemany("delete from item where conversation = ? and key = ?", [(conversation, key) for key in keys])
+
+        await self._run(work)
+
+    async def postpone(self, conversation: str, key: str, due: float, attempts: int) -> None:
+        def work(sql: sqlite3.Connection) -> None:
+            sql.execute(
+                "update item set due = ?, attempts = ? where conversation = ? and key = ?", (due, attempts, conversation, key)
+            )
+
+        await self._run(work)
+
+    async def due(self, now: float, lease: float, limit: int) -> Sequence[tuple[str, Item]]:
+        def work(sql: sqlite3.Connection) -> list[tuple[str, Item]]:
+            rows = sql.execute(
+                "select seq, conversation, key, lane, body, due, attempts from item where due <= ? order by due, seq limit ?",
+                (now, limit),
+            ).fetchall()
+            sql.executemany("update item set due = ? where seq = ?", [(now + lease, row[0]) for row in rows])
+            return [(row[1], Item(*row[2:])) for row in rows]
+
+        return await self._run(work)
+
+    async def expire(self, now: float) -> int:
+        def work(sql: sqlite3.Connection) -> int:
+            sql.execute("delete from item where conversation in (select id from conversation where expires <= ?)", (now,))
+            sql.execute("delete from claim where expires <= ?", (now,))
+            return sql.execute("delete from conversation where expires <= ?", (now,)).rowcount
+
+        return await self._run(work)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+        self._thread.shutdown(wait=False)

@@ -1,0 +1,79 @@
+"""What the runner needs of a dialog store: one read and one compare-and-set a turn, and the outbox that commits with it.
+
+Lives here: the shapes and the promises; `tests/bot/test_store_contract.py` is what every store must pass. Must not live here: any store
+(`embedded.py`, `memory.py`), or what the bytes mean (they come sealed from `bot/turns.py`). Times are seconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+# `say`: messages to the chat, in order. `do`: requests to the backend, each by itself. `timer`: due in the future, replaced by key.
+Lane = Literal["say", "do", "timer"]
+
+
+class StoreUnavailable(Exception):
+    """The dialog store cannot be reached; the channel must answer so that the event is delivered again (503)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A conversation as it is: revision 0 and no state when it is new. `seen` says that this event was committed before."""
+
+    revision: int
+    state: bytes | None
+    seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that must still happen. `key` is unique in its conversation; `due` is when the delivery loop may take it."""
+
+    key: str
+    lane: Lane
+    body: bytes
+    due: float
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """All that one turn changes. It holds as a whole or not at all."""
+
+    conversation: str
+    event: str
+    revision: int
+    state: bytes
+    items: tuple[Item, ...]
+    cancelled: tuple[str, ...]
+    now: float
+    keep_seconds: float
+    claim_seconds: float
+
+
+class Store(Protocol):
+    """Every method raises StoreUnavailable when the store cannot be reached."""
+
+    async def load(self, conversation: str, event: str, now: float) -> Loaded: ...
+
+    async def commit(self, commit: Commit) -> bool:
+        """Write the turn if the revision is still `commit.revision` and the event is unclaimed; False when it lost the race."""
+
+    async def pending(self, conversation: str) -> Sequence[Item]:
+        """Everything undelivered of one conversation, oldest first, due or not; timers excluded."""
+
+    async def done(self, conversation: str, keys: Sequence[str]) -> None:
+        """These have happened. Unknown keys are no error."""
+
+    async def postpone(self, conversation: str, key: str, due: float, attempts: int) -> None:
+        """Try this one again, not before `due`."""
+
+    async def due(self, now: float, lease: float, limit: int) -> Sequence[tuple[str, Item]]:
+        """At most `limit` items that are due, oldest first; nobody else is given them for `lease` seconds."""
+
+    async def expire(self, now: float) -> int:
+        """Erase conversations and claims whose time is over; how many conversations went."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,149 @@
+"""What the backend says, and what the chat says of it: the hand-off's answer, the mail, the activation.
+
+Lives here: events that no person caused. News about the screen in front of the person redraws it; news about another registration is
+said beside the open question, which stands. Each piece of news is told once, however often it comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from dialogs.clock import waiting
+from dialogs.effects import DeleteUserMessages, Effect, Record, Redraw, Say
+from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
+from dialogs.registration import focused, updated
+from dialogs.session import EarlyNews, Registration, RegistrationStatus, Session
+from dialogs.steps._step import Context, Outcome, contacts
+from dialogs.steps.summary import masked_screen
+from dialogs.steps.waiting import thanks
+
+
+def unchanged(session: Session) -> Outcome:
+    return Outcome(session, show=False)
+
+
+def said(session: Session, words: str) -> Outcome:
+    """Tell it beside the open question."""
+    return Outcome(session, effects=(Say(words),), show=False)
+
+
+def in_front(session: Session, registration: str) -> bool:
+    """Whether this registration is what the person is looking at."""
+    about = focused(session)
+    return (
+        session.draft is None
+        and not session.overlay
+        and not session.email_change
+        and about is not None
+        and about.id == registration
+    )
+
+
+def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
+    """The hand-off arrived: the form becomes a registration, and what was typed disappears from the chat where it can."""
+    session, draft = ctx.session, ctx.session.draft
+    if draft is None or draft.handoff != event.handoff or session.registration(event.registration):
+        return unchanged(session)
+    messages = tuple(answer.message for answer in draft.answers.values() if answer.message)
+    tidy: list[Effect] = [DeleteUserMessages(messages)] if messages else []
+    if draft.summary_message:
+        tidy.append(Redraw(draft.summary_message, masked_screen(ctx)))
+    taken = Registration(event.registration, event.handoff, draft.answers["full_name"].value, event.email_masked)
+    after = replace(session, draft=None, overlay="", registrations=(*session.registrations, taken), focus=taken.id, early=())
+    for each in session.early:
+        if each.registration == taken.id:
+            after = changed(replace(ctx, session=after), ActivationChanged(each.registration, each.status, each.at)).session
+    return Outcome(after, thanks(ctx, taken), (*tidy, Record("summary", "accepted")))
+
+
+def rejected(ctx: Context, event: BackendRejected) -> Outcome:
+    session, draft = ctx.session, ctx.session.draft
+    wait = waiting_words(ctx, event.retry_after)
+    if draft is not None and draft.handoff == event.request and draft.sending:
+        notice = ctx.text(f"flow.rejected.{event.code}", wait=wait, contacts=contacts(ctx))
+        return Outcome(
+            replace(session, draft=replace(draft, sending=False)), notice, (Record("summary", "rejected", event.code),)
+        )
+    if asked_by(session, event.request) is None:
+        return unchanged(session)
+    return said(session, ctx.text(f"flow.request_rejected.{event.code}", wait=wait, contacts=contacts(ctx)))
+
+
+def waiting_words(ctx: Context, seconds: int) -> str:
+    return waiting(ctx.session.language, timedelta(seconds=seconds))
+
+
+def unavailable(ctx: Context, event: BackendUnavailable) -> Outcome:
+    """Told once while delivery goes on trying; when it gives up, the summary stands again with everything in it."""
+    session, draft = ctx.session, ctx.session.draft
+    if draft is not None and draft.handoff == event.request and draft.sending:
+        if not event.final:
+            return said(session, ctx.text("flow.unavailable"))
+        notice = ctx.text("flow.unavailable_final", contacts=contacts(ctx))
+        return Outcome(
+            replace(session, draft=replace(draft, sending=False)), notice, (Record("summary", "rejected", "unavailable"),)
+        )
+    if asked_by(session, event.request) is None:
+        return unchanged(session)
+    return said(session, ctx.text("flow.request_unavailable", contacts=contacts(ctx))) if event.final else unchanged(session)
+
+
+def asked_by(session: Session, request: str) -> Registration | None:
+    """The registration that a resend or a change of e-mail was asked for; its request ids begin with its hand-off id."""
+    return next((each for each in session.registrations if request.startswith(f"{each.handoff}-")), None)
+
+
+def done(ctx: Context, event: BackendDone) -> Outcome:
+    """A resend or a change of e-mail was taken; the link itself is on its way, and `mailed` will tell when."""
+    about = asked_by(ctx.session, event.request)
+    if about is None:
+        return unchanged(ctx.session)
+    email = event.email_masked or about.email_masked
+    after = replace(
+        about, email_masked=email, status="pending", mailed_at=None if email != about.email_masked else about.mailed_at
+    )
+    return unchanged(updated(ctx.session, after))
+
+
+STATUS: Final[dict[str, RegistrationStatus]] = {
+    "mail_failed": "mail_failed",
+    "active": "active",
+    "expired": "expired",
+    "withdrawn": "withdrawn",
+}
+# An active or withdrawn registration stays so, whatever older news comes in late.
+FINAL: Final = ("active", "withdrawn")
+# More news than this about a registration whose id is not known yet cannot be; the bound keeps a session small.
+EARLY_KEPT: Final = 4
+
+
+def changed(ctx: Context, event: ActivationChanged) -> Outcome:
+    about = ctx.session.registration(event.registration)
+    if about is None and ctx.session.draft is not None and ctx.session.draft.sending:
+        early = EarlyNews(event.registration, event.status, event.at)
+        return unchanged(replace(ctx.session, early=(*ctx.session.early, early)[-EARLY_KEPT:]))
+    if about is None or about.status in FINAL:
+        return unchanged(ctx.session)
+    if event.status == "mailed":
+        return mailed(ctx, about, event)
+    status = STATUS[event.status]
+    if about.status == status:
+        return unchanged(ctx.session)
+    session = updated(ctx.session, replace(about, status=status))
+    record = Record(status, "news")
+    if in_front(session, about.id):
+        return Outcome(session, effects=(record,))
+    news = ctx.text(f"flow.news.{status}", name=about.name, email=about.email_masked)
+    return Outcome(session, effects=(Say(news), record), show=False)
+
+
+def mailed(ctx: Context, about: Registration, event: ActivationChanged) -> Outcome:
+    """The first mail was announced by the thank-you already; every later one is told when it has gone out."""
+    if about.mailed_at is not None and event.at <= about.mailed_at:
+        return unchanged(ctx.session)
+    session = updated(ctx.session, replace(about, status="pending", mailed_at=event.at))
+    if about.requests == 0:
+        return unchanged(session)
+    return said(session, ctx.text("flow.news.mailed", name=about.name, email=about.email_masked))

@@ -1,0 +1,27 @@
+"""Who runs this and what is fixed for everybody: the facts that texts and rules need, given once by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+# The privacy notice's version; a consent records which one was read (UU PDP art. 21, 24). Change it with the notice's text.
+NOTICE_VERSION = "2026-11"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`home_url` is the page that Beranda opens, `privacy_url` the whole privacy notice.
+
+    `resend_after` is how long after a mail was accepted for delivery Kirim Ulang begins to work (guide step 7: 15 minutes).
+    """
+
+    operator: str
+    home_url: str
+    privacy_url: str
+    demo: bool = False
+    resend_after: timedelta = timedelta(minutes=15)
+    call_centre: str = "(+62)21 515 2855"
+    toll_free: str = "0800 186 5734"
+    helpdesk_email: str = "helpdesk@ksei.co.id"
+    notice_version: str = NOTICE_VERSION

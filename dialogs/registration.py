@@ -1,0 +1,80 @@
+"""Where a conversation stands: computed from what has been answered, never stored, so that no deploy can strand anybody.
+
+Lives here: the order of the questions, the first unmet one, and what follows from a changed answer. Must not live here: what a step shows
+or does (`dialogs/steps/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dialogs.fields import FIELDS
+from dialogs.kinds import BY_ID as KINDS
+from dialogs.session import Answer, Draft, Registration, Session
+
+
+def first_unmet(draft: Draft) -> str | None:
+    """The id of the first question without an answer: consent, kind, a field's id; None when the form is complete."""
+    if draft.consent is None:
+        return "consent"
+    if draft.kind not in KINDS:
+        return "kind"
+    return next((field.id for field in FIELDS if field.id not in draft.answers), None)
+
+
+def open_question(draft: Draft) -> str | None:
+    """The question that the person is being asked now: the one they went back to, else the first unmet."""
+    return draft.editing or first_unmet(draft)
+
+
+def focused(session: Session) -> Registration | None:
+    """The handed-off registration that the buttons act on: the chosen one, else the newest."""
+    chosen = session.registration(session.focus)
+    return chosen or (session.registrations[-1] if session.registrations else None)
+
+
+def step_id(session: Session) -> str:
+    """The id of the current step; a key of `dialogs.machine.STEPS`."""
+    if session.overlay:
+        return session.overlay
+    if session.email_change is not None:
+        return "email_doubt" if session.email_change.doubt else "new_email"
+    if (draft := session.draft) is not None:
+        if draft.sending:
+            return "sending"
+        if draft.doubt is not None:
+            return "doubt"
+        return open_question(draft) or "summary"
+    registration = focused(session)
+    return "idle" if registration is None else registration.status
+
+
+def with_answer(draft: Draft, field: str, answer: Answer) -> Draft:
+    """The draft with this answer in. A change after the hand-off was sent ends that hand-off: the next summary bears a new one."""
+    changed = field in draft.answers and draft.answers[field].value != answer.value
+    kept = "" if changed and draft.attempted else draft.handoff
+    return replace(
+        draft,
+        answers={**draft.answers, field: answer},
+        editing="",
+        doubt=None,
+        tries=0,
+        handoff=kept,
+        attempted=draft.attempted and bool(kept),
+    )
+
+
+def with_handoff(session: Session) -> Session:
+    """A complete draft has a hand-off id from its first summary on; unique, because the session's id is and its count never goes back."""
+    draft = session.draft
+    if draft is None or draft.handoff or first_unmet(draft) is not None:
+        return session
+    count = session.handoffs + 1
+    return replace(session, handoffs=count, draft=replace(draft, handoff=f"{session.id}-{count}"))
+
+
+def updated(session: Session, registration: Registration) -> Session:
+    """The session with this registration in the place of the one with the same id."""
+    return replace(
+        session, registrations=tuple(registration if each.id == registration.id else each for each in session.registrations)
+    )

@@ -1,0 +1,125 @@
+"""Everything that is remembered of one conversation: frozen data, and nothing that could be computed from it.
+
+Lives here: the shape. Must not live here: where the person stands (computed: `dialogs/registration.py`), how it changes
+(`dialogs/steps/`), or how it is written down (`bot/sessions.py`). A change of shape raises VERSION: the minor number when older code
+can still read it, the major one with an upcaster in `dialogs/upcasters.py` and a frozen fixture in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+from dialogs.events import ActivationStatus
+from dialogs.fields._field import Doubt
+from dialogs.texts import Language
+
+VERSION: Final = (1, 0)
+
+Overlay = Literal["", "cancel", "restart", "language", "change"]
+RegistrationStatus = Literal["pending", "mail_failed", "active", "expired", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A field's stored value, and the channel's id of the message that carried it."""
+
+    value: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The version of the privacy notice that was agreed to in the chat, and when (UTC)."""
+
+    notice: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDoubt:
+    """An unusual answer that waits for the person's word."""
+
+    field: str
+    value: str
+    doubts: tuple[Doubt, ...]
+    suggestion: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A registration that is being filled in.
+
+    `handoff` is born with the first summary and is the Idempotency-Key of its submission; `attempted` says that it has been sent at
+    least once, so that a later change of an answer makes a new one. `sending` is true until the backend's word is in.
+    """
+
+    consent: Consent | None = None
+    kind: str = ""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    editing: str = ""
+    doubt: OpenDoubt | None = None
+    tries: int = 0
+    handoff: str = ""
+    attempted: bool = False
+    sending: bool = False
+    summary_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A registration that the backend has taken: what the chat may still know of it. `mailed_at`: the newest mail was accepted then."""
+
+    id: str
+    handoff: str
+    name: str
+    email_masked: str
+    status: RegistrationStatus = "pending"
+    mailed_at: datetime | None = None
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChange:
+    """The person is typing another address for a registration that was handed off already."""
+
+    registration: str
+    doubt: OpenDoubt | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyNews:
+    """A status of a registration that this chat has not heard the id of yet: the mail can be quicker than the hand-off's answer."""
+
+    registration: str
+    status: ActivationStatus
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`id` is random and unique; `serial` counts the screens shown, `handoffs` the hand-offs born: neither ever goes back.
+
+    `pressed` is the last press that was carried out ("token:action"), so that its double is known.
+    """
+
+    id: str
+    channel: str
+    language: Language = "id"
+    version: tuple[int, int] = VERSION
+    serial: int = 0
+    handoffs: int = 0
+    pressed: str = ""
+    overlay: Overlay = ""
+    draft: Draft | None = None
+    email_change: EmailChange | None = None
+    registrations: tuple[Registration, ...] = ()
+    focus: str = ""
+    early: tuple[EarlyNews, ...] = ()
+
+    def registration(self, id_: str) -> Registration | None:
+        return next((each for each in self.registrations if each.id == id_), None)

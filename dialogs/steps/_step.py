@@ -1,0 +1,89 @@
+"""What every step of the dialog is made of: a screen, the presses it knows, and what a typed answer does.
+
+Lives here: the shapes, and the small helpers that all steps share. Must not live here: any step's own rules (one file each beside this
+one) or the choice of the step (`dialogs/registration.py`). The table of all steps is in `dialogs/machine.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dialogs.effects import Effect
+from dialogs.events import TextSent
+from dialogs.fields import BY_ID as FIELDS
+from dialogs.profile import Profile
+from dialogs.screens import Action, Screen, Style
+from dialogs.session import Draft, Session
+from dialogs.texts import text
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step may look at. `message` is the channel's id of the message that carried the event, "" where there is none."""
+
+    session: Session
+    now: datetime
+    profile: Profile
+    message: str = ""
+
+    def text(self, id_: str, /, **facts: str | int) -> str:
+        return text(self.session.language, id_, **facts)
+
+    @property
+    def draft(self) -> Draft:
+        """The registration being filled in. Only steps that `step_id` gives for a draft may ask."""
+        assert self.session.draft is not None
+        return self.session.draft
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow."""
+
+    session: Session
+    notice: str = ""
+    effects: tuple[Effect, ...] = ()
+    show: bool = True
+
+
+Drawing = Callable[[Context], Screen]
+Press = Callable[[Context, str], Outcome]
+Typed = Callable[[Context, TextSent], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument."""
+
+    id: str
+    screen: Drawing
+    presses: Mapping[str, Press] = field(default_factory=dict)
+    typed: Typed | None = None
+    help: Callable[[Context], str] | None = None
+
+
+def button(
+    ctx: Context, id_: str, style: Style = "plain", *, url: str = "", contact: bool = False, **facts: str | int
+) -> Action:
+    """A button whose label is the text `button.<name>`, name being the id before the dot."""
+    return Action(id_, ctx.text(f"button.{id_.partition('.')[0]}", **facts), style, url, contact)
+
+
+def contacts(ctx: Context) -> str:
+    """How to reach a human, in one line."""
+    profile = ctx.profile
+    return ctx.text(
+        "flow.contacts", call_centre=profile.call_centre, toll_free=profile.toll_free, helpdesk_email=profile.helpdesk_email
+    )
+
+
+def label(ctx: Context, field_id: str) -> str:
+    """The guide's name of a field."""
+    return ctx.text(f"{field_id}.label")
+
+
+def shown(field_id: str, value: str) -> str:
+    """A stored value as its owner proof-reads it."""
+    return FIELDS[field_id].show(value)

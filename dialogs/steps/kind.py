@@ -1,0 +1,32 @@
+"""The type of registration (guide step 3): buttons from the table in `dialogs/kinds.py`; types not open by chat are explained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dialogs.effects import Record
+from dialogs.kinds import BY_ID, KINDS
+from dialogs.screens import Action, Screen
+from dialogs.steps._step import Context, Outcome, Step, button, contacts
+
+
+def screen(ctx: Context) -> Screen:
+    choices = tuple(
+        Action(f"kind.{kind.id}", ctx.text(f"kinds.{kind.id}"), "primary" if kind.by_chat else "plain") for kind in KINDS
+    )
+    return Screen(token="", step="kind", text=ctx.text("flow.kind"), actions=(*choices, button(ctx, "cancel")))
+
+
+def choose(ctx: Context, argument: str) -> Outcome:
+    kind = BY_ID.get(argument)
+    if kind is None:
+        return Outcome(ctx.session, ctx.text("flow.press_a_button"))
+    name = ctx.text(f"kinds.{kind.id}")
+    if not kind.by_chat:
+        notice = ctx.text("flow.kind_elsewhere", kind=name, contacts=contacts(ctx))
+        return Outcome(ctx.session, notice, (Record("kind", "rejected", kind.id),))
+    draft = replace(ctx.draft, kind=kind.id, editing="", tries=0)
+    return Outcome(replace(ctx.session, draft=draft), ctx.text("flow.kind_chosen", kind=name), (Record("kind", "answered"),))
+
+
+STEP = Step("kind", screen, {"kind": choose})

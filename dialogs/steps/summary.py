@@ -1,0 +1,117 @@
+"""The summary, "Informasi Anda" (guide steps 5-6): everything to proof-read, **Aktivasi** to hand off, **Kembali** to change one answer.
+
+Lives here: the summary, its "Ubah ..." menu, the hand-off and the wait for the backend's word. Must not live here: what comes after
+(`dialogs/steps/waiting.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dialogs.clock import local_date, long_date
+from dialogs.effects import Record, SubmitRegistration
+from dialogs.fields import BY_ID, FIELDS
+from dialogs.fields.nik import reading
+from dialogs.screens import Action, Screen
+from dialogs.steps._step import Context, Outcome, Step, button, label
+
+
+def nik_reading(ctx: Context, nik: str) -> str:
+    """What the number says of its owner, as far as it can be read: birth date, sex, region."""
+    read = reading(nik, local_date(ctx.now))
+    parts = [
+        long_date(ctx.session.language, read.birth) if read.birth else "",
+        ctx.text(f"flow.sex.{read.sex}") if read.sex else "",
+        read.regency or read.province or "",
+    ]
+    told = ", ".join(filter(None, parts))
+    return ctx.text("flow.nik_says", reading=told) if told else ""
+
+
+def lines(ctx: Context, *, masked: bool) -> str:
+    """Every answer under its name."""
+    rows = []
+    for field in FIELDS:
+        value = ctx.draft.answers[field.id].value
+        rows.append(f"{label(ctx, field.id)}\n{field.mask(value) if masked else field.show(value)}")
+        if field.id == "nik" and not masked and (read := nik_reading(ctx, value)):
+            rows[-1] += f"\n{read}"
+    return "\n\n".join(rows)
+
+
+def screen(ctx: Context) -> Screen:
+    text = "\n\n".join(
+        (
+            ctx.text("flow.summary", kind=ctx.text(f"kinds.{ctx.draft.kind}")),
+            lines(ctx, masked=False),
+            ctx.text("flow.summary_ask"),
+        )
+    )
+    actions = (button(ctx, "activate", "primary"), button(ctx, "back", "danger"), button(ctx, "cancel"))
+    return Screen(token="", step="summary", text=text, actions=actions, sensitive=True)
+
+
+def masked_screen(ctx: Context) -> Screen:
+    """What the summary becomes once it is handed off: nothing in the chat that a stranger could use."""
+    text = "\n\n".join((ctx.text("flow.summary", kind=ctx.text(f"kinds.{ctx.draft.kind}")), lines(ctx, masked=True)))
+    return Screen(token="", step="summary", text=text)
+
+
+def activate(ctx: Context, _: str) -> Outcome:
+    """Hand off. The id was born with the summary, so however often this is sent, it is one registration."""
+    draft = ctx.draft
+    assert draft.consent is not None
+    submission = SubmitRegistration(
+        handoff=draft.handoff,
+        kind=draft.kind,
+        **{field.id: draft.answers[field.id].value for field in FIELDS},
+        language=ctx.session.language,
+        channel=ctx.session.channel,
+        notice_version=draft.consent.notice,
+        consented_at=draft.consent.at,
+    )
+    sending = replace(draft, sending=True, attempted=True, summary_message=ctx.message)
+    return Outcome(replace(ctx.session, draft=sending), effects=(submission, Record("summary", "handed_off")))
+
+
+def open_menu(ctx: Context, _: str) -> Outcome:
+    return Outcome(replace(ctx.session, overlay="change"))
+
+
+STEP = Step("summary", screen, {"activate": activate, "back": open_menu})
+
+
+# --- "Ubah ...", one button a field
+
+
+def menu_screen(ctx: Context) -> Screen:
+    changes = tuple(Action(f"edit.{field.id}", ctx.text("button.edit", label=label(ctx, field.id))) for field in FIELDS)
+    return Screen(token="", step="change", text=ctx.text("flow.change"), actions=(*changes, button(ctx, "back", "primary")))
+
+
+def edit(ctx: Context, argument: str) -> Outcome:
+    if argument not in BY_ID:
+        return Outcome(ctx.session, ctx.text("flow.press_a_button"))
+    draft = replace(ctx.draft, editing=argument, tries=0)
+    return Outcome(replace(ctx.session, overlay="", draft=draft))
+
+
+def close_menu(ctx: Context, _: str) -> Outcome:
+    return Outcome(replace(ctx.session, overlay=""))
+
+
+MENU = Step("change", menu_screen, {"edit": edit, "back": close_menu})
+
+
+# --- handed off, and the backend's word is not in yet
+
+
+def sending_screen(ctx: Context) -> Screen:
+    return Screen(token="", step="sending", text=ctx.text("flow.sending"))
+
+
+def wait(ctx: Context, _: str = "") -> Outcome:
+    return Outcome(ctx.session)
+
+
+SENDING = Step("sending", sending_screen, {"back": wait, "cancel": wait})

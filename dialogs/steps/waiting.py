@@ -1,0 +1,182 @@
+"""After the hand-off (guide steps 7-9): the thank-you with **Kirim Ulang** and **Ubah E-mail**, and what each status looks like.
+
+Lives here: one registration that the backend has taken, by its status. Must not live here: hearing of a change (`dialogs/news.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dialogs.clock import local_date, time_of_day, waiting
+from dialogs.effects import ChangeEmail, Record, ResendActivation
+from dialogs.events import TextSent
+from dialogs.fields import BY_ID
+from dialogs.fields._field import Accepted, Doubtful, Rejected
+from dialogs.registration import focused, updated
+from dialogs.screens import Screen
+from dialogs.session import EmailChange, OpenDoubt, Registration
+from dialogs.steps._step import Context, Outcome, Press, Step, button, contacts, shown
+from dialogs.steps.question import doubt_actions, doubt_lines, refusal
+
+
+def registration(ctx: Context) -> Registration:
+    """The registration that this screen is about. Only steps that `step_id` gives for one may ask."""
+    found = focused(ctx.session)
+    assert found is not None
+    return found
+
+
+def thanks(ctx: Context, about: Registration) -> str:
+    """The guide's thank-you (step 7), said once, when the backend has taken the registration."""
+    wait = waiting(ctx.session.language, ctx.profile.resend_after)
+    sent = ctx.text("flow.link_sent", email=about.email_masked, wait=wait)
+    return "\n\n".join((ctx.text("flow.thanks", name=about.name), sent, contacts(ctx)))
+
+
+def pending_screen(ctx: Context) -> Screen:
+    about = registration(ctx)
+    text = ctx.text("flow.pending", name=about.name, email=about.email_masked)
+    actions = (
+        button(ctx, "resend", "primary"),
+        button(ctx, "new_email"),
+        button(ctx, "status"),
+        button(ctx, "register_another"),
+    )
+    return Screen(token="", step="pending", text=text, actions=actions)
+
+
+def mail_failed_screen(ctx: Context) -> Screen:
+    about = registration(ctx)
+    text = "\n\n".join((ctx.text("flow.mail_failed", name=about.name, email=about.email_masked), contacts(ctx)))
+    return Screen(token="", step="mail_failed", text=text, actions=(button(ctx, "new_email", "primary"), button(ctx, "resend")))
+
+
+def expired_screen(ctx: Context) -> Screen:
+    about = registration(ctx)
+    text = "\n\n".join((ctx.text("flow.expired", name=about.name, email=about.email_masked), contacts(ctx)))
+    return Screen(token="", step="expired", text=text, actions=(button(ctx, "resend", "primary"), button(ctx, "new_email")))
+
+
+def withdrawn_screen(ctx: Context) -> Screen:
+    about = registration(ctx)
+    text = "\n\n".join((ctx.text("flow.withdrawn", name=about.name), contacts(ctx)))
+    return Screen(token="", step="withdrawn", text=text, actions=(button(ctx, "register", "primary"),))
+
+
+def active_screen(ctx: Context) -> Screen:
+    home = button(ctx, "home", "primary", url=ctx.profile.home_url)
+    text = ctx.text("flow.active", name=registration(ctx).name, email=registration(ctx).email_masked)
+    return Screen(token="", step="active", text=text, actions=(home, button(ctx, "register_another")))
+
+
+def resend(ctx: Context, _: str) -> Outcome:
+    """Kirim Ulang: from `resend_after` after the last mail was accepted, else the true remaining time; the backend has its own limits."""
+    about = registration(ctx)
+    if about.status == "pending":
+        if about.mailed_at is None:
+            return Outcome(ctx.session, ctx.text("flow.resend_not_yet_mailed"), (Record("resend", "rejected", "queued"),))
+        free = about.mailed_at + ctx.profile.resend_after
+        if ctx.now < free:
+            notice = ctx.text(
+                "flow.resend_too_early",
+                wait=waiting(ctx.session.language, free - ctx.now),
+                at=time_of_day(ctx.session.language, free),
+            )
+            return Outcome(ctx.session, notice, (Record("resend", "rejected", "too_early"),))
+    asked = replace(about, requests=about.requests + 1)
+    effect = ResendActivation(request=f"{about.handoff}-r{asked.requests}", registration=about.id)
+    notice = ctx.text("flow.resending", email=about.email_masked)
+    return Outcome(updated(ctx.session, asked), notice, (effect, Record("resend", "asked")))
+
+
+def new_email(ctx: Context, _: str) -> Outcome:
+    return Outcome(replace(ctx.session, email_change=EmailChange(registration(ctx).id)))
+
+
+PRESSES: dict[str, Press] = {"resend": resend, "new_email": new_email}
+STEPS = (
+    Step("pending", pending_screen, PRESSES),
+    Step("mail_failed", mail_failed_screen, PRESSES),
+    Step("expired", expired_screen, PRESSES),
+    Step("withdrawn", withdrawn_screen),
+    Step("active", active_screen),
+)
+
+
+# --- Ubah E-mail
+
+
+def changing(ctx: Context) -> EmailChange:
+    assert ctx.session.email_change is not None
+    return ctx.session.email_change
+
+
+def new_email_screen(ctx: Context) -> Screen:
+    about = registration(ctx)
+    text = "\n\n".join((ctx.text("flow.new_email", name=about.name, email=about.email_masked), ctx.text("email.ask")))
+    return Screen(token="", step="new_email", text=text, actions=(button(ctx, "back"),), hint="email")
+
+
+def typed(ctx: Context, event: TextSent) -> Outcome:
+    match BY_ID["email"].parse(event.text, local_date(ctx.now)):
+        case Accepted(value):
+            return change(ctx, value)
+        case Doubtful(value, doubts, suggestion):
+            doubt = OpenDoubt("email", value, doubts, suggestion)
+            return Outcome(replace(ctx.session, email_change=replace(changing(ctx), doubt=doubt)))
+        case Rejected(code) as parsed:
+            tries = changing(ctx).tries + 1
+            session = replace(ctx.session, email_change=replace(changing(ctx), tries=tries))
+            return Outcome(session, refusal(ctx, "email", parsed, tries), (Record("new_email", "rejected", code),))
+
+
+def change(ctx: Context, email: str) -> Outcome:
+    """Ask the backend; the chat goes back to the registration and hears the result there."""
+    about = registration(ctx)
+    asked = replace(about, requests=about.requests + 1)
+    effect = ChangeEmail(request=f"{about.handoff}-e{asked.requests}", registration=about.id, email=email)
+    session = updated(replace(ctx.session, email_change=None), asked)
+    return Outcome(
+        session, ctx.text("flow.changing_email", email=BY_ID["email"].mask(email)), (effect, Record("new_email", "answered"))
+    )
+
+
+def email_doubt_screen(ctx: Context) -> Screen:
+    doubt = open_doubt(ctx)
+    text = "\n\n".join((doubt_lines(ctx, doubt), ctx.text("flow.confirm_value", value=shown("email", doubt.value))))
+    return Screen(token="", step="email_doubt", text=text, actions=doubt_actions(ctx, doubt), hint="email")
+
+
+def open_doubt(ctx: Context) -> OpenDoubt:
+    doubt = changing(ctx).doubt
+    assert doubt is not None
+    return doubt
+
+
+def back(ctx: Context, _: str) -> Outcome:
+    return Outcome(replace(ctx.session, email_change=None), ctx.text("flow.email_unchanged"))
+
+
+def retype(ctx: Context, _: str) -> Outcome:
+    return Outcome(replace(ctx.session, email_change=replace(changing(ctx), doubt=None)))
+
+
+def email_help(ctx: Context) -> str:
+    return ctx.text("email.help")
+
+
+NEW_EMAIL = Step("new_email", new_email_screen, {"back": back, "cancel": back}, typed, email_help)
+EMAIL_DOUBT = Step(
+    "email_doubt",
+    email_doubt_screen,
+    {
+        "confirm": lambda ctx, _: change(ctx, open_doubt(ctx).value),
+        "as_typed": lambda ctx, _: change(ctx, open_doubt(ctx).value),
+        "suggested": lambda ctx, _: change(ctx, open_doubt(ctx).suggestion or open_doubt(ctx).value),
+        "retype": retype,
+        "back": retype,
+        "cancel": back,
+    },
+    lambda ctx, event: typed(replace(ctx, session=retype(ctx, "").session), event),
+    email_help,
+)
