@@ -1,0 +1,1 @@
+"""The four fields: what people type, and what becomes of it (`cases/*.toml`)."""
