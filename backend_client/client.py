@@ -34,7 +34,7 @@ from backend_client.models import EmailChange, NewRegistration, Problem, Registr
 MAX_ANSWER_BYTES: Final = 64 * 1024
 _DEFAULT_WAIT_SECONDS: Final = 60  # a 429 that does not say how long: the contract's shortest cooldown
 _KEEP_ALIVE_SECONDS: Final = 4  # under the 5 s after which uvicorn closes an idle connection in the middle of our next request
-_REGISTRATION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
+_REGISTRATION_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 _CODE: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 from standardwebhooks import Webhook
@@ -43,6 +44,15 @@ from backend_client.models import (
     RegistrationState,
     StatusEvent,
 )
+
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_WORD: Final = re.compile(r"[a-z0-9_-]{1,40}")
+_NAME: Final = re.compile(r"(?=.{1,150}$)(?=.*[^\W\d_])(?!.*(://|www\.)).+", re.IGNORECASE)
+_NIK: Final = re.compile(r"[0-9]{16}")
+_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_EMAIL: Final = re.compile(r"(?=.{3,254}$)[^@\s]+@[^@\s]+")
+_REFERENCE: Final = re.compile(r".{1,200}", re.DOTALL)
+_NOTICE_VERSION: Final = re.compile(r".{1,40}", re.DOTALL)
 
 
 def _utc_now() -> datetime:
@@ -98,10 +108,10 @@ class FakeBackend:
         async with self._request():
             known = self._known(key, registration)
             if known is None:
-                _check(registration)
+                _check_registration(registration)
                 now = self.clock()
                 record = _Record(
-                    id=f"reg-{next(self._numbers)}",
+                    id=f"reg{next(self._numbers)}",
                     new=registration,
                     reference=registration.reference,
                     email=registration.email,
@@ -132,7 +142,7 @@ class FakeBackend:
             known = self._known(key, ("email", registration, email))
             if known is None:
                 known = self._open_record(registration)
-                _check_email(email)
+                _check(_EMAIL, email)
                 known.email = email
                 self._send_mail(known)
                 self._remember(key, ("email", registration, email), known)
@@ -206,6 +216,7 @@ class FakeBackend:
                 raise BackendUnreachable from None
 
     def _known(self, key: str, body: object) -> _Record | None:
+        _check(_KEY, key)
         if key not in self._keys:
             return None
         first, registration = self._keys[key]
@@ -300,17 +311,20 @@ def signed(event: StatusEvent, *, secret: str, webhook_id: str, at: datetime | N
     return headers, body
 
 
-def _check(registration: NewRegistration) -> None:
+def _check_registration(new: NewRegistration) -> None:
     """The contract's own hard rules, which a dialog has checked long before."""
-    if not re.fullmatch(r"[0-9]{16}", registration.nik) or not re.fullmatch(r"\+[1-9][0-9]{6,14}", registration.phone):
-        raise RequestRefused("invalid")
-    if not registration.full_name.strip():
-        raise RequestRefused("invalid")
-    _check_email(registration.email)
+    _check(_WORD, new.kind)
+    _check(_NAME, new.full_name)
+    _check(_NIK, new.nik)
+    _check(_PHONE, new.phone)
+    _check(_EMAIL, new.email)
+    _check(_WORD, new.channel)
+    _check(_REFERENCE, new.reference)
+    _check(_NOTICE_VERSION, new.consent.notice_version)
 
 
-def _check_email(email: str) -> None:
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+def _check(rule: re.Pattern[str], value: str) -> None:
+    if not rule.fullmatch(value):
         raise RequestRefused("invalid")
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 KEPT_MAILS: Final = 500
-_ENVELOPE: Final = "X-Inbox-Recipients"  # written before all others, so the first of this name is ours
+_ENVELOPE: Final = b"X-Inbox-Recipients: "  # a line of ours before the mail's own first
 _LINK: Final = re.compile(r"https?://[^\s<>\"']+")
 _AFTER_LINK: Final = ".,;:!?)]}"
 # A Maildir's file name: seconds, microseconds, process, count.
@@ -67,9 +67,9 @@ class MailStore:
 
     def keep(self, content: bytes, recipients: Iterable[str]) -> None:
         """Have the mail on disk when this returns. Raises OSError."""
-        envelope = f"{_ENVELOPE}: {json.dumps(list(recipients))}\r\n"
+        envelope = _ENVELOPE + json.dumps(list(recipients)).encode("ascii") + b"\r\n"
         with self._lock:
-            self._maildir.add(envelope.encode("ascii") + content)
+            self._maildir.add(envelope + content)
             for key in self._newest_first()[self.kept :]:
                 self._maildir.discard(key)
 
@@ -100,23 +100,24 @@ def _one_line(text: str) -> str:
     return _clean(" ".join(text.split()))
 
 
-def _mail(key: str, content: bytes) -> CaughtMail:
+def _mail(key: str, stored: bytes) -> CaughtMail:
+    recipients, content = _opened(stored)
     message = message_from_bytes(content, policy=policy.default)
     seconds, microseconds, _ = _arrival(key)
     received_at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=min(microseconds, 999_999))
-    text, html = _part(message, "plain"), _part(message, "html")
+    text, html = (_part(message, "plain") or "").replace("\r\n", "\n"), _part(message, "html")
     return CaughtMail(
         id=hashlib.sha256(key.encode()).hexdigest()[:20],
         received_at=received_at,
         sender=_header(message, "From"),
         to=_header(message, "To"),
-        recipients=_recipients(message),
+        recipients=recipients,
         subject=_header(message, "Subject"),
         date=_date(message) or received_at,
         message_id=_header(message, "Message-ID"),
-        text=text or "",
+        text=text,
         html=html,
-        links=tuple(dict.fromkeys([*links_of(text or ""), *_html_links(html or "")])),
+        links=tuple(dict.fromkeys([*links_of(text), *_html_links(html or "")])),
     )
 
 
@@ -142,15 +143,12 @@ def _html_links(html: str) -> list[str]:
     return anchors.links
 
 
-def _recipients(message: EmailMessage) -> tuple[str, ...]:
-    """Of the envelope; the header's To may name others, and a blind copy names nobody."""
-    for name, value in message.raw_items():
-        if name == _ENVELOPE:
-            try:
-                return tuple(_one_line(str(recipient)) for recipient in json.loads(value))
-            except _UNREADABLE:
-                break
-    return ()
+def _opened(stored: bytes) -> tuple[tuple[str, ...], bytes]:
+    """The envelope's recipients (the header's To may name others, and a blind copy names nobody) and the mail as it came."""
+    first, _, content = stored.partition(b"\n")
+    if not first.startswith(_ENVELOPE):
+        return (), stored  # put here by somebody else
+    return tuple(_one_line(str(recipient)) for recipient in json.loads(first.removeprefix(_ENVELOPE))), content
 
 
 def _header(message: EmailMessage, name: str) -> str:

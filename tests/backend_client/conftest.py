@@ -33,7 +33,7 @@ def new() -> Callable[..., NewRegistration]:
     return make
 
 
-@pytest.fixture(params=["fake"])
+@pytest.fixture(params=["fake", "reference"])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     """FakeBackend, then BackendClient over loopback HTTP against the reference backend with a real SMTP server behind it."""
     make = fake_subject() if request.param == "fake" else reference_subject(tmp_path)

@@ -90,24 +90,26 @@ async def test_data_of_an_active_account_are_answered_as_new_data_are(subject: S
     assert seen.status == "pending"
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"nik": "317409570890000"},
-        {"nik": "317409570890000A"},
-        {"phone": "081234567890"},
-        {"email": "siti"},
-        {"full_name": "  "},
-    ],
-    ids=["nik-of-15-digits", "nik-with-a-letter", "phone-not-e164", "email-without-at", "blank-name"],
-)
-async def test_data_that_break_a_hard_rule_are_refused_for_good_and_nothing_is_mailed(
-    subject: Subject, new: New, wrong: dict[str, str]
-) -> None:
-    with pytest.raises(RequestRefused) as refusal:
-        await subject.backend.create(new(**wrong), key="key-000000000001")
-    assert refusal.value.code == "invalid"
-    await subject.backend.create(new(email="sesudah@example.com"), key="key-000000000002")
+WRONG: list[dict[str, str]] = [
+    {"nik": "317409570890000"},
+    {"nik": "317409570890000A"},
+    {"phone": "081234567890"},
+    {"email": "siti"},
+    {"full_name": "  "},
+    {"full_name": "Menang di https://hadiah.example"},
+    {"full_name": "x" * 151},
+    {"kind": "Individu Lokal"},
+    {"reference": ""},
+    {"reference": "x" * 201},
+]
+
+
+async def test_data_that_break_a_hard_rule_are_refused_for_good_and_nothing_is_mailed(subject: Subject, new: New) -> None:
+    for wrong in WRONG:
+        with pytest.raises(RequestRefused) as refusal:
+            await subject.backend.create(new(**wrong), key="key-000000000001")
+        assert (refusal.value.code, wrong) == ("invalid", wrong)
+    await subject.backend.create(new(email="sesudah@example.com"), key="key-000000000001")
     assert await subject.mails(1) == ["sesudah@example.com"]
 
 
@@ -181,16 +183,22 @@ async def test_a_withdrawn_registration_stays_withdrawn_however_often_it_is_aske
         await subject.backend.change_email(made.id, "baru@example.org", key="key-000000000003")
 
 
-@pytest.mark.parametrize("unknown", ["nobody", "00000000-0000-4000-8000-000000000000", "..", "a/b", "a?b", ""])
-async def test_what_was_never_registered_is_unknown(subject: Subject, unknown: str) -> None:
-    for ask in (
-        subject.backend.status(unknown),
-        subject.backend.resend(unknown, key="key-000000000001"),
-        subject.backend.change_email(unknown, "baru@example.org", key="key-000000000002"),
-        subject.backend.withdraw(unknown),
-    ):
-        with pytest.raises(RegistrationUnknown):
-            await ask
+async def test_a_key_that_breaks_the_contract_is_refused(subject: Subject, new: New) -> None:
+    for key in ("", "two words", "k" * 65):
+        with pytest.raises(RequestRefused):
+            await subject.backend.create(new(), key=key)
+
+
+async def test_what_was_never_registered_is_unknown(subject: Subject) -> None:
+    for unknown in ("nobody", "0" * 32, "..", "a/b", "a?b", "a-b", ""):
+        for ask in (
+            subject.backend.status(unknown),
+            subject.backend.resend(unknown, key="key-000000000001"),
+            subject.backend.change_email(unknown, "baru@example.org", key="key-000000000002"),
+            subject.backend.withdraw(unknown),
+        ):
+            with pytest.raises(RegistrationUnknown):
+                await ask
 
 
 async def test_status_events_come_signed_in_order_and_carry_the_reference(subject: Subject, new: New) -> None:
