@@ -56,10 +56,11 @@ class Called:
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong with the next `times` calls of a method. One of: an error answer, a connection that is cut, a wait."""
+    """What goes wrong with `times` calls of a method, `after` so many went well: an error answer, a connection that is cut, a wait."""
 
     method: str
     times: int = 1
+    after: int = 0
     error: Refusal | None = None
     cut: bool = False
     held: asyncio.Event | None = None
@@ -138,11 +139,11 @@ class FakeBotApi:
     def flood(self, method: str, retry_after: int = 1, times: int = 1) -> None:
         """429 Too Many Requests."""
         error = Refusal(429, f"Too Many Requests: retry after {retry_after}", retry_after=retry_after)
-        self._faults.append(Fault(method, times, error))
+        self._faults.append(Fault(method, times, error=error))
 
-    def refuse(self, method: str, code: int, description: str, times: int = 1) -> None:
+    def refuse(self, method: str, code: int, description: str, times: int = 1, after: int = 0) -> None:
         """Any error answer, in Telegram's words: 403 "Forbidden: bot was blocked by the user", 502 "Bad Gateway"..."""
-        self._faults.append(Fault(method, times, Refusal(code, description)))
+        self._faults.append(Fault(method, times, after, Refusal(code, description)))
 
     def cut(self, method: str, times: int = 1) -> None:
         """The connection breaks before the answer; the call is not carried out."""
@@ -225,7 +226,9 @@ class FakeBotApi:
             params = rules.parameters(method, await _given(request))
             self.calls.append(Called(method, params))
             fault = next((fault for fault in self._faults if fault.method == method), None)
-            if fault is not None:
+            if fault is not None and fault.after:
+                fault.after -= 1
+            elif fault is not None:
                 fault.times -= 1
                 if not fault.times:
                     self._faults.remove(fault)

@@ -76,20 +76,20 @@ class _Connection:
     def __init__(self) -> None:
         self._there = asyncio.Event()
         self._api: BotApi | None = None
-        self._failure = ""
+        self._failure: BotApiError | None = None
 
     def open(self, api: BotApi) -> None:
         self._api = api
         self._there.set()
 
-    def fail(self, reason: str) -> None:
-        self._failure = reason
+    def fail(self, error: BotApiError) -> None:
+        self._failure = error
         self._there.set()
 
     async def call(self, method: str, params: dict[str, Any], *, timeout: float | None = None) -> Any:
         await self._there.wait()
-        if self._api is None:
-            raise BotApiError(0, self._failure)
+        if self._failure is not None or self._api is None:
+            raise self._failure or BotApiError(0, "not connected")
         return await self._api.call(method, params, timeout=timeout)
 
     async def close(self) -> None:
@@ -157,9 +157,9 @@ class Telegram:
             if self._config.mode == "polling":
                 await Polling(self._api, intake).run()
         except Exception as error:  # noqa: BLE001 - nobody awaits this task, so whatever ends it is told here and in `ready`
-            reason = error.description if isinstance(error, BotApiError) else type(error).__name__
-            logger.error("telegram.stopped", reason=reason, where=where(error))
-            self._api.fail(reason)
+            failure = error if isinstance(error, BotApiError) else BotApiError(0, type(error).__name__)
+            logger.error("telegram.stopped", reason=failure.description, where=where(error))
+            self._api.fail(failure)
             if not ready.done():
                 ready.set_exception(error)
                 ready.exception()  # whoever waits gets it; nobody waiting is no second error

@@ -12,6 +12,14 @@ from dialogs.effects import Message, Say
 from dialogs.events import ButtonPressed, CommandSent, ContactShared, Event, Started, TextSent
 from dialogs.texts import Language
 
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for something that happens beyond an `await`; fails the test if it does not within 10 s."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - what is waited for has no event to wait on
+            await asyncio.sleep(0.005)
+
+
 Script = Callable[[Event], Sequence[Message]]
 
 

@@ -1,0 +1,244 @@
+"""The codec: what is read out of an update, and what a message becomes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.channels.telegram.codec import TEXT_UNITS, FromPerson, InGroup, Reachable, draw, read_update, split
+from dialogs.effects import DeleteUserMessages, Redraw, Say, Show
+from dialogs.events import CommandSent, ContactShared, Event, MediaSent, Started, TextSent
+from dialogs.screens import Action, Screen
+from tests.fakes import telegram_rules as rules
+
+ME = {"id": 5, "type": "private"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    [
+        "update_id",
+        "message",
+        "edited_message",
+        "callback_query",
+        "my_chat_member",
+        "chat",
+        "from",
+        "id",
+        "type",
+        "text",
+        "contact",
+        "message_id",
+        "data",
+        "user_id",
+        "phone_number",
+        "new_chat_member",
+        "status",
+        "forward_origin",
+        "photo",
+        "language_code",
+    ]
+)
+TELEGRAMLIKE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["private", "/start", "a:b", "en", "member"])
+    | st.text(max_size=4),
+    lambda inner: st.dictionaries(FIELDS, inner, max_size=6) | st.lists(inner, max_size=2),
+    max_leaves=30,
+)
+
+
+def said(**content: Any) -> Event | None:
+    update = read_update(
+        json.dumps({"update_id": 1, "message": {"message_id": 9, "chat": ME, "from": {"id": 5}, **content}}).encode(),
+        "akses_uji_bot",
+    )
+    assert isinstance(update, FromPerson)
+    return update.event
+
+
+@given(JSON | TELEGRAMLIKE)
+def test_reading_never_raises_on_any_json(value: Any) -> None:
+    read_update(json.dumps(value).encode(), "akses_uji_bot")
+
+
+@given(st.binary(max_size=200))
+def test_reading_never_raises_on_any_bytes(body: bytes) -> None:
+    read_update(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "event"),
+    [
+        ("/start", Started()),
+        ("/START abc_-9", Started("abc_-9")),
+        ("/daftar", CommandSent("daftar")),
+        ("/Status@Akses_Uji_Bot", CommandSent("status")),
+        ("/bahasa en\n", CommandSent("bahasa", "en")),
+        ("/status@another_bot", None),
+        ("/start@another_bot x", None),
+        ("/", TextSent("/", "9")),
+        ("/dua-kata", TextSent("/dua-kata", "9")),
+        ("daftar", TextSent("daftar", "9")),
+        ("  Siti  ", TextSent("  Siti  ", "9")),
+    ],
+)
+def test_texts_and_commands(text: str, event: Event | None) -> None:
+    assert said(text=text) == event
+
+
+def test_a_contact_without_a_user_is_not_ones_own() -> None:
+    assert said(contact={"phone_number": "+62812", "first_name": "A"}) == ContactShared("+62812", own=False, message="9")
+
+
+def test_a_contact_of_the_sender_is_ones_own() -> None:
+    assert said(contact={"phone_number": "62812", "user_id": 5}) == ContactShared("62812", own=True, message="9")
+
+
+def test_an_animation_is_a_video_though_it_carries_a_document() -> None:
+    assert said(animation={"a": 1}, document={"a": 1}) == MediaSent("video", "9")
+
+
+def test_telegrams_own_notes_are_no_answer_of_the_person() -> None:
+    assert said(message_auto_delete_timer_changed={"message_auto_delete_time": 86400}) is None
+    assert said(pinned_message={"message_id": 3}) is None
+
+
+def test_an_unknown_kind_of_content_is_told_as_other() -> None:
+    assert said(something_of_next_year={"a": 1}) == MediaSent("other", "9")
+
+
+@pytest.mark.parametrize(
+    ("code", "language"), [("id", "id"), ("in", "id"), ("en", "en"), ("en-US", "en"), ("jv", "id"), (None, None)]
+)
+def test_indonesian_is_the_hint_for_everything_that_is_not_english(code: str | None, language: str | None) -> None:
+    user = {"id": 5, "language_code": code}
+    update = read_update(
+        json.dumps({"update_id": 1, "message": {"message_id": 9, "chat": ME, "from": user, "text": "a"}}).encode()
+    )
+    assert isinstance(update, FromPerson)
+    assert update.language == language
+
+
+def test_a_press_in_a_group_is_acknowledged_and_nothing_else() -> None:
+    query = {
+        "id": "77",
+        "from": {"id": 5},
+        "data": "t:a",
+        "message": {"message_id": 2, "chat": {"id": -1, "type": "supergroup"}},
+    }
+    update = read_update(json.dumps({"update_id": 1, "callback_query": query}).encode())
+    assert update == InGroup(1, -1, 2, invite=False, callback="77")
+
+
+def test_blocking_and_unblocking_are_read_in_the_private_chat() -> None:
+    def changed(status: str) -> Any:
+        return read_update(
+            json.dumps({"update_id": 1, "my_chat_member": {"chat": ME, "new_chat_member": {"status": status}}}).encode()
+        )
+
+    assert changed("kicked") == Reachable(1, 5, yes=False)
+    assert changed("member") == Reachable(1, 5, yes=True)
+
+
+# --- going out
+
+
+def checked(calls: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The calls after the strict fake's rules and a trip through JSON."""
+    for method, params in calls:
+        typed = rules.parameters(method, json.loads(json.dumps(params)))
+        if "text" in typed:
+            rules.message_text(typed)
+        if "reply_markup" in typed:
+            rules.markup(typed["reply_markup"])
+    return list(calls)
+
+
+@given(st.text(max_size=200).map(lambda text: text * 80))
+def test_no_part_of_a_split_text_is_too_long_and_no_word_is_lost(text: str) -> None:
+    parts = split(text)
+    assert all(rules.units(part) <= TEXT_UNITS for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+def test_a_long_text_is_cut_between_paragraphs_and_never_inside_a_character() -> None:
+    paragraph = "kata " * 300
+    assert [part.strip() for part in split(f"{paragraph}\n\n" * 5)] == ["\n\n".join([paragraph] * 2).strip()] * 2 + [
+        paragraph.strip()
+    ]
+    assert split("\N{GRINNING FACE}" * 2049) == ["\N{GRINNING FACE}" * 2048, "\N{GRINNING FACE}"]
+
+
+def test_the_buttons_stand_under_the_last_part() -> None:
+    screen = Screen("t", "s", "kata\n\n" * 1000, actions=(Action("a", "Ya"),), sensitive=True)
+    calls = checked(draw(5, Show(screen)))
+    assert ["reply_markup" in params for _, params in calls] == [False, True]
+    assert all(params["protect_content"] for _, params in calls)
+
+
+def test_short_buttons_share_a_row_and_long_or_coloured_ones_have_their_own() -> None:
+    screen = Screen(
+        "tok",
+        "s",
+        "?",
+        actions=(
+            Action("activate", "Aktivasi", "primary"),
+            Action("back", "Kembali"),
+            Action("cancel", "Batal"),
+            Action("x", "Ya"),
+            Action("y", "Sebuah pilihan yang panjang"),
+        ),
+    )
+    ((_, params),) = checked(draw(5, Show(screen)))
+    rows = params["reply_markup"]["inline_keyboard"]
+    assert [[button["callback_data"] for button in row] for row in rows] == [
+        ["tok:activate"],
+        ["tok:back", "tok:cancel"],
+        ["tok:x"],
+        ["tok:y"],
+    ]
+    assert rows[0][0]["style"] == "primary"
+    assert "style" not in rows[1][0]
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000/x", "http://127.0.0.1:8000/x", "http://[::1]/x", "http://nas/x"])
+def test_an_address_on_this_machine_is_told_in_the_text_because_no_button_may_lead_there(url: str) -> None:
+    ((_, params),) = checked(draw(5, Show(Screen("t", "s", "Aktif.", actions=(Action("home", "Beranda", url=url),)))))
+    assert params["text"] == f"Aktif.\n\nBeranda: {url}"
+    assert "reply_markup" not in params
+
+
+def test_a_public_address_is_a_button() -> None:
+    ((_, params),) = checked(
+        draw(5, Show(Screen("t", "s", "Aktif.", actions=(Action("home", "Beranda", url="https://a.example/"),))))
+    )
+    assert params["reply_markup"] == {"inline_keyboard": [[{"text": "Beranda", "url": "https://a.example/"}]]}
+
+
+def test_a_question_after_the_contact_keyboard_takes_it_away_in_one_message_where_it_can() -> None:
+    bare = Screen("t", "s", "E-mail?")
+    ((_, params),) = checked(draw(5, Show(bare), keyboard_up=True))
+    assert params["reply_markup"] == {"remove_keyboard": True}
+    first, second = checked(draw(5, Show(Screen("t", "s", "E-mail?", actions=(Action("a", "Ya"),))), keyboard_up=True))
+    assert first[1]["reply_markup"] == {"remove_keyboard": True}
+    assert second[1]["text"] == "E-mail?"
+
+
+def test_deletions_go_in_hundreds_and_what_is_no_message_id_is_left_out() -> None:
+    calls = checked(draw(5, DeleteUserMessages((*map(str, range(1, 151)), "", "x"))))
+    assert [len(params["message_ids"]) for _, params in calls] == [100, 50]
+    assert draw(5, DeleteUserMessages(("",))) == ()
+
+
+def test_nothing_to_say_is_no_call() -> None:
+    assert draw(5, Say(" \n ")) == ()
+    assert draw(5, Redraw("", Screen("t", "s", "x"))) == ()

@@ -1,0 +1,115 @@
+"""What becomes of a message: sent, later, dead, refused; and that the token is never told."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import structlog
+
+from bot.channels.port import Capabilities, Dead, Delivery, Later, Refused, Sent
+from bot.channels.telegram.running import Telegram
+from dialogs.effects import Redraw, Say, Show
+from dialogs.screens import Action, Screen
+from tests.bot.telegram.scripted import ScriptedTurns, until
+from tests.fakes.bot_api import TOKEN, FakeBotApi
+from tests.fakes.telegram_people import User
+
+
+@pytest.fixture
+async def user(api: FakeBotApi, by_polling: Telegram) -> User:
+    user = api.user("Budi")
+    user.starts()
+    await user.sees("started")
+    return user
+
+
+async def test_a_message_that_was_taken_tells_its_id(by_polling: Telegram, user: User) -> None:
+    assert await by_polling.channel.deliver(str(user.id), Say("halo"), "k") == Sent(str(user.answers[-1].id))
+
+
+async def test_somebody_who_blocked_the_bot_is_dead_to_it(by_polling: Telegram, user: User) -> None:
+    user.chat.blocked = True
+    assert await by_polling.channel.deliver(str(user.id), Say("halo"), "k") == Dead("blocked")
+
+
+@pytest.mark.parametrize(
+    ("code", "description", "delivery"),
+    [
+        (403, "Forbidden: user is deactivated", Dead("deactivated")),
+        (400, "Bad Request: chat not found", Dead("gone")),
+        (400, "Bad Request: message is too strange", Refused("Bad Request: message is too strange")),
+        (502, "Bad Gateway", Later(2.0)),
+        (401, "Unauthorized", Later(60.0, whole_channel=True)),
+    ],
+)
+async def test_errors_are_told_apart(
+    api: FakeBotApi, by_polling: Telegram, user: User, code: int, description: str, delivery: Delivery
+) -> None:
+    api.refuse("sendMessage", code, description)
+    assert await by_polling.channel.deliver(str(user.id), Say("halo"), "k") == delivery
+
+
+async def test_a_flood_limit_is_waited_for_as_long_as_telegram_says_and_then_the_message_goes(
+    api: FakeBotApi, by_polling: Telegram, user: User
+) -> None:
+    api.flood("sendMessage", retry_after=7)
+    assert await by_polling.channel.deliver(str(user.id), Say("halo"), "k") == Later(7)
+    assert isinstance(await by_polling.channel.deliver(str(user.id), Say("halo"), "k"), Sent)
+    assert [message.text for message in user.answers].count("halo") == 1
+
+
+async def test_a_broken_connection_is_later(api: FakeBotApi, by_polling: Telegram, user: User) -> None:
+    api.cut("sendMessage")
+    assert isinstance(await by_polling.channel.deliver(str(user.id), Say("halo"), "k"), Later)
+
+
+async def test_a_long_message_goes_on_at_the_part_that_is_missing(api: FakeBotApi, by_polling: Telegram, user: User) -> None:
+    message = Say("awal\n\n" * 800 + "akhir")
+    api.refuse("sendMessage", 502, "Bad Gateway", after=1)
+    assert isinstance(await by_polling.channel.deliver(str(user.id), message, "k"), Later)
+    assert len(user.answers) == 2
+    assert isinstance(await by_polling.channel.deliver(str(user.id), message, "k"), Sent)
+    assert [each.text[-5:].strip() for each in user.answers[1:]] == ["awal", "akhir"]
+
+
+async def test_what_had_to_wait_comes_when_the_person_unblocks_the_bot(
+    api: FakeBotApi, turns: ScriptedTurns, user: User
+) -> None:
+    api.flood("sendMessage", retry_after=3600)
+    user.says("halo")
+    await until(lambda: turns.outcomes[-1:] == [Later(3600)])
+    user.blocks()
+    user.unblocks()
+    await user.sees("echo halo")
+
+
+async def test_a_redraw_that_changes_nothing_counts_as_done(by_polling: Telegram, user: User) -> None:
+    screen = Screen("t", "s", "Status: menunggu", actions=(Action("a", "Ya"),))
+    sent = await by_polling.channel.deliver(str(user.id), Show(screen), "k")
+    assert isinstance(sent, Sent)
+    assert isinstance(await by_polling.channel.deliver(str(user.id), Redraw(sent.message, screen), "r"), Sent)
+    gone = await by_polling.channel.deliver(str(user.id), Redraw("99999", screen), "r2")
+    assert isinstance(gone, Refused)
+
+
+async def test_an_address_of_another_channel_is_refused(by_polling: Telegram) -> None:
+    assert isinstance(await by_polling.channel.deliver("bukan-angka", Say("halo"), "k"), Refused)
+    assert by_polling.channel.capabilities == Capabilities(buttons=100, edit=True, delete=True, contact=True)
+
+
+async def test_the_token_stands_in_no_log_and_no_error(
+    api: FakeBotApi, by_polling: Telegram, user: User, turns: ScriptedTurns, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with structlog.testing.capture_logs() as logs:
+        for break_it in (
+            lambda: api.cut("sendMessage"),
+            lambda: api.refuse("sendMessage", 500, f"failed at /bot{TOKEN}/sendMessage"),
+            lambda: api.refuse("sendMessage", 400, f"failed at /bot{TOKEN}/sendMessage"),
+        ):
+            break_it()
+            outcome = await by_polling.channel.deliver(str(user.id), Say("halo"), "k")
+            assert TOKEN not in repr(outcome)
+    assert logs
+    assert TOKEN not in repr(logs) + caplog.text

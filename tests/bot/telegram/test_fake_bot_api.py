@@ -1,0 +1,138 @@
+"""The fake Telegram is strict: what the real one refuses, it refuses, in the same words."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.bot.telegram.scripted import until
+from tests.fakes.bot_api import FakeBotApi
+
+KEYS = {"inline_keyboard": [[{"text": "Ya", "callback_data": "t:a"}]]}
+
+
+async def call(api: FakeBotApi, method: str, token: str = "", /, **params: Any) -> dict[str, Any]:
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+        response = await client.post(f"{api.base_url}/bot{token or api.token}/{method}", json=params)
+        answer: dict[str, Any] = response.json()
+        assert answer["ok"] == (response.status_code == 200)
+        return answer
+
+
+async def test_a_wrong_token_and_an_unknown_method_are_refused(api: FakeBotApi) -> None:
+    assert (await call(api, "getMe", "1:wrong"))["error_code"] == 401
+    assert (await call(api, "sendTelegram"))["error_code"] == 404
+    assert (await call(api, "getMe"))["result"]["is_bot"] is True
+
+
+def keyboard(**button: str) -> dict[str, Any]:
+    return {"reply_markup": {"inline_keyboard": [[button]]}}
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"text": ""}, "message text is empty"),
+        ({"text": " \n"}, "message text is empty"),
+        ({"text": "\N{GRINNING FACE}" * 2049}, "message is too long"),
+        ({"chat_id": 1}, "chat not found"),
+        ({"colour": "red"}, "unknown parameter"),
+        ({"protect_content": "perhaps"}, "protect_content must be bool"),
+        (keyboard(text="Ya", callback_data="x" * 65), "BUTTON_DATA_INVALID"),
+        (keyboard(text="Ya", callback_data="\N{GRINNING FACE}" * 17), "BUTTON_DATA_INVALID"),
+        (keyboard(text="Ya"), "text buttons are unallowed"),
+        (keyboard(text="", callback_data="a"), "must be non-empty"),
+        (keyboard(text="Ya", url="http://localhost:8000"), "Wrong HTTP URL"),
+        (keyboard(text="Ya", callback_data="a", style="green"), "style"),
+        (keyboard(text="Ya", callback_data="a", callback="b"), "unknown field"),
+        ({"reply_markup": {"keyboard": [["Ya"]], "inline_keyboard": [[]]}}, "Bad Request"),
+        ({"reply_markup": {"inline_keyboard": [[{"text": "a", "callback_data": "a"}] * 9]}}, "too long"),
+        ({"reply_markup": {"remove_keyboard": False}}, "remove_keyboard"),
+    ],
+)
+async def test_a_message_that_telegram_would_refuse_is_refused(api: FakeBotApi, params: dict[str, Any], words: str) -> None:
+    user = api.user("Budi")
+    user.starts()
+    answer = await call(api, "sendMessage", **{"chat_id": user.id, "text": "halo", **params})
+    assert (answer["error_code"], words in answer["description"]) == (400, True), answer
+
+
+async def test_nobody_can_be_written_to_before_they_wrote_or_after_they_blocked(api: FakeBotApi) -> None:
+    user = api.user("Budi")
+    assert "chat not found" in (await call(api, "sendMessage", chat_id=user.id, text="halo"))["description"]
+    user.starts()
+    assert (await call(api, "sendMessage", chat_id=user.id, text="halo"))["ok"]
+    user.blocks()
+    refused = await call(api, "sendMessage", chat_id=user.id, text="halo")
+    assert (refused["error_code"], refused["description"]) == (403, "Forbidden: bot was blocked by the user")
+
+
+async def test_an_edit_must_change_something_of_a_message_of_the_bot_with_inline_buttons(api: FakeBotApi) -> None:
+    user = api.user("Budi")
+    typed = user.starts() or user.says("halo")
+    sent = (await call(api, "sendMessage", chat_id=user.id, text="Tanya", reply_markup=KEYS))["result"]["message_id"]
+
+    async def edit(message_id: int, **params: Any) -> str:
+        answer = await call(api, "editMessageText", chat_id=user.id, message_id=message_id, **params)
+        return answer.get("description", "")
+
+    assert "message is not modified" in await edit(sent, text="Tanya", reply_markup=KEYS)
+    assert "can't be edited" in await edit(typed, text="lain")
+    assert "not found" in await edit(999, text="lain")
+    assert "inline keyboard expected" in await edit(sent, text="lain", reply_markup={"remove_keyboard": True})
+    assert await edit(sent, text="Tanya") == ""
+    assert user.chat.transcript() == "> /start\n< Tanya (edited)"
+
+
+async def test_a_callback_query_can_be_answered_once(api: FakeBotApi) -> None:
+    user = api.user("Budi")
+    user.starts()
+    await call(api, "sendMessage", chat_id=user.id, text="Tanya", reply_markup=KEYS)
+    callback = user.presses("Ya")
+    assert (await call(api, "answerCallbackQuery", callback_query_id=callback))["ok"]
+    assert "query is too old" in (await call(api, "answerCallbackQuery", callback_query_id=callback))["description"]
+
+
+async def test_a_second_poller_ends_the_first_and_a_webhook_ends_polling(api: FakeBotApi) -> None:
+    first = asyncio.create_task(call(api, "getUpdates", timeout=30))
+    await until(lambda: bool(api.called("getUpdates")))
+    user = api.user("Budi")
+    second = asyncio.create_task(call(api, "getUpdates", timeout=30))
+    assert (await first)["error_code"] == 409
+    user.says("halo")
+    assert [update["message"]["text"] for update in (await second)["result"]] == ["halo"]
+    assert (await call(api, "setWebhook", url="http://127.0.0.1:9/x"))["ok"]
+    assert (await call(api, "getUpdates"))["error_code"] == 409
+
+
+async def test_updates_stay_until_they_are_confirmed_by_a_higher_offset(api: FakeBotApi) -> None:
+    user = api.user("Budi")
+    user.says("satu")
+    user.says("dua")
+    first = (await call(api, "getUpdates", limit=1))["result"]
+    assert first == (await call(api, "getUpdates", limit=1))["result"]
+    rest = (await call(api, "getUpdates", offset=first[0]["update_id"] + 1))["result"]
+    assert [update["message"]["text"] for update in rest] == ["dua"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"url": "http://example.org/x"},
+        {"url": "https://a.example", "secret_token": "a b"},
+        {"url": "https://a", "max_connections": 0},
+    ],
+)
+async def test_a_webhook_that_telegram_would_not_take_is_refused(api: FakeBotApi, params: dict[str, Any]) -> None:
+    assert (await call(api, "setWebhook", **params))["error_code"] == 400
+
+
+@pytest.mark.parametrize(
+    "command",
+    [{"command": "Start", "description": "x"}, {"command": "a-b", "description": "x"}, {"command": "start", "description": ""}],
+)
+async def test_a_malformed_command_is_refused(api: FakeBotApi, command: dict[str, str]) -> None:
+    assert (await call(api, "setMyCommands", commands=[command]))["error_code"] == 400
