@@ -95,6 +95,7 @@ def test_the_table_is_not_read_before_the_first_nik():
         ("3171012211260001", NikReading(date(2026, 11, 22), "male", "DKI Jakarta", "Kota Jakarta Pusat")),
         ("3171012311260001", NikReading(date(1926, 11, 23), "male", "DKI Jakarta", "Kota Jakarta Pusat")),
         ("3171017002880001", NikReading(None, "female", "DKI Jakarta", "Kota Jakarta Pusat")),
+        ("3171017202880001", NikReading(None, None, "DKI Jakarta", "Kota Jakarta Pusat")),
         ("3171013202880001", NikReading(None, None, "DKI Jakarta", "Kota Jakarta Pusat")),
         ("9101010512850001", NikReading(date(1985, 12, 5), "male", "Papua", "Kabupaten Merauke")),
         ("6404010512850001", NikReading(date(1985, 12, 5), "male", "Kalimantan Timur", None)),
