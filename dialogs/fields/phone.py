@@ -184,7 +184,7 @@ def _area(national: str) -> str:
 def _country(e164: str) -> str:
     number = parse(e164, None)
     region = region_code_for_number(number)
-    return f"+{number.country_code}" + (f" ({region})" if region and region != "001" else "")
+    return f"+{number.country_code}" + (f", {region}" if region and region != "001" else "")
 
 
 PHONE = Phone()
