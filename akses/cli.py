@@ -52,10 +52,13 @@ def _settings(role: str) -> Settings:
 
 
 def _serve(role: Role) -> None:
+    import uvloop
+
     from akses.serve import serve
 
     try:
-        asyncio.run(serve(_settings(role), role))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(_settings(role), role))
     except OSError as error:
         if error.errno != 98:  # EADDRINUSE
             raise

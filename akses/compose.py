@@ -113,7 +113,7 @@ async def _inbox(parts: Parts) -> None:
     store = MailStore(parts.settings.data_dir / "inbox")
     port = await parts.stack.enter_async_context(open_catcher(store))
     parts.settings.smtp_url = f"smtp://127.0.0.1:{port}"
-    parts.routes += routes(store, operator=parts.settings.operator_name)
+    parts.routes += routes(store, operator_name=parts.settings.operator_name)
 
 
 async def _backend(parts: Parts, role: Role) -> None:
@@ -139,7 +139,7 @@ async def _backend(parts: Parts, role: Role) -> None:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
     backend = await parts.stack.enter_async_context(open_backend(config, parts.keyring, role=backend_role))
-    parts.probes["accounts"] = backend.probe
+    parts.probes["accounts"] = backend.ready
     if role != "worker":
         parts.rest = create_app(backend)
 

@@ -60,6 +60,8 @@ def configure(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    if level == "INFO":
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells each start and stop, as we do
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

@@ -12,7 +12,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +52,7 @@ _HEADERS: Final = {
 }
 # Where one of these is there, somebody else's request was passed on by something on this machine.
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_WIB: Final = timezone(timedelta(hours=7))
 _HEAD_TAG: Final = re.compile(r"<head(\s[^>]*)?>|(?=<body|<html)", re.IGNORECASE)
 
 
@@ -207,8 +208,8 @@ def _etag(mails: Sequence[CaughtMail]) -> str:
 
 
 def _moment(texts: dict[str, Any], moment: datetime) -> str:
-    """In this machine's own time zone, which is the reader's: nobody else can read this."""
-    local = moment.astimezone()
+    """In Western Indonesian Time, as the mails themselves tell the time."""
+    local = moment.astimezone(_WIB)
     return str(texts["moment"]).format(
         day=local.day, month=texts["months"][local.month - 1], year=local.year, hour=f"{local:%H}", minute=f"{local:%M}"
     )
