@@ -57,7 +57,9 @@ class AccountPages:
         if session is None or account is None:
             return RedirectResponse("/masuk", 303)
         language = chosen(request, account.language)
-        return self._view.page(request, "account", language, account=account, form_token=self._cookies.session_form_token(session))
+        return self._view.page(
+            request, "account", language, account=account, form_token=self._cookies.session_form_token(session)
+        )
 
     async def log_out(self, request: Request) -> Response:
         form = await read_form(request)

@@ -95,7 +95,11 @@ class ActivationPages:
         match look:
             case LinkLive() | LinkExpired():
                 return self._view.page(
-                    request, "link_disown", chosen(request, look.language), email=look.email_masked, token=request.path_params["token"]
+                    request,
+                    "link_disown",
+                    chosen(request, look.language),
+                    email=look.email_masked,
+                    token=request.path_params["token"],
                 )
             case _:
                 return self._gone(request, look)
@@ -133,18 +137,18 @@ class ActivationPages:
         match look:
             case LinkUsed():
                 return self._view.page(request, "link_used", chosen(request), status=410)
-            case LinkExpired(resend_available_at=None):
-                # Nothing can be sent any more, so this is no better than a link that nobody knows.
-                return self._view.page(request, "link_unknown", chosen(request, look.language), status=410)
             case LinkExpired():
-                now = datetime.now(UTC)
+                at, now = look.resend_available_at, datetime.now(UTC)
+                if at is None:
+                    # Nothing can be sent any more, so this is no better than a link that nobody knows.
+                    return self._view.page(request, "link_unknown", chosen(request, look.language), status=410)
                 return self._view.page(
                     request,
                     "link_expired",
                     chosen(request, look.language),
                     status=410,
                     email=look.email_masked,
-                    wait_until=look.resend_available_at if look.resend_available_at > now else None,
+                    wait_until=at if at > now else None,
                     token=request.path_params["token"],
                 )
             case LinkUnknown():

@@ -53,7 +53,7 @@ class Problems:
                 return self.page(request, 503 if isinstance(later, Busy) else 429, retry_after=later.retry_after)
             except HTTPException as refused:
                 return self.page(request, refused.status_code)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (what it was is logged below)
                 # The path may hold a link's token and the text of an exception may hold what somebody typed: neither is logged.
                 frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
                 _log.error("page.failed", method=request.method, error=type(error).__qualname__, frames=frames)

@@ -119,7 +119,8 @@ def test_nothing_is_fetched_from_anywhere() -> None:
         render_already_registered(language="en", full_name="Ani", config=Operator()),
     ):
         assert read(mail).fetched == []
-        assert "url(" not in mail.html and "@import" not in mail.html
+        assert "url(" not in mail.html
+        assert "@import" not in mail.html
 
 
 def test_a_name_is_text_and_never_markup_or_a_template() -> None:
