@@ -206,7 +206,7 @@ async def _bot(parts: Parts) -> None:
     stack.callback(api.close)
     parts.routes += web_routes(api, config)
     parts.routes += status_webhook.routes(turns, settings.webhook_secrets)
-    parts.probes["dialog store"] = lambda: store.load("probe", "", 0.0)
+    parts.probes["dialog store"] = lambda: store.load("probe", 0.0)
 
 
 @asynccontextmanager

@@ -1,21 +1,30 @@
-"""Sessions and effects as bytes: compact JSON, sealed so that the store and its backups tell nothing.
+"""What a store keeps of a conversation and of its effects, as sealed bytes that tell the store and its backups nothing.
 
-Lives here: encoding, sealing, reading old versions through `dialogs/upcasters.py`. Must not live here: where the bytes go (`bot/stores/`).
-Each sealed value is bound to its place (conversation, and revision or key), so that one cannot be put in another's stead.
+Lives here: which events were claimed, sealing, reading old versions through `dialogs/upcasters.py`. Must not live here: how values become
+bytes (`bot/packing.py`) or where the bytes go (`bot/stores/`). Each sealed value is bound to its place (conversation, and revision or
+key), so that one cannot be put in another's stead.
 """
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
+from bot.packing import pack, unpack, version_of
 from dialogs import effects
-from dialogs.effects import CancelTimer, Message, OpenTicket, Record, Request, SetTimer
+from dialogs.effects import Message, Request
 from dialogs.session import VERSION, Session
 from dialogs.upcasters import upcast
 
 Stored = Message | Request
+
+# So many of a conversation's newest events are known again when they are delivered again. Nobody redelivers further back than this
+# within a conversation: a webhook is repeated before the chat's next update comes (Telegram) or within the widget's own retries.
+CLAIMS: Final = 64
+_CLAIM_BYTES: Final = 8
 
 
 class Cipher(Protocol):
@@ -26,29 +35,36 @@ class Cipher(Protocol):
     def open(self, sealed: bytes, context: bytes) -> bytes: ...
 
 
-class _Head(msgspec.Struct):
-    """The part of any version of a session that says which one it is."""
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A session, and the marks of the events that made it, newest last."""
 
-    version: tuple[int, int]
+    session: Session
+    claims: bytes = b""
+
+    def knows(self, event: str) -> bool:
+        mark = _mark(event)
+        return any(self.claims[at : at + _CLAIM_BYTES] == mark for at in range(0, len(self.claims), _CLAIM_BYTES))
+
+    def with_event(self, event: str, session: Session) -> Memory:
+        return Memory(session, (self.claims + _mark(event))[-CLAIMS * _CLAIM_BYTES :])
 
 
-_CLASSES: Final[dict[str, type[Stored]]] = {
-    cls.__name__: cls
-    for cls in (
-        effects.Say,
-        effects.Show,
-        effects.Redraw,
-        effects.DeleteUserMessages,
-        effects.SubmitRegistration,
-        effects.ResendActivation,
-        effects.ChangeEmail,
-    )
-}
-_encode: Final = msgspec.json.Encoder().encode
-_head: Final = msgspec.json.Decoder(_Head)
-_session: Final = msgspec.json.Decoder(Session)
-_envelope: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
-_effects: Final = {name: msgspec.json.Decoder(cls) for name, cls in _CLASSES.items()}
+def _mark(event: str) -> bytes:
+    return hashlib.blake2b(event.encode(), digest_size=_CLAIM_BYTES).digest()
+
+
+_CLASSES: Final[tuple[type[Stored], ...]] = (
+    effects.Say,
+    effects.Show,
+    effects.Redraw,
+    effects.DeleteUserMessages,
+    effects.SubmitRegistration,
+    effects.ResendActivation,
+    effects.ChangeEmail,
+)
+_BY_NAME: Final[dict[str, type[Stored]]] = {cls.__name__: cls for cls in _CLASSES}
+_LENGTH_BYTES: Final = 2
 
 
 class Sessions:
@@ -57,23 +73,24 @@ class Sessions:
     def __init__(self, cipher: Cipher) -> None:
         self._cipher = cipher
 
-    def write(self, conversation: str, revision: int, session: Session) -> bytes:
-        return self._cipher.seal(_encode(session), f"session {conversation} {revision}".encode())
+    def write(self, conversation: str, revision: int, memory: Memory) -> bytes:
+        plain = len(memory.claims).to_bytes(_LENGTH_BYTES) + memory.claims + pack(memory.session)
+        return self._cipher.seal(plain, f"session {conversation} {revision}".encode())
 
-    def read(self, conversation: str, revision: int, sealed: bytes) -> Session:
+    def read(self, conversation: str, revision: int, sealed: bytes) -> Memory:
         """Raises the cipher's own error for altered bytes, and SessionTooNew."""
         plain = self._cipher.open(sealed, f"session {conversation} {revision}".encode())
-        if _head.decode(plain).version[0] == VERSION[0]:
-            return _session.decode(plain)
-        return msgspec.convert(upcast(msgspec.json.decode(plain)), Session)
+        claims_end = _LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES])
+        packed = plain[claims_end:]
+        if version_of(packed)[0] != VERSION[0]:
+            packed = msgspec.msgpack.encode(upcast(msgspec.msgpack.decode(packed)))
+        return Memory(unpack(Session, packed), plain[_LENGTH_BYTES:claims_end])
 
     def write_effect(self, conversation: str, key: str, effect: Stored) -> bytes:
-        return self._cipher.seal(_encode((type(effect).__name__, effect)), f"item {conversation} {key}".encode())
+        name = type(effect).__name__.encode()
+        return self._cipher.seal(bytes((len(name),)) + name + pack(effect), f"item {conversation} {key}".encode())
 
     def read_effect(self, conversation: str, key: str, sealed: bytes) -> Stored:
-        name, raw = _envelope.decode(self._cipher.open(sealed, f"item {conversation} {key}".encode()))
-        return _effects[name].decode(raw)
-
-
-# Effects that never wait in the outbox: timers are the store's own, tickets and records are carried out with the commit.
-IMMEDIATE: Final = (SetTimer, CancelTimer, OpenTicket, Record)
+        plain = self._cipher.open(sealed, f"item {conversation} {key}".encode())
+        start = 1 + plain[0]
+        return unpack(_BY_NAME[plain[1:start].decode()], plain[start:])

@@ -20,8 +20,8 @@ from typing import Final, Protocol
 import structlog
 
 from bot.conversation import Conversation
-from bot.sessions import Sessions
-from bot.stores.port import Commit, Item, Store, StoreUnavailable
+from bot.sessions import Memory, Sessions
+from bot.stores.port import Commit, Item, Loaded, Store, StoreUnavailable
 from dialogs.effects import (
     CancelTimer,
     ChangeEmail,
@@ -48,8 +48,6 @@ log = structlog.get_logger(__name__)
 
 # A conversation is forgotten this long after its last event; until then a half-filled form goes on where it was.
 KEEP_SECONDS: Final = 7 * 24 * 3600.0
-# Telegram keeps an update 24 h, Meta redelivers up to 7 days: an event id is remembered for longer than either.
-CLAIM_SECONDS: Final = 8 * 24 * 3600.0
 # How long the process that committed a turn has to deliver it before any other may take it up.
 LEASE_SECONDS: Final = 5.0
 # A lost race means that another process got a turn in; losing this many in a row means that something is wrong.
@@ -122,14 +120,16 @@ class TurnRunner:
             for _ in range(RACES):
                 now = self._clock()
                 name = str(conversation)
-                loaded = await self._store.load(name, event_id, now.timestamp())
-                if loaded.seen:
+                loaded = await self._store.load(name, now.timestamp())
+                memory = self._memory(conversation, loaded, language)
+                if memory.knows(event_id):
                     return await self._undelivered(conversation)
-                session = self._session(conversation, loaded.revision, loaded.state, language)
-                turn = step(session, event, now, self._profile)
-                if turn.session == session and not turn.effects:
+                turn = step(memory.session, event, now, self._profile)
+                if turn.session == memory.session and not turn.effects:
                     return ()
-                commit, outgoing = self._commit(conversation, event_id, loaded.revision, turn, now)
+                commit, outgoing = self._commit(
+                    conversation, memory.with_event(event_id, turn.session), loaded.revision, turn, now
+                )
                 if await self._store.commit(commit):
                     self._committed(conversation, turn)
                     return outgoing
@@ -145,16 +145,16 @@ class TurnRunner:
 
     async def session(self, conversation: Conversation) -> Session | None:
         """The conversation as it is now, for those who only look; None when there is none."""
-        loaded = await self._store.load(str(conversation), "", self._clock().timestamp())
-        return self._sessions.read(str(conversation), loaded.revision, loaded.state) if loaded.state is not None else None
+        loaded = await self._store.load(str(conversation), self._clock().timestamp())
+        return self._memory(conversation, loaded, None).session if loaded.state is not None else None
 
-    def _session(self, conversation: Conversation, revision: int, state: bytes | None, language: Language | None) -> Session:
-        if state is None:
-            return Session(id=secrets.token_urlsafe(9), channel=conversation.channel, language=language or "id")
-        return self._sessions.read(str(conversation), revision, state)
+    def _memory(self, conversation: Conversation, loaded: Loaded, language: Language | None) -> Memory:
+        if loaded.state is None:
+            return Memory(Session(id=secrets.token_urlsafe(9), channel=conversation.channel, language=language or "id"))
+        return self._sessions.read(str(conversation), loaded.revision, loaded.state)
 
     def _commit(
-        self, conversation: Conversation, event_id: str, revision: int, turn: Turn, now: datetime
+        self, conversation: Conversation, memory: Memory, revision: int, turn: Turn, now: datetime
     ) -> tuple[Commit, tuple[Outgoing, ...]]:
         name, moment = str(conversation), now.timestamp()
         items: list[Item] = []
@@ -177,14 +177,12 @@ class TurnRunner:
                     pass
         commit = Commit(
             conversation=name,
-            event=event_id,
             revision=revision,
-            state=self._sessions.write(name, revision + 1, turn.session),
+            state=self._sessions.write(name, revision + 1, memory),
             items=tuple(items),
             cancelled=tuple(cancelled),
             now=moment,
             keep_seconds=KEEP_SECONDS,
-            claim_seconds=CLAIM_SECONDS,
         )
         return commit, tuple(outgoing)
 

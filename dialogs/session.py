@@ -1,8 +1,9 @@
 """Everything that is remembered of one conversation: frozen data, and nothing that could be computed from it.
 
 Lives here: the shape. Must not live here: where the person stands (computed: `dialogs/registration.py`), how it changes
-(`dialogs/steps/`), or how it is written down (`bot/sessions.py`). A change of shape raises VERSION: the minor number when older code
-can still read it, the major one with an upcaster in `dialogs/upcasters.py` and a frozen fixture in the tests.
+(`dialogs/steps/`), or how it is written down (`bot/sessions.py`). Fields are written by position: a field appended with a default raises
+VERSION's minor number, and older code still reads the rest; any other change raises the major one, with an upcaster in
+`dialogs/upcasters.py` and a frozen fixture in the tests.
 """
 
 from __future__ import annotations
@@ -104,13 +105,14 @@ class EarlyNews:
 class Session:
     """`id` is random and unique; `serial` counts the screens shown, `handoffs` the hand-offs born: neither ever goes back.
 
-    `pressed` is the last press that was carried out ("token:action"), so that its double is known.
+    `version` stays the first field for ever, so that any code can tell whether it can read the rest. `pressed` is the last press that
+    was carried out ("token:action"), so that its double is known.
     """
 
-    id: str
-    channel: str
-    language: Language = "id"
     version: tuple[int, int] = VERSION
+    id: str = ""
+    channel: str = ""
+    language: Language = "id"
     serial: int = 0
     handoffs: int = 0
     pressed: str = ""

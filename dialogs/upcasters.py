@@ -1,6 +1,6 @@
-"""Old sessions made readable today: one function a major version, each lifting a plain dict to the next one.
+"""Old sessions made readable today: one function a major version, each lifting the plain list of fields to the next version's.
 
-Lives here: only shape changes. Must not live here: reading bytes (`bot/sessions.py`).
+Lives here: only changes of shape. Must not live here: reading bytes (`bot/sessions.py`).
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from typing import Any, Final
 
 from dialogs.session import VERSION
 
-Raw = dict[str, Any]
+Plain = list[Any]
 # Major version -> what lifts it to the next. Version 1 is the first that was released.
-UPCASTERS: Final[Mapping[int, Callable[[Raw], Raw]]] = {}
+UPCASTERS: Final[Mapping[int, Callable[[Plain], Plain]]] = {}
 
 
 class SessionTooNew(Exception):
     """The session was written by newer code whose shape this code cannot read."""
 
 
-def upcast(raw: Raw) -> Raw:
+def upcast(plain: Plain) -> Plain:
     """The same session in today's shape. Raises SessionTooNew for a later major version; a later minor one is read as it is."""
-    major = int(raw["version"][0])
+    major = int(plain[0][0])
     if major > VERSION[0]:
         raise SessionTooNew
     for each in range(major, VERSION[0]):
-        raw = UPCASTERS[each](raw)
-    return raw
+        plain = UPCASTERS[each](plain)
+    return plain

@@ -22,10 +22,6 @@ create table if not exists conversation (
     id text primary key, revision integer not null, state blob not null, expires real not null
 ) without rowid;
 create index if not exists conversation_expires on conversation (expires);
-create table if not exists claim (
-    conversation text not null, event text not null, expires real not null, primary key (conversation, event)
-) without rowid;
-create index if not exists claim_expires on claim (expires);
 create table if not exists item (
     seq integer primary key autoincrement, conversation text not null, key text not null, lane text not null,
     body blob not null, due real not null, attempts integer not null, unique (conversation, key)
@@ -72,14 +68,12 @@ class EmbeddedStore:
             # The thread is gone because the store was closed under a late caller.
             raise StoreUnavailable("closed") from error
 
-    async def load(self, conversation: str, event: str, now: float) -> Loaded:
+    async def load(self, conversation: str, now: float) -> Loaded:
         def work(sql: sqlite3.Connection) -> Loaded:
             row = sql.execute(
-                "select revision, state, exists (select 1 from claim where conversation = ?1 and event = ?2 and expires > ?3)"
-                " from conversation where id = ?1 and expires > ?3",
-                (conversation, event, now),
+                "select revision, state from conversation where id = ? and expires > ?", (conversation, now)
             ).fetchone()
-            return Loaded(row[0], row[1], seen=bool(row[2])) if row else Loaded(0, None, seen=False)
+            return Loaded(*row) if row else Loaded(0, None)
 
         return await self._run(work)
 
@@ -87,16 +81,12 @@ class EmbeddedStore:
         def work(sql: sqlite3.Connection) -> bool:
             id_, now = commit.conversation, commit.now
             row = sql.execute("select revision from conversation where id = ? and expires > ?", (id_, now)).fetchone()
-            claimed = sql.execute(
-                "select 1 from claim where conversation = ? and event = ? and expires > ?", (id_, commit.event, now)
-            )
-            if (row[0] if row else 0) != commit.revision or claimed.fetchone():
+            if (row[0] if row else 0) != commit.revision:
                 return False
             sql.execute(
                 "insert or replace into conversation values (?, ?, ?, ?)",
                 (id_, commit.revision + 1, commit.state, now + commit.keep_seconds),
             )
-            sql.execute("insert or replace into claim values (?, ?, ?)", (id_, commit.event, now + commit.claim_seconds))
             sql.executemany("delete from item where conversation = ? and key = ?", [(id_, key) for key in commit.cancelled])
             sql.executemany(
                 "insert or replace into item (conversation, key, lane, body, due, attempts) values (?, ?, ?, ?, ?, ?)",
@@ -144,7 +134,6 @@ class EmbeddedStore:
     async def expire(self, now: float) -> int:
         def work(sql: sqlite3.Connection) -> int:
             sql.execute("delete from item where conversation in (select id from conversation where expires <= ?)", (now,))
-            sql.execute("delete from claim where expires <= ?", (now,))
             return sql.execute("delete from conversation where expires <= ?", (now,)).rowcount
 
         return await self._run(work)

@@ -13,7 +13,6 @@ class _Kept:
     revision: int = 0
     state: bytes | None = None
     expires: float = 0.0
-    claims: dict[str, float] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)
 
 
@@ -23,22 +22,21 @@ class MemoryStore:
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
 
-    async def load(self, conversation: str, event: str, now: float) -> Loaded:
+    async def load(self, conversation: str, now: float) -> Loaded:
         kept = self._kept.get(conversation)
         if kept is None or kept.expires <= now:
-            return Loaded(0, None, seen=False)
-        return Loaded(kept.revision, kept.state, seen=kept.claims.get(event, 0.0) > now)
+            return Loaded(0, None)
+        return Loaded(kept.revision, kept.state)
 
     async def commit(self, commit: Commit) -> bool:
         kept = self._kept.get(commit.conversation)
         if kept is None or kept.expires <= commit.now:
             kept = _Kept()
-        if kept.revision != commit.revision or kept.claims.get(commit.event, 0.0) > commit.now:
+        if kept.revision != commit.revision:
             return False
         kept.revision += 1
         kept.state = commit.state
         kept.expires = commit.now + commit.keep_seconds
-        kept.claims[commit.event] = commit.now + commit.claim_seconds
         for key in commit.cancelled:
             kept.items.pop(key, None)
         for item in commit.items:
@@ -74,8 +72,6 @@ class MemoryStore:
         gone = [conversation for conversation, kept in self._kept.items() if kept.expires <= now]
         for conversation in gone:
             del self._kept[conversation]
-        for kept in self._kept.values():
-            kept.claims = {event: until for event, until in kept.claims.items() if until > now}
         return len(gone)
 
     async def close(self) -> None:

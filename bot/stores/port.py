@@ -20,11 +20,10 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A conversation as it is: revision 0 and no state when it is new. `seen` says that this event was committed before."""
+    """A conversation as it is: revision 0 and no state when it is new."""
 
     revision: int
     state: bytes | None
-    seen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +42,21 @@ class Commit:
     """All that one turn changes. It holds as a whole or not at all."""
 
     conversation: str
-    event: str
     revision: int
     state: bytes
     items: tuple[Item, ...]
     cancelled: tuple[str, ...]
     now: float
     keep_seconds: float
-    claim_seconds: float
 
 
 class Store(Protocol):
     """Every method raises StoreUnavailable when the store cannot be reached."""
 
-    async def load(self, conversation: str, event: str, now: float) -> Loaded: ...
+    async def load(self, conversation: str, now: float) -> Loaded: ...
 
     async def commit(self, commit: Commit) -> bool:
-        """Write the turn if the revision is still `commit.revision` and the event is unclaimed; False when it lost the race."""
+        """Write the turn if the revision is still `commit.revision`; False when it lost the race."""
 
     async def pending(self, conversation: str) -> Sequence[Item]:
         """Everything undelivered of one conversation, oldest first, due or not; timers excluded."""
@@ -74,6 +71,6 @@ class Store(Protocol):
         """At most `limit` items that are due, oldest first; nobody else is given them for `lease` seconds."""
 
     async def expire(self, now: float) -> int:
-        """Erase conversations and claims whose time is over; how many conversations went."""
+        """Erase conversations whose time is over; how many went. A store that forgets by itself answers 0."""
 
     async def close(self) -> None: ...

@@ -27,7 +27,6 @@ def item(key: str, lane: Lane = "say", due: float = NOW) -> Item:
 
 
 def turn(
-    event: str,
     revision: int = 0,
     *,
     conversation: str = "web:a",
@@ -37,44 +36,39 @@ def turn(
     now: float = NOW,
     keep: float = 100.0,
 ) -> Commit:
-    return Commit(conversation, event, revision, state, items, cancelled, now, keep, claim_seconds=50.0)
+    return Commit(conversation, revision, state, items, cancelled, now, keep)
 
 
 async def test_a_new_conversation_is_empty(store: Store) -> None:
-    assert await store.load("web:a", "e1", NOW) == Loaded(0, None, seen=False)
+    assert await store.load("web:a", NOW) == Loaded(0, None)
 
 
 async def test_what_was_committed_is_loaded_with_the_next_revision(store: Store) -> None:
-    assert await store.commit(turn("e1", state=b"one"))
-    assert await store.commit(turn("e2", 1, state=b"two"))
-    assert await store.load("web:a", "e3", NOW) == Loaded(2, b"two", seen=False)
-    assert await store.load("web:b", "e3", NOW) == Loaded(0, None, seen=False)
+    assert await store.commit(turn(state=b"one"))
+    assert await store.commit(turn(1, state=b"two"))
+    assert await store.load("web:a", NOW) == Loaded(2, b"two")
+    assert await store.load("web:b", NOW) == Loaded(0, None)
 
 
-async def test_a_claimed_event_is_seen_until_its_claim_expires(store: Store) -> None:
-    await store.commit(turn("e1"))
-    assert (await store.load("web:a", "e1", NOW + 49)).seen
-    assert not (await store.load("web:a", "e1", NOW + 51)).seen
-
-
-async def test_the_same_event_is_not_committed_twice(store: Store) -> None:
-    assert await store.commit(turn("e1"))
-    assert not await store.commit(turn("e1", 1, state=b"again", items=(item("x"),)))
-    assert await store.load("web:a", "e9", NOW) == Loaded(1, b"state", seen=False)
+async def test_a_commit_on_an_old_revision_changes_nothing(store: Store) -> None:
+    assert await store.commit(turn())
+    assert not await store.commit(turn(state=b"again", items=(item("x"),)))
+    assert not await store.commit(turn(5, state=b"ahead"))
+    assert await store.load("web:a", NOW) == Loaded(1, b"state")
     assert await store.pending("web:a") == []
 
 
 async def test_of_fifty_writers_on_one_revision_exactly_one_wins(store: Store) -> None:
-    won = await asyncio.gather(*(store.commit(turn(f"e{n}", state=b"%d" % n, items=(item(f"i{n}"),))) for n in range(50)))
+    won = await asyncio.gather(*(store.commit(turn(state=b"%d" % n, items=(item(f"i{n}"),))) for n in range(50)))
     assert sum(won) == 1
     winner = won.index(True)
-    assert await store.load("web:a", "-", NOW) == Loaded(1, b"%d" % winner, seen=False)
+    assert await store.load("web:a", NOW) == Loaded(1, b"%d" % winner)
     assert [each.key for each in await store.pending("web:a")] == [f"i{winner}"]
 
 
 async def test_outgoing_items_are_pending_in_order_until_done_and_timers_are_not_among_them(store: Store) -> None:
-    await store.commit(turn("e1", items=(item("a"), item("b", "do"), item("t", "timer", NOW + 60))))
-    await store.commit(turn("e2", 1, items=(item("c"),)))
+    await store.commit(turn(items=(item("a"), item("b", "do"), item("t", "timer", NOW + 60))))
+    await store.commit(turn(1, items=(item("c"),)))
     assert [(each.key, each.lane, each.body) for each in await store.pending("web:a")] == [
         ("a", "say", b"a"),
         ("b", "do", b"b"),
@@ -85,7 +79,7 @@ async def test_outgoing_items_are_pending_in_order_until_done_and_timers_are_not
 
 
 async def test_due_items_are_given_to_one_asker_for_the_time_of_the_lease(store: Store) -> None:
-    await store.commit(turn("e1", items=(item("late", due=NOW + 10), item("first", due=NOW - 5), item("second", "do", NOW))))
+    await store.commit(turn(items=(item("late", due=NOW + 10), item("first", due=NOW - 5), item("second", "do", NOW))))
     assert [each.key for _, each in await store.due(NOW, 30, 10)] == ["first", "second"]
     assert await store.due(NOW, 30, 10) == []
     assert [(name, each.key) for name, each in await store.due(NOW + 10, 30, 10)] == [("web:a", "late")]
@@ -93,45 +87,45 @@ async def test_due_items_are_given_to_one_asker_for_the_time_of_the_lease(store:
 
 
 async def test_due_gives_no_more_than_asked_for(store: Store) -> None:
-    await store.commit(turn("e1", items=tuple(item(f"i{n}", due=NOW - 10 + n) for n in range(5))))
+    await store.commit(turn(items=tuple(item(f"i{n}", due=NOW - 10 + n) for n in range(5))))
     assert [each.key for _, each in await store.due(NOW, 30, 2)] == ["i0", "i1"]
 
 
 async def test_a_postponed_item_comes_back_when_due_with_its_attempts(store: Store) -> None:
-    await store.commit(turn("e1", items=(item("a"),)))
+    await store.commit(turn(items=(item("a"),)))
     await store.postpone("web:a", "a", NOW + 20, 3)
     assert await store.due(NOW + 19, 30, 10) == []
     assert [(each.key, each.attempts) for _, each in await store.due(NOW + 20, 30, 10)] == [("a", 3)]
 
 
 async def test_setting_a_timer_again_moves_it_and_cancelling_forgets_it(store: Store) -> None:
-    await store.commit(turn("e1", items=(item("timer x", "timer", NOW + 10), item("timer y", "timer", NOW + 10))))
-    await store.commit(turn("e2", 1, items=(item("timer x", "timer", NOW + 50),), cancelled=("timer y", "timer none")))
+    await store.commit(turn(items=(item("timer x", "timer", NOW + 10), item("timer y", "timer", NOW + 10))))
+    await store.commit(turn(1, items=(item("timer x", "timer", NOW + 50),), cancelled=("timer y", "timer none")))
     assert await store.due(NOW + 49, 30, 10) == []
     assert [each.key for _, each in await store.due(NOW + 50, 30, 10)] == ["timer x"]
 
 
 async def test_an_expired_conversation_is_gone_with_everything_in_it(store: Store) -> None:
-    await store.commit(turn("e1", items=(item("a"),), keep=10))
-    await store.commit(turn("e1", conversation="web:b", keep=1000))
-    assert await store.load("web:a", "e2", NOW + 11) == Loaded(0, None, seen=False)
+    await store.commit(turn(items=(item("a"),), keep=10))
+    await store.commit(turn(conversation="web:b", keep=1000))
+    assert await store.load("web:a", NOW + 11) == Loaded(0, None)
     assert await store.expire(NOW + 11) == 1
     assert await store.pending("web:a") == []
-    assert (await store.load("web:b", "e2", NOW + 11)).revision == 1
+    assert (await store.load("web:b", NOW + 11)).revision == 1
 
 
 async def test_a_conversation_can_begin_again_after_it_expired(store: Store) -> None:
-    await store.commit(turn("e1", keep=10))
-    assert await store.commit(turn("e1", 0, state=b"new", now=NOW + 60))
-    assert await store.load("web:a", "-", NOW + 60) == Loaded(1, b"new", seen=False)
+    await store.commit(turn(keep=10))
+    assert await store.commit(turn(0, state=b"new", now=NOW + 60))
+    assert await store.load("web:a", NOW + 60) == Loaded(1, b"new")
 
 
 async def test_the_embedded_store_holds_all_of_it_after_it_was_opened_again(tmp_path: Path) -> None:
     first = await EmbeddedStore.open(tmp_path / "dialog.db")
-    await first.commit(turn("e1", items=(item("a"), item("timer t", "timer", NOW + 5))))
+    await first.commit(turn(items=(item("a"), item("timer t", "timer", NOW + 5))))
     await first.close()
     second = await EmbeddedStore.open(tmp_path / "dialog.db")
-    assert await second.load("web:a", "e1", NOW) == Loaded(1, b"state", seen=True)
+    assert await second.load("web:a", NOW) == Loaded(1, b"state")
     assert [each.key for each in await second.pending("web:a")] == ["a"]
     assert {each.key for _, each in await second.due(NOW + 5, 30, 10)} == {"a", "timer t"}
     await second.close()
@@ -142,4 +136,4 @@ async def test_a_closed_embedded_store_says_that_it_is_unavailable(tmp_path: Pat
     store = await EmbeddedStore.open(tmp_path / "dialog.db")
     await store.close()
     with pytest.raises(StoreUnavailable):
-        await store.load("web:a", "e1", NOW)
+        await store.load("web:a", NOW)

@@ -87,8 +87,8 @@ class Breaking:
             raise Crashed
         return result
 
-    async def load(self, conversation: str, event: str, now: float) -> Loaded:
-        return await self._call(lambda: self._store.load(conversation, event, now))
+    async def load(self, conversation: str, now: float) -> Loaded:
+        return await self._call(lambda: self._store.load(conversation, now))
 
     async def commit(self, commit: Commit) -> bool:
         return await self._call(lambda: self._store.commit(commit))
