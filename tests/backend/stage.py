@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
@@ -170,6 +172,20 @@ async def served(app: Any) -> AsyncIterator[str]:
         server.should_exit = True
         await task
         listener.close()
+
+
+@asynccontextmanager
+async def child(database_url: str, keyring_file: Path, smtp_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A backend process of its own (`tests/backend/child.py`), dead at the end whatever happened."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.backend.child", database_url, str(keyring_file), smtp_url, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 @dataclass

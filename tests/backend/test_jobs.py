@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +16,7 @@ from akses.keyring import Keyring
 from backend.database import Database
 from backend.housekeeping import TIDY
 from backend.jobs import Again, Handler, Jobs
-from tests.backend.stage import SECONDS, SmtpSink, Stage, stage_on, until
+from tests.backend.stage import SECONDS, SmtpSink, Stage, child, stage_on, until
 
 
 @asynccontextmanager
@@ -120,34 +119,26 @@ async def test_a_worker_that_was_killed_leaves_its_jobs_to_a_living_one(
 ) -> None:
     """Two workers on PostgreSQL under names of their own: what the dead one had begun, the other one does."""
     deaf = SmtpSink()
-    taken = asyncio.Event()
+    begun: list[bool] = []
 
     async def hang(*_: object) -> str:
-        taken.set()
+        begun.append(True)
         await asyncio.sleep(3600)
         return "250 never"
 
     deaf.handle_DATA = hang  # type: ignore[method-assign]
     await deaf.open()
     try:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.backend.child",
-            postgres_url,
-            str(keyring_file),
-            deaf.url,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert child.stdout is not None
-        registration = (await asyncio.wait_for(child.stdout.readline(), SECONDS)).decode().strip()
-        await asyncio.wait_for(taken.wait(), SECONDS)
-        async with stage_on(postgres_url, keyring) as stage:
-            await asyncio.sleep(2.5)
-            assert not stage.smtp.taken, "a living worker's job is left to it"
-            child.send_signal(signal.SIGKILL)
-            await child.wait()
-            await stage.until_mail(registration, "accepted")
-            assert len(stage.smtp.taken) == 1
+        async with child(postgres_url, keyring_file, deaf.url) as dying:
+            assert dying.stdout is not None
+            registration = (await asyncio.wait_for(dying.stdout.readline(), SECONDS)).decode().strip()
+            await until(lambda: begun)
+            async with stage_on(postgres_url, keyring) as stage:
+                await asyncio.sleep(2.5)
+                assert (len(begun), stage.smtp.taken) == (1, []), "a living worker's job is left to it"
+                dying.send_signal(signal.SIGKILL)
+                await dying.wait()
+                await stage.until_mail(registration, "accepted")
+                assert len(stage.smtp.taken) == 1
     finally:
         await deaf.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from backend.config import Timings
 from backend.mail.smtp import Smtp, SmtpUrlInvalid
 from backend.tables import mails
 from tests.backend.conftest import OpenStage
-from tests.backend.stage import SECONDS, SmtpSink, Stage, parsed, stage_on, text_of, token_in, until
+from tests.backend.stage import SECONDS, SmtpSink, Stage, child, parsed, stage_on, text_of, token_in, until
 from tests.services import free_port
 
 
@@ -124,19 +123,11 @@ async def test_a_process_that_dies_after_the_server_took_the_mail_sends_the_same
     sink = SmtpSink()
     await sink.open()
     try:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.backend.child",
-            database_url,
-            str(keyring_file),
-            sink.url,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        sink.on_data = lambda: os.kill(child.pid, signal.SIGKILL)
-        assert await asyncio.wait_for(child.wait(), SECONDS) == -signal.SIGKILL
-        assert child.stdout is not None
-        registration = (await child.stdout.read()).decode().strip()
+        async with child(database_url, keyring_file, sink.url) as dying:
+            sink.on_data = lambda: os.kill(dying.pid, signal.SIGKILL)
+            assert dying.stdout is not None
+            registration = (await asyncio.wait_for(dying.stdout.read(), SECONDS)).decode().strip()
+            assert await dying.wait() == -signal.SIGKILL
         sink.on_data = lambda: None
         assert len(sink.taken) == 1
         async with stage_on(database_url, keyring, smtp=sink) as stage:
