@@ -6,7 +6,7 @@ Lives here: which address is which page. Each noun has its module (`home`, `acti
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -64,6 +64,12 @@ def routes(backend: Backend) -> list[BaseRoute]:
 def problem_page(config: BackendConfig, request: Request, error: Exception) -> Response:
     """The page for an error outside these routes (an unknown address, a defect); made for an app's exception handlers."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    response = Problems(View(config), config.public_url).page(request, status)
+    response = _problems(config).page(request, status)
     response.headers.update(PageHeaders.headers(https=config.secure_cookies))
     return response
+
+
+@cache
+def _problems(config: BackendConfig) -> Problems:
+    # Made once: whoever asks for many unknown addresses must not make us compile a template each time.
+    return Problems(View(config), config.public_url)

@@ -61,11 +61,11 @@ class AiogramApi:
     def __init__(self, token: str, api_base: str) -> None:
         self._bot = Bot(token, AiohttpSession(api=TelegramAPIServer.from_base(api_base)))
 
-    async def call(self, method: str, params: dict[str, Any], *, timeout: float | None = None) -> Any:
+    async def call(self, method: str, params: dict[str, Any], *, within: float | None = None) -> Any:
         try:
             return await self._bot(
                 _method(method)(**params),
-                request_timeout=None if timeout is None else round(timeout),
+                request_timeout=None if within is None else round(within),
             )
         except AiogramError as error:
             code = next((code for kind, code in _CODES if isinstance(error, kind)), 400)

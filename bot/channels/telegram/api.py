@@ -26,8 +26,8 @@ class BotApiError(Exception):
 
 
 class BotApi(Protocol):
-    async def call(self, method: str, params: dict[str, Any], *, timeout: float | None = None) -> Any:
-        """Call one method and give its `result` as plain data. `timeout` in seconds. Raises BotApiError and nothing else."""
+    async def call(self, method: str, params: dict[str, Any], *, within: float | None = None) -> Any:
+        """Call one method and give its `result` as plain data. `within` in seconds. Raises BotApiError and nothing else."""
 
     async def close(self) -> None: ...
 

@@ -46,7 +46,7 @@ class Polling:
         failures = 0
         while True:
             try:
-                batch = await self._api.call("getUpdates", params, timeout=LONG_POLL + 10)
+                batch = await self._api.call("getUpdates", params, within=LONG_POLL + 10)
             except BotApiError as error:
                 if error.code in (401, 404):
                     raise

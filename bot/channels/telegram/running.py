@@ -86,11 +86,11 @@ class _Connection:
         self._failure = error
         self._there.set()
 
-    async def call(self, method: str, params: dict[str, Any], *, timeout: float | None = None) -> Any:
+    async def call(self, method: str, params: dict[str, Any], *, within: float | None = None) -> Any:
         await self._there.wait()
         if self._failure is not None or self._api is None:
             raise self._failure or BotApiError(0, "not connected")
-        return await self._api.call(method, params, timeout=timeout)
+        return await self._api.call(method, params, within=within)
 
     async def close(self) -> None:
         if self._api is not None:
