@@ -53,7 +53,7 @@ _HEADERS: Final = {
 # Where one of these is there, somebody else's request was passed on by something on this machine.
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _WIB: Final = timezone(timedelta(hours=7))
-_HEAD_TAG: Final = re.compile(r"<head(\s[^>]*)?>|(?=<body|<html)", re.IGNORECASE)
+_DOCTYPE: Final = re.compile(r"\s*(<!doctype[^>]*>)?", re.IGNORECASE)
 
 
 def routes(store: MailStore, *, operator_name: str) -> list[BaseRoute]:
@@ -136,7 +136,8 @@ class _Pages:
         mail = _find(await self._mails(), request)
         if mail is None or mail.html is None:
             return self._unknown(request)
-        body = _HEAD_TAG.sub(lambda tag: f'{tag[0]}<base target="_blank">', mail.html, count=1)
+        # First of all elements, so that it is the one that counts; the parser makes the head around it.
+        body = _DOCTYPE.sub(lambda doctype: f'{doctype[0]}<base target="_blank">', mail.html, count=1)
         return Response(body, media_type="text/html", headers={"Content-Security-Policy": _MAIL_POLICY})
 
     async def messages(self, request: Request) -> Response:
