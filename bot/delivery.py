@@ -15,6 +15,7 @@ import structlog
 
 from bot.channels.port import Channel, Dead, Later, Refused, Sent
 from bot.conversation import Conversation
+from bot.in_order import InOrder
 from bot.sessions import Sessions
 from bot.stores.port import Item, Store, StoreUnavailable
 from bot.turns import LEASE_SECONDS, Turns
@@ -56,7 +57,7 @@ class OutboxDelivery:
         self._channels = channels
         self._clock = clock
         self._wake = asyncio.Event()
-        self._locks: dict[Conversation, asyncio.Lock] = {}
+        self._in_order = InOrder()
         self._requests: Requests | None = None
         self._turns: Turns | None = None
 
@@ -68,18 +69,22 @@ class OutboxDelivery:
         self._wake.set()
 
     async def deliver(self, conversation: Conversation) -> None:
-        """Send the undelivered messages of one conversation, oldest first; one that must wait holds back those after it."""
-        lock = self._locks.setdefault(conversation, asyncio.Lock())
+        """Send the undelivered messages of one conversation, oldest first, until none is left; one that must wait holds back the rest.
+
+        To be called only by who has them: by the commit's outcome FIRST, or by their lease.
+        """
         try:
-            async with lock:
-                for item in await self._store.pending(str(conversation)):
-                    if item.lane == "say" and not await self._say(conversation, item):
-                        return
+            async with self._in_order(conversation):
+                more = True
+                while more:
+                    messages = [item for item in await self._store.pending(str(conversation)) if item.lane == "say"]
+                    more = False
+                    for item in messages:
+                        if not await self._say(conversation, item):
+                            return
+                        more = await self._store.done(str(conversation), (item.key,))
         except StoreUnavailable:
             log.warning("delivery.store_unavailable", channel=conversation.channel)
-        finally:
-            if not lock.locked():
-                self._locks.pop(conversation, None)
 
     async def run(self) -> None:
         """Drain until cancelled."""
@@ -138,7 +143,7 @@ class OutboxDelivery:
             log.exception("delivery.item_failed", channel=conversation.channel)
 
     async def _say(self, conversation: Conversation, item: Item) -> bool:
-        """Whether the next message may follow."""
+        """Whether this one is over, and the next may follow."""
         channel = self._channels.get(conversation.channel)
         message = self._sessions.read_effect(str(conversation), item.key, item.body)
         assert isinstance(message, Say | Show | Redraw | DeleteUserMessages)
@@ -146,7 +151,6 @@ class OutboxDelivery:
         outcome = await channel.deliver(conversation.address, message, item.key) if channel else Later(60.0)
         match outcome:
             case Sent():
-                await self._store.done(str(conversation), (item.key,))
                 return True
             case Later(seconds):
                 due = self._clock().timestamp() + max(seconds, backoff(item.attempts))
@@ -154,7 +158,6 @@ class OutboxDelivery:
                 return False
             case Dead(reason) | Refused(reason):
                 log.warning("delivery.undeliverable", channel=conversation.channel, reason=reason, what=type(message).__name__)
-                await self._store.done(str(conversation), (item.key,))
                 return True
             case _:
                 assert_never(outcome)
