@@ -7,6 +7,7 @@ database, so PostgreSQL frees it when the process dies, however it dies. It need
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from typing import Final
 
@@ -60,8 +61,13 @@ class Reaper:
     async def release(self) -> None:
         """Give the name back, when the jobs of this process have stopped."""
         conn, self._conn = self._conn, None
-        if conn is not None:
-            await conn.invalidate()  # ends the session and with it the lock; a pooled session would keep it
+        if conn is None:
+            return
+        try:
+            with contextlib.suppress(SQLAlchemyError):  # a session that is gone holds no lock
+                await conn.execute(sa.text("SELECT pg_advisory_unlock_all()"))
+                await conn.commit()
+        finally:
             await conn.close()
 
     async def _watch(self) -> None:

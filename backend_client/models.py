@@ -79,7 +79,10 @@ class EventData(msgspec.Struct, frozen=True):
 
 
 class StatusEvent(msgspec.Struct, frozen=True):
-    """The body of a status webhook (Standard Webhooks): `timestamp` is when it happened."""
+    """The body of a status webhook (Standard Webhooks): `timestamp` is when it happened.
+
+    Events may overtake one another on their way; go by `timestamp`, and let nothing that comes later undo "active".
+    """
 
     type: EventType
     timestamp: Instant

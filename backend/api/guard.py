@@ -30,8 +30,9 @@ def key_id(key: str) -> str:
 class ApiGuard:
     """Lets through to `/api/v1` only who has one of the keys; `scope["state"]["api_key"]` is then that key's id."""
 
-    def __init__(self, app: ASGIApp, keys: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, keys: tuple[str, ...], *, body_seconds: float = BODY_SECONDS) -> None:
         self._app = app
+        self._body_seconds = body_seconds
         self._keys = tuple((hashlib.sha256(key.encode()).digest(), key_id(key)) for key in keys if key)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +45,7 @@ class ApiGuard:
             await refusal(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(_read(receive), BODY_SECONDS)
+            body = await asyncio.wait_for(_read(receive), self._body_seconds)
         except TimeoutError:
             await problem(408, "invalid", "The body came too slowly")(scope, receive, send)
             return

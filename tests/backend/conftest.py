@@ -44,8 +44,16 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def keyring() -> Keyring:
-    return Keyring.parse(Keyring.generate())
+def keyring_file(tmp_path: Path) -> Path:
+    """The keys as another process reads them."""
+    file = tmp_path / "keyring"
+    file.write_text(Keyring.generate(), encoding="ascii")
+    return file
+
+
+@pytest.fixture
+def keyring(keyring_file: Path) -> Keyring:
+    return Keyring.parse(keyring_file.read_text(encoding="ascii"))
 
 
 @pytest.fixture
@@ -59,6 +67,13 @@ async def stage(database_url: str, keyring: Keyring) -> AsyncIterator[Stage]:
 async def small_stage(sqlite_url: str, keyring: Keyring) -> AsyncIterator[Stage]:
     """The backend on SQLite alone, for what does not depend on the database."""
     async with stage_on(sqlite_url, keyring) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def api(sqlite_url: str, keyring: Keyring) -> AsyncIterator[Stage]:
+    """The backend as a web process: it answers and writes jobs, but nothing does them."""
+    async with stage_on(sqlite_url, keyring, role="web") as opened:
         yield opened
 
 

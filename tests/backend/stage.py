@@ -124,6 +124,7 @@ def token_in(mail: EmailMessage) -> str:
 class Hook:
     id: str
     body: bytes
+    headers: dict[str, str]
     event: dict[str, Any]
 
 
@@ -137,7 +138,7 @@ class Receiver:
     async def take(self, request: Request) -> Response:
         body = await request.body()
         event = Webhook(SECRET).verify(body, dict(request.headers))
-        self.heard.append(Hook(request.headers["webhook-id"], body, event))
+        self.heard.append(Hook(request.headers["webhook-id"], body, dict(request.headers), event))
         return Response(status_code=self.answers.popleft() if self.answers else 204)
 
     def app(self) -> Starlette:
@@ -267,5 +268,7 @@ async def stage_on(
         backend = await stack.enter_async_context(open_backend(config, keyring, role=role, clock=clock))
         address = await stack.enter_async_context(served(create_app(backend)))
         headers = {"Authorization": f"Bearer {API_KEY}"}
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=30))
+        http = await stack.enter_async_context(
+            httpx2.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=30)
+        )
         yield Stage(config, backend, http, sink, receiver, clock)

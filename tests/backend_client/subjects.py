@@ -33,7 +33,7 @@ from backend_client.fake import FakeBackend
 from backend_client.models import Registration, StatusEvent
 from backend_client.port import Backend
 
-COOLDOWN_SECONDS = 3  # long enough for a request on a busy machine, short enough to wait for
+COOLDOWN_SECONDS = 5  # long enough for a request on a busy machine, short enough to wait for
 PATIENCE_SECONDS = 60
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -99,7 +99,3 @@ def mail() -> Callable[..., EmailMessage]:
         return message
 
     return make
-
-
-MakeMail = Callable[..., EmailMessage]
-Send = Callable[..., Awaitable[None]]
