@@ -41,7 +41,7 @@ from dialogs.profile import Profile
 from dialogs.session import Session
 from dialogs.texts import Language
 
-__all__ = ["Answerable", "Delivers", "Outgoing", "StoreUnavailable", "TurnRunner", "Turns"]
+__all__ = ["NOTHING", "Answerable", "Delivers", "StoreUnavailable", "Taken", "TurnRunner", "Turns"]
 
 log = structlog.get_logger(__name__)
 
@@ -54,11 +54,14 @@ RACES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message that was committed with its turn. `key` is the same at every attempt to deliver it."""
+class Taken:
+    """What a turn leaves to its channel: `answer` to send by itself, and whether messages are `left` for it to have delivered."""
 
-    key: str
-    message: Message
+    answer: Message | None = None
+    left: bool = False
+
+
+NOTHING: Final = Taken()
 
 
 Answerable = Callable[[Message], bool]
@@ -75,17 +78,17 @@ class Turns(Protocol):
         *,
         language: Language | None = None,
         answerable: Answerable | None = None,
-    ) -> Outgoing | None:
-        """Carry out one event, once. Everything that it brings is committed when this returns; then call `deliver`.
+    ) -> Taken:
+        """Carry out one event, once. Everything that it brings is committed when this returns; what is `left` waits for `deliver`.
 
         `language` is the channel's hint for a new conversation. A channel that can answer within the request that brought the event
-        (a webhook) says by `answerable` for which message it can; that message is then returned, is the channel's to send, and is kept
-        nowhere else: when the answer gets lost, the event is delivered again and is answered with the screen in force. Raises
+        (a webhook) says by `answerable` for which message it can; that message is then the channel's to send, and is kept nowhere
+        else: when the answer gets lost, the event is delivered again and is answered with the screen in force. Raises
         StoreUnavailable.
         """
 
     async def deliver(self, conversation: Conversation) -> None:
-        """Deliver what the last turn left to be delivered, in order, through the channel's `deliver`; returns when it is done or waits."""
+        """Deliver what turns have left, in order, through the channel's `deliver`; returns when all is delivered or must wait."""
 
 
 class Delivers(Protocol):
@@ -115,8 +118,6 @@ class TurnRunner:
         self._observe = observe
         self._delivery: Delivers | None = None
         self._in_order = InOrder()
-        # Conversations whose messages this process has committed FIRST, and so is the one to deliver.
-        self._to_deliver: set[Conversation] = set()
 
     def deliver_through(self, delivery: Delivers) -> None:
         """The delivery needs the runner and the runner the delivery; the composition root ties the knot here."""
@@ -130,33 +131,31 @@ class TurnRunner:
         *,
         language: Language | None = None,
         answerable: Answerable | None = None,
-    ) -> Outgoing | None:
+    ) -> Taken:
         async with self._in_order(conversation):
             for _ in range(RACES):
                 now = self._clock()
                 loaded = await self._store.load(str(conversation), now.timestamp())
                 memory = self._memory(conversation, loaded, language)
                 if memory.knows(event_id):
-                    return self._again(memory, event_id, loaded.revision, now) if answerable else None
+                    return self._again(memory, event_id, now) if answerable else NOTHING
                 turn = step(memory.session, event, now, self._profile)
                 if turn.session == memory.session and not turn.effects:
-                    return None
-                commit, answer = self._commit(
-                    conversation, memory.with_event(event_id, turn.session), loaded.revision, turn, now, answerable
-                )
+                    return NOTHING
+                answer = _answer(turn, answerable)
+                commit = self._commit(conversation, memory.with_event(event_id, turn.session), loaded.revision, turn, now, answer)
                 outcome = await self._store.commit(commit)
                 if outcome is Outcome.LOST:
                     continue
-                if outcome is Outcome.FIRST and any(item.lane == "say" for item in commit.items):
-                    self._to_deliver.add(conversation)
                 self._committed(conversation, turn)
-                return answer if outcome is Outcome.FIRST else None
+                if outcome is Outcome.BEHIND:
+                    return NOTHING
+                return Taken(answer, left=any(item.lane == "say" for item in commit.items))
             log.error("turn.races_lost", channel=conversation.channel, races=RACES)
             raise StoreUnavailable("races")
 
     async def deliver(self, conversation: Conversation) -> None:
-        if conversation in self._to_deliver and self._delivery is not None:
-            self._to_deliver.discard(conversation)
+        if self._delivery is not None:
             await self._delivery.deliver(conversation)
 
     async def session(self, conversation: Conversation) -> Session | None:
@@ -169,35 +168,26 @@ class TurnRunner:
             return Memory(Session(id=secrets.token_urlsafe(9), channel=conversation.channel, language=language or "id"))
         return self._sessions.read(str(conversation), loaded.revision, loaded.state)
 
-    def _again(self, memory: Memory, event_id: str, revision: int, now: datetime) -> Outgoing | None:
+    def _again(self, memory: Memory, event_id: str, now: datetime) -> Taken:
         """The answer to the newest event when it comes again: its first answer may not have arrived. Older ones were followed by others."""
         if not memory.newest_is(event_id) or not memory.session.serial:
-            return None
-        screen = current_screen(memory.session, now, self._profile)
-        return Outgoing(f"{memory.session.id}.{revision}.again", Show(screen))
+            return NOTHING
+        return Taken(Show(current_screen(memory.session, now, self._profile)))
 
     def _commit(
-        self,
-        conversation: Conversation,
-        memory: Memory,
-        revision: int,
-        turn: Turn,
-        now: datetime,
-        answerable: Answerable | None,
-    ) -> tuple[Commit, Outgoing | None]:
+        self, conversation: Conversation, memory: Memory, revision: int, turn: Turn, now: datetime, answer: Message | None
+    ) -> Commit:
         name, moment = str(conversation), now.timestamp()
         items: list[Item] = []
         cancelled: list[str] = []
-        answer = _answer(turn, answerable)
-        answer_item: Item | None = None
-        outgoing: Outgoing | None = None
+        kept_answer: Item | None = None
         for position, effect in enumerate(turn.effects):
             key = f"{turn.session.id}.{revision + 1}.{position}"
             match effect:
                 case Say() | Show() | Redraw() | DeleteUserMessages():
                     item = Item(key, "say", self._sessions.write_effect(name, key, effect), moment + LEASE_SECONDS)
                     if effect is answer:
-                        answer_item, outgoing = item, Outgoing(key, effect)
+                        kept_answer = item
                     else:
                         items.append(item)
                 case SubmitRegistration() | ResendActivation() | ChangeEmail():
@@ -209,7 +199,7 @@ class TurnRunner:
                     cancelled.append(f"timer {timer}")
                 case Record() | OpenTicket():
                     pass
-        commit = Commit(
+        return Commit(
             conversation=name,
             revision=revision,
             state=self._sessions.write(name, revision + 1, memory),
@@ -217,9 +207,8 @@ class TurnRunner:
             cancelled=tuple(cancelled),
             now=moment,
             keep_seconds=KEEP_SECONDS,
-            answer=answer_item,
+            answer=kept_answer,
         )
-        return commit, outgoing
 
     def _committed(self, conversation: Conversation, turn: Turn) -> None:
         for effect in turn.effects:
