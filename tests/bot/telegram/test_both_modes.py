@@ -146,6 +146,21 @@ async def test_the_keyboard_also_goes_when_the_phone_was_typed(api: FakeBotApi, 
     user.says("0812 9876 5432")
     await user.sees("Alamat e-mail?")
     assert user.chat.keyboard is None
+    before = len(user.answers)
+    user.says("bukan alamat")
+    await user.sees("Alamat e-mail?")
+    assert len(user.answers) == before + 1, "it is taken away once"
+
+
+async def test_a_keyboard_from_before_a_restart_goes_when_the_contact_comes_from_it(
+    api: FakeBotApi, turns: ScriptedTurns
+) -> None:
+    turns.script = lambda event: (Show(EMAIL),)
+    user = api.user("Budi")
+    user.chat.keyboard = [[{"text": "Bagikan nomor", "request_contact": True}]]
+    user.presses("Bagikan nomor")
+    await user.sees("Alamat e-mail?")
+    assert user.chat.keyboard is None
 
 
 @pytest.mark.parametrize(("own", "forwarded"), [(False, False), (True, True), (False, True)])
