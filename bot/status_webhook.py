@@ -53,7 +53,9 @@ def routes(turns: Turns, secrets: Sequence[str]) -> list[BaseRoute]:
         status = MEANING[event.type]
         conversation = Conversation.parse(event.data.reference)
         try:
-            taken = await turns.take(conversation, ActivationChanged(event.data.registration_id, status, event.timestamp), event_id)
+            taken = await turns.take(
+                conversation, ActivationChanged(event.data.registration_id, status, event.timestamp), event_id
+            )
         except StoreUnavailable:
             return Response(status_code=503, headers={"Retry-After": "1"})
         if taken.left:

@@ -143,7 +143,9 @@ class TurnRunner:
                 if turn.session == memory.session and not turn.effects:
                     return NOTHING
                 answer = _answer(turn, answerable)
-                commit = self._commit(conversation, memory.with_event(event_id, turn.session), loaded.revision, turn, now, answer)
+                commit = self._commit(
+                    conversation, memory.with_event(event_id, turn.session), loaded.revision, turn, now, answer
+                )
                 outcome = await self._store.commit(commit)
                 if outcome is Outcome.LOST:
                     continue

@@ -191,12 +191,16 @@ async def answer(bot: Bot, event: Event, id_: str) -> Message | None:
     return (await bot.turns.take(CHAT, event, id_, answerable=lambda _: True)).answer
 
 
-async def test_a_channel_that_answers_by_itself_is_given_the_message_and_nothing_else_is_kept_of_it(bot: Bot, store: Store) -> None:
+async def test_a_channel_that_answers_by_itself_is_given_the_message_and_nothing_else_is_kept_of_it(
+    bot: Bot, store: Store
+) -> None:
     assert isinstance(await answer(bot, Started(), "e0"), Show)
     assert await store.pending(str(CHAT)) == []
 
 
-async def test_the_newest_event_delivered_again_is_answered_with_the_screen_in_force_and_an_older_one_not_at_all(bot: Bot) -> None:
+async def test_the_newest_event_delivered_again_is_answered_with_the_screen_in_force_and_an_older_one_not_at_all(
+    bot: Bot,
+) -> None:
     first = await answer(bot, Started(), "e0")
     assert first is not None
     assert await answer(bot, Started(), "e0") == first

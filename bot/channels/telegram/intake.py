@@ -26,6 +26,7 @@ logger = structlog.get_logger(__name__)
 
 _COURTESIES_AT_ONCE: Final = 256
 _GROUPS_REMEMBERED: Final = 1_000
+_ANSWERED_REMEMBERED: Final = 10_000
 _GROUP_PAUSE: Final = 60.0  # seconds between two invitations in one group
 
 
@@ -59,6 +60,7 @@ class Intake:
         self._tasks: set[asyncio.Task[None]] = set()
         self._courtesies = 0
         self._invited: OrderedDict[int, float] = OrderedDict()
+        self._answered: OrderedDict[int, None] = OrderedDict()
 
     async def take(self, update: Update, *, answering: bool) -> Done:
         """Carry out one update up to its commit; a button's spinner is stopped meanwhile, never waited for. Raises StoreUnavailable.
@@ -69,7 +71,7 @@ class Intake:
             case FromPerson(update_id, chat, event, callback, language):
                 if callback:
                     self.courtesy(Call("answerCallbackQuery", {"callback_query_id": callback}))
-                if event is None:
+                if event is None or update_id in self._answered:
                     return NOTHING
                 if isinstance(event, ContactShared):
                     self._channel.keyboard_shown(chat)
@@ -92,9 +94,15 @@ class Intake:
                         )
                     )
                 return Done(self._invitation(update))
-            case Reachable(yes=yes):
+            case Reachable(chat=chat, yes=yes):
                 logger.info("telegram.reachable" if yes else "telegram.unreachable")
-                return NOTHING
+                return Done(left=Conversation(NAME, str(chat))) if yes else NOTHING
+
+    def answered(self, update: Update) -> None:
+        """The response with the answer has been written: this update is over, should Telegram bring it once more."""
+        self._answered[update.update_id] = None
+        if len(self._answered) > _ANSWERED_REMEMBERED:
+            self._answered.popitem(last=False)
 
     def deliver(self, conversation: Conversation) -> None:
         """Deliver in the background, so that the response to an update waits for nobody."""

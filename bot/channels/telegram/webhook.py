@@ -56,6 +56,8 @@ class Webhook:
             await _respond(send, 200)
         else:
             await _respond(send, 200, _JSON, body=_encode({"method": done.call.method, **done.call.params}))
+            if update is not None:
+                self._intake.answered(update)
         if done.left is not None:
             self._intake.deliver(done.left)
 

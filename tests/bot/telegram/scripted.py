@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from bot.channels.port import Channel, Delivery, Later
 from bot.conversation import Conversation
-from bot.turns import Outgoing, StoreUnavailable
-from dialogs.effects import Message, Say
+from bot.turns import Answerable, StoreUnavailable, Taken
+from dialogs.effects import Message, Say, Show
 from dialogs.events import ButtonPressed, CommandSent, ContactShared, Event, Started, TextSent
 from dialogs.texts import Language
 
