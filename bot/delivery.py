@@ -15,6 +15,7 @@ import structlog
 
 from bot.channels.port import Channel, Dead, Later, Refused, Sent
 from bot.conversation import Conversation
+from bot.in_order import InOrder
 from bot.sessions import Sessions
 from bot.stores.port import Item, Store, StoreUnavailable
 from bot.turns import LEASE_SECONDS, Turns
@@ -56,7 +57,7 @@ class OutboxDelivery:
         self._channels = channels
         self._clock = clock
         self._wake = asyncio.Event()
-        self._locks: dict[Conversation, asyncio.Lock] = {}
+        self._in_order = InOrder()
         self._requests: Requests | None = None
         self._turns: Turns | None = None
 
@@ -68,18 +69,24 @@ class OutboxDelivery:
         self._wake.set()
 
     async def deliver(self, conversation: Conversation) -> None:
-        """Send the undelivered messages of one conversation, oldest first; one that must wait holds back those after it."""
-        lock = self._locks.setdefault(conversation, asyncio.Lock())
+        """Send the undelivered messages of one conversation, oldest first, until none is left; one that must wait holds back the rest.
+
+        To be called only by who has them: by the commit's outcome FIRST, or by their lease.
+        """
         try:
-            async with lock:
-                for item in await self._store.pending(str(conversation)):
-                    if item.lane == "say" and not await self._say(conversation, item):
-                        return
+            async with self._in_order(conversation):
+                more = True
+                while more:
+                    messages = [item for item in await self._store.pending(str(conversation)) if item.lane == "say"]
+                    more = False
+                    for position, item in enumerate(messages):
+                        again = await self._say(conversation, item)
+                        if again is not None:
+                            await self._hold(conversation, messages[position:], again)
+                            return
+                        more = await self._store.done(str(conversation), (item.key,))
         except StoreUnavailable:
             log.warning("delivery.store_unavailable", channel=conversation.channel)
-        finally:
-            if not lock.locked():
-                self._locks.pop(conversation, None)
 
     async def run(self) -> None:
         """Drain until cancelled."""
@@ -137,8 +144,8 @@ class OutboxDelivery:
         except Exception:
             log.exception("delivery.item_failed", channel=conversation.channel)
 
-    async def _say(self, conversation: Conversation, item: Item) -> bool:
-        """Whether the next message may follow."""
+    async def _say(self, conversation: Conversation, item: Item) -> float | None:
+        """None when this one is over and the next may follow; else the seconds to wait before it is tried again."""
         channel = self._channels.get(conversation.channel)
         message = self._sessions.read_effect(str(conversation), item.key, item.body)
         assert isinstance(message, Say | Show | Redraw | DeleteUserMessages)
@@ -146,18 +153,20 @@ class OutboxDelivery:
         outcome = await channel.deliver(conversation.address, message, item.key) if channel else Later(60.0)
         match outcome:
             case Sent():
-                await self._store.done(str(conversation), (item.key,))
-                return True
+                return None
             case Later(seconds):
-                due = self._clock().timestamp() + max(seconds, backoff(item.attempts))
-                await self._store.postpone(str(conversation), item.key, due, item.attempts + 1)
-                return False
+                return max(seconds, backoff(item.attempts))
             case Dead(reason) | Refused(reason):
                 log.warning("delivery.undeliverable", channel=conversation.channel, reason=reason, what=type(message).__name__)
-                await self._store.done(str(conversation), (item.key,))
-                return True
+                return None
             case _:
                 assert_never(outcome)
+
+    async def _hold(self, conversation: Conversation, waiting: Sequence[Item], seconds: float) -> None:
+        """Put off a message and those behind it together, so that none of them brings the first up too early."""
+        due = self._clock().timestamp() + seconds
+        for item in waiting:
+            await self._store.postpone(str(conversation), item.key, due, item.attempts + 1)
 
     async def _do(self, conversation: Conversation, item: Item) -> None:
         assert self._requests is not None
@@ -172,9 +181,10 @@ class OutboxDelivery:
     async def _fire(self, conversation: Conversation, item: Item) -> None:
         assert self._turns is not None
         timer = item.key.removeprefix("timer ")
-        await self._turns.take(conversation, TimerFired(timer), f"{item.key} {item.due}")
+        taken = await self._turns.take(conversation, TimerFired(timer), f"{item.key} {item.due}")
         await self._store.done(str(conversation), (item.key,))
-        await self._turns.deliver(conversation)
+        if taken.left:
+            await self._turns.deliver(conversation)
 
 
 def backoff(attempts: int, *, first: float = 1.0, longest: float = 60.0) -> float:

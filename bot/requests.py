@@ -60,8 +60,8 @@ class BackendRequests:
         return None
 
     async def _answer(self, conversation: Conversation, event: Event, event_id: str) -> None:
-        await self._turns.take(conversation, event, event_id)
-        await self._turns.deliver(conversation)
+        if (await self._turns.take(conversation, event, event_id)).left:
+            await self._turns.deliver(conversation)
 
     async def _call(self, conversation: Conversation, request: Request, key: str) -> Event:
         match request:

@@ -46,6 +46,9 @@ class Memory:
         mark = _mark(event)
         return any(self.claims[at : at + _CLAIM_BYTES] == mark for at in range(0, len(self.claims), _CLAIM_BYTES))
 
+    def newest_is(self, event: str) -> bool:
+        return self.claims[-_CLAIM_BYTES:] == _mark(event)
+
     def with_event(self, event: str, session: Session) -> Memory:
         return Memory(session, (self.claims + _mark(event))[-CLAIMS * _CLAIM_BYTES :])
 

@@ -53,10 +53,13 @@ def routes(turns: Turns, secrets: Sequence[str]) -> list[BaseRoute]:
         status = MEANING[event.type]
         conversation = Conversation.parse(event.data.reference)
         try:
-            await turns.take(conversation, ActivationChanged(event.data.registration_id, status, event.timestamp), event_id)
+            taken = await turns.take(
+                conversation, ActivationChanged(event.data.registration_id, status, event.timestamp), event_id
+            )
         except StoreUnavailable:
             return Response(status_code=503, headers={"Retry-After": "1"})
-        await turns.deliver(conversation)
+        if taken.left:
+            await turns.deliver(conversation)
         return Response(status_code=204)
 
     return [Route("/status/webhook", receive, methods=["POST"])]

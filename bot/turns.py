@@ -9,10 +9,8 @@ compare-and-set decides, and the loser does its turn again on what the winner wr
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -20,8 +18,9 @@ from typing import Final, Protocol
 import structlog
 
 from bot.conversation import Conversation
+from bot.in_order import InOrder
 from bot.sessions import Memory, Sessions
-from bot.stores.port import Commit, Item, Loaded, Store, StoreUnavailable
+from bot.stores.port import Commit, Item, Loaded, Outcome, Store, StoreUnavailable
 from dialogs.effects import (
     CancelTimer,
     ChangeEmail,
@@ -37,48 +36,59 @@ from dialogs.effects import (
     SubmitRegistration,
 )
 from dialogs.events import Event
-from dialogs.machine import Turn, step
+from dialogs.machine import Turn, current_screen, step
 from dialogs.profile import Profile
 from dialogs.session import Session
 from dialogs.texts import Language
 
-__all__ = ["Delivers", "Outgoing", "StoreUnavailable", "TurnRunner", "Turns"]
+__all__ = ["NOTHING", "Answerable", "Delivers", "StoreUnavailable", "Taken", "TurnRunner", "Turns"]
 
 log = structlog.get_logger(__name__)
 
 # A conversation is forgotten this long after its last event; until then a half-filled form goes on where it was.
 KEEP_SECONDS: Final = 7 * 24 * 3600.0
-# How long the process that committed a turn has to deliver it before any other may take it up.
-LEASE_SECONDS: Final = 5.0
+# How long the process that committed a message has to deliver it before any other may take it up.
+LEASE_SECONDS: Final = 10.0
 # A lost race means that another process got a turn in; losing this many in a row means that something is wrong.
 RACES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message that was committed with its turn. `key` is the same at every attempt to deliver it."""
+class Taken:
+    """What a turn leaves to its channel: `answer` to send by itself, and whether messages are `left` for it to have delivered."""
 
-    key: str
-    message: Message
+    answer: Message | None = None
+    left: bool = False
+
+
+NOTHING: Final = Taken()
+
+
+Answerable = Callable[[Message], bool]
 
 
 class Turns(Protocol):
     """What a channel needs of the runner."""
 
     async def take(
-        self, conversation: Conversation, event: Event, event_id: str, *, language: Language | None = None
-    ) -> tuple[Outgoing, ...]:
-        """Carry out one event, once: an id seen before answers with what is still undelivered of it.
+        self,
+        conversation: Conversation,
+        event: Event,
+        event_id: str,
+        *,
+        language: Language | None = None,
+        answerable: Answerable | None = None,
+    ) -> Taken:
+        """Carry out one event, once. Everything that it brings is committed when this returns; what is `left` waits for `deliver`.
 
-        `language` is the channel's hint for a new conversation. What comes back is committed and not yet delivered: the channel
-        either answers with it and calls `delivered`, or calls `deliver`. Raises StoreUnavailable.
+        `language` is the channel's hint for a new conversation. A channel that can answer within the request that brought the event
+        (a webhook) says by `answerable` for which message it can; that message is then the channel's to send, and is kept nowhere
+        else: when the answer gets lost, the event is delivered again and is answered with the screen in force. Raises
+        StoreUnavailable.
         """
 
-    async def delivered(self, conversation: Conversation, keys: tuple[str, ...]) -> None:
-        """The channel has answered with these itself."""
-
     async def deliver(self, conversation: Conversation) -> None:
-        """Deliver now what is undelivered of this conversation, in order, through its channel's `deliver`."""
+        """Deliver what turns have left, in order, through the channel's `deliver`; returns when all is delivered or must wait."""
 
 
 class Delivers(Protocol):
@@ -107,37 +117,44 @@ class TurnRunner:
         self._clock = clock
         self._observe = observe
         self._delivery: Delivers | None = None
-        self._turns: dict[Conversation, _Queue] = {}
+        self._in_order = InOrder()
 
     def deliver_through(self, delivery: Delivers) -> None:
         """The delivery needs the runner and the runner the delivery; the composition root ties the knot here."""
         self._delivery = delivery
 
     async def take(
-        self, conversation: Conversation, event: Event, event_id: str, *, language: Language | None = None
-    ) -> tuple[Outgoing, ...]:
+        self,
+        conversation: Conversation,
+        event: Event,
+        event_id: str,
+        *,
+        language: Language | None = None,
+        answerable: Answerable | None = None,
+    ) -> Taken:
         async with self._in_order(conversation):
             for _ in range(RACES):
                 now = self._clock()
-                name = str(conversation)
-                loaded = await self._store.load(name, now.timestamp())
+                loaded = await self._store.load(str(conversation), now.timestamp())
                 memory = self._memory(conversation, loaded, language)
                 if memory.knows(event_id):
-                    return await self._undelivered(conversation)
+                    return self._again(memory, event_id, now) if answerable else NOTHING
                 turn = step(memory.session, event, now, self._profile)
                 if turn.session == memory.session and not turn.effects:
-                    return ()
-                commit, outgoing = self._commit(
-                    conversation, memory.with_event(event_id, turn.session), loaded.revision, turn, now
+                    return NOTHING
+                answer = _answer(turn, answerable)
+                commit = self._commit(
+                    conversation, memory.with_event(event_id, turn.session), loaded.revision, turn, now, answer
                 )
-                if await self._store.commit(commit):
-                    self._committed(conversation, turn)
-                    return outgoing
-            log.error("turn.races_lost", conversation_channel=conversation.channel, races=RACES)
+                outcome = await self._store.commit(commit)
+                if outcome is Outcome.LOST:
+                    continue
+                self._committed(conversation, turn)
+                if outcome is Outcome.BEHIND:
+                    return NOTHING
+                return Taken(answer, left=any(item.lane == "say" for item in commit.items))
+            log.error("turn.races_lost", channel=conversation.channel, races=RACES)
             raise StoreUnavailable("races")
-
-    async def delivered(self, conversation: Conversation, keys: tuple[str, ...]) -> None:
-        await self._store.done(str(conversation), keys)
 
     async def deliver(self, conversation: Conversation) -> None:
         if self._delivery is not None:
@@ -153,19 +170,28 @@ class TurnRunner:
             return Memory(Session(id=secrets.token_urlsafe(9), channel=conversation.channel, language=language or "id"))
         return self._sessions.read(str(conversation), loaded.revision, loaded.state)
 
+    def _again(self, memory: Memory, event_id: str, now: datetime) -> Taken:
+        """The answer to the newest event when it comes again: its first answer may not have arrived. Older ones were followed by others."""
+        if not memory.newest_is(event_id) or not memory.session.serial:
+            return NOTHING
+        return Taken(Show(current_screen(memory.session, now, self._profile)))
+
     def _commit(
-        self, conversation: Conversation, memory: Memory, revision: int, turn: Turn, now: datetime
-    ) -> tuple[Commit, tuple[Outgoing, ...]]:
+        self, conversation: Conversation, memory: Memory, revision: int, turn: Turn, now: datetime, answer: Message | None
+    ) -> Commit:
         name, moment = str(conversation), now.timestamp()
         items: list[Item] = []
         cancelled: list[str] = []
-        outgoing: list[Outgoing] = []
+        kept_answer: Item | None = None
         for position, effect in enumerate(turn.effects):
             key = f"{turn.session.id}.{revision + 1}.{position}"
             match effect:
                 case Say() | Show() | Redraw() | DeleteUserMessages():
-                    items.append(Item(key, "say", self._sessions.write_effect(name, key, effect), moment + LEASE_SECONDS))
-                    outgoing.append(Outgoing(key, effect))
+                    item = Item(key, "say", self._sessions.write_effect(name, key, effect), moment + LEASE_SECONDS)
+                    if effect is answer:
+                        kept_answer = item
+                    else:
+                        items.append(item)
                 case SubmitRegistration() | ResendActivation() | ChangeEmail():
                     # Due at once: the delivery loop makes the call, and is woken as soon as the commit holds.
                     items.append(Item(key, "do", self._sessions.write_effect(name, key, effect), moment))
@@ -175,7 +201,7 @@ class TurnRunner:
                     cancelled.append(f"timer {timer}")
                 case Record() | OpenTicket():
                     pass
-        commit = Commit(
+        return Commit(
             conversation=name,
             revision=revision,
             state=self._sessions.write(name, revision + 1, memory),
@@ -183,8 +209,8 @@ class TurnRunner:
             cancelled=tuple(cancelled),
             now=moment,
             keep_seconds=KEEP_SECONDS,
+            answer=kept_answer,
         )
-        return commit, tuple(outgoing)
 
     def _committed(self, conversation: Conversation, turn: Turn) -> None:
         for effect in turn.effects:
@@ -193,33 +219,10 @@ class TurnRunner:
             elif self._delivery is not None and isinstance(effect, SubmitRegistration | ResendActivation | ChangeEmail):
                 self._delivery.wake()
 
-    async def _undelivered(self, conversation: Conversation) -> tuple[Outgoing, ...]:
-        name = str(conversation)
-        outgoing = []
-        for item in await self._store.pending(name):
-            if item.lane == "say":
-                effect = self._sessions.read_effect(name, item.key, item.body)
-                assert isinstance(effect, Message)
-                outgoing.append(Outgoing(item.key, effect))
-        return tuple(outgoing)
 
-    @asynccontextmanager
-    async def _in_order(self, conversation: Conversation) -> AsyncIterator[None]:
-        """First come, first served within a conversation (asyncio.Lock is fair); nothing is kept for a conversation at rest."""
-        queue = self._turns.setdefault(conversation, _Queue())
-        queue.waiting += 1
-        try:
-            async with queue.lock:
-                yield
-        finally:
-            queue.waiting -= 1
-            if not queue.waiting:
-                self._turns.pop(conversation, None)
-
-
-class _Queue:
-    __slots__ = ("lock", "waiting")
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.waiting = 0
+def _answer(turn: Turn, answerable: Answerable | None) -> Message | None:
+    """The message that the channel answers with by itself: the turn's only new one, so that no other can overtake it."""
+    if answerable is None:
+        return None
+    new = [effect for effect in turn.effects if isinstance(effect, Say | Show)]
+    return new[0] if len(new) == 1 and answerable(new[0]) else None

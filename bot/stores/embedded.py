@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from bot.stores.port import Commit, Item, Loaded, StoreUnavailable
+from bot.stores.port import Commit, Item, Loaded, Outcome, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -77,22 +77,24 @@ class EmbeddedStore:
 
         return await self._run(work)
 
-    async def commit(self, commit: Commit) -> bool:
-        def work(sql: sqlite3.Connection) -> bool:
+    async def commit(self, commit: Commit) -> Outcome:
+        def work(sql: sqlite3.Connection) -> Outcome:
             id_, now = commit.conversation, commit.now
             row = sql.execute("select revision from conversation where id = ? and expires > ?", (id_, now)).fetchone()
             if (row[0] if row else 0) != commit.revision:
-                return False
+                return Outcome.LOST
+            waiting = sql.execute("select 1 from item where conversation = ? and lane = 'say'", (id_,)).fetchone()
             sql.execute(
                 "insert or replace into conversation values (?, ?, ?, ?)",
                 (id_, commit.revision + 1, commit.state, now + commit.keep_seconds),
             )
+            items = commit.items + ((commit.answer,) if commit.answer and waiting else ())
             sql.executemany("delete from item where conversation = ? and key = ?", [(id_, key) for key in commit.cancelled])
             sql.executemany(
                 "insert or replace into item (conversation, key, lane, body, due, attempts) values (?, ?, ?, ?, ?, ?)",
-                [(id_, item.key, item.lane, item.body, item.due, item.attempts) for item in commit.items],
+                [(id_, item.key, item.lane, item.body, item.due, item.attempts) for item in items],
             )
-            return True
+            return Outcome.BEHIND if waiting else Outcome.FIRST
 
         return await self._run(work)
 
@@ -106,11 +108,12 @@ class EmbeddedStore:
 
         return await self._run(work)
 
-    async def done(self, conversation: str, keys: Sequence[str]) -> None:
-        def work(sql: sqlite3.Connection) -> None:
+    async def done(self, conversation: str, keys: Sequence[str]) -> bool:
+        def work(sql: sqlite3.Connection) -> bool:
             sql.executemany("delete from item where conversation = ? and key = ?", [(conversation, key) for key in keys])
+            return bool(sql.execute("select 1 from item where conversation = ? and lane = 'say'", (conversation,)).fetchone())
 
-        await self._run(work)
+        return await self._run(work)
 
     async def postpone(self, conversation: str, key: str, due: float, attempts: int) -> None:
         def work(sql: sqlite3.Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.stores.port import Commit, Item, Loaded
+from bot.stores.port import Commit, Item, Loaded, Outcome
 
 
 @dataclass(slots=True)
@@ -28,31 +28,35 @@ class MemoryStore:
             return Loaded(0, None)
         return Loaded(kept.revision, kept.state)
 
-    async def commit(self, commit: Commit) -> bool:
+    async def commit(self, commit: Commit) -> Outcome:
         kept = self._kept.get(commit.conversation)
         if kept is None or kept.expires <= commit.now:
             kept = _Kept()
         if kept.revision != commit.revision:
-            return False
+            return Outcome.LOST
+        behind = any(item.lane == "say" for item in kept.items.values())
         kept.revision += 1
         kept.state = commit.state
         kept.expires = commit.now + commit.keep_seconds
         for key in commit.cancelled:
             kept.items.pop(key, None)
-        for item in commit.items:
+        for item in commit.items + ((commit.answer,) if commit.answer and behind else ()):
             kept.items.pop(item.key, None)
             kept.items[item.key] = item
         self._kept[commit.conversation] = kept
-        return True
+        return Outcome.BEHIND if behind else Outcome.FIRST
 
     async def pending(self, conversation: str) -> Sequence[Item]:
         kept = self._kept.get(conversation)
         return [item for item in kept.items.values() if item.lane != "timer"] if kept else []
 
-    async def done(self, conversation: str, keys: Sequence[str]) -> None:
-        if kept := self._kept.get(conversation):
-            for key in keys:
-                kept.items.pop(key, None)
+    async def done(self, conversation: str, keys: Sequence[str]) -> bool:
+        kept = self._kept.get(conversation)
+        if kept is None:
+            return False
+        for key in keys:
+            kept.items.pop(key, None)
+        return any(item.lane == "say" for item in kept.items.values())
 
     async def postpone(self, conversation: str, key: str, due: float, attempts: int) -> None:
         kept = self._kept.get(conversation)

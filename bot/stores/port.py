@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, Protocol
 
 # `say`: messages to the chat, in order. `do`: requests to the backend, each by itself. `timer`: due in the future, replaced by key.
@@ -39,7 +40,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """All that one turn changes. It holds as a whole or not at all."""
+    """All that one turn changes. It holds as a whole or not at all.
+
+    `answer` is a message that the channel will answer with by itself; it is kept only when the outcome is BEHIND.
+    """
 
     conversation: str
     revision: int
@@ -48,6 +52,15 @@ class Commit:
     cancelled: tuple[str, ...]
     now: float
     keep_seconds: float
+    answer: Item | None = None
+
+
+class Outcome(Enum):
+    """What became of a commit. Whoever commits FIRST delivers, and goes on until nothing is left: so one process at a time does."""
+
+    LOST = 0  # another turn was quicker; nothing was written
+    FIRST = 1  # written, and no earlier message of the conversation waits to be delivered
+    BEHIND = 2  # written behind messages that somebody else is delivering, and will go on with these
 
 
 class Store(Protocol):
@@ -55,14 +68,15 @@ class Store(Protocol):
 
     async def load(self, conversation: str, now: float) -> Loaded: ...
 
-    async def commit(self, commit: Commit) -> bool:
-        """Write the turn if the revision is still `commit.revision`; False when it lost the race."""
+    async def commit(self, commit: Commit) -> Outcome:
+        """Write the turn if the revision is still `commit.revision`."""
 
     async def pending(self, conversation: str) -> Sequence[Item]:
         """Everything undelivered of one conversation, oldest first, due or not; timers excluded."""
 
-    async def done(self, conversation: str, keys: Sequence[str]) -> None:
-        """These have happened. Unknown keys are no error."""
+    async def done(self, conversation: str, keys: Sequence[str]) -> bool:
+        """These have happened. Unknown keys are no error. Whether messages of this conversation still wait, told by the same stroke:
+        while they do, commits are BEHIND and who delivers goes on; from when they do not, the next commit is FIRST."""
 
     async def postpone(self, conversation: str, key: str, due: float, attempts: int) -> None:
         """Try this one again, not before `due`."""

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.stores.embedded import EmbeddedStore
-from bot.stores.memory import MemoryStore
-from bot.stores.port import Commit, Item, Lane, Loaded, Store, StoreUnavailable
+from bot.stores.port import Commit, Item, Lane, Loaded, Outcome, Store, StoreUnavailable
 
 NOW = 1_800_000_000.0
-
-
-@pytest.fixture(params=["memory", "embedded"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store = MemoryStore() if request.param == "memory" else await EmbeddedStore.open(tmp_path / "dialog.db")
-    yield made
-    await made.close()
 
 
 def item(key: str, lane: Lane = "say", due: float = NOW) -> Item:
@@ -39,27 +31,31 @@ def turn(
     return Commit(conversation, revision, state, items, cancelled, now, keep)
 
 
+async def committed(store: Store, commit: Commit) -> bool:
+    return await store.commit(commit) is not Outcome.LOST
+
+
 async def test_a_new_conversation_is_empty(store: Store) -> None:
     assert await store.load("web:a", NOW) == Loaded(0, None)
 
 
 async def test_what_was_committed_is_loaded_with_the_next_revision(store: Store) -> None:
-    assert await store.commit(turn(state=b"one"))
-    assert await store.commit(turn(1, state=b"two"))
+    assert await committed(store, turn(state=b"one"))
+    assert await committed(store, turn(1, state=b"two"))
     assert await store.load("web:a", NOW) == Loaded(2, b"two")
     assert await store.load("web:b", NOW) == Loaded(0, None)
 
 
 async def test_a_commit_on_an_old_revision_changes_nothing(store: Store) -> None:
-    assert await store.commit(turn())
-    assert not await store.commit(turn(state=b"again", items=(item("x"),)))
-    assert not await store.commit(turn(5, state=b"ahead"))
+    assert await committed(store, turn())
+    assert not await committed(store, turn(state=b"again", items=(item("x"),)))
+    assert not await committed(store, turn(5, state=b"ahead"))
     assert await store.load("web:a", NOW) == Loaded(1, b"state")
     assert await store.pending("web:a") == []
 
 
 async def test_of_fifty_writers_on_one_revision_exactly_one_wins(store: Store) -> None:
-    won = await asyncio.gather(*(store.commit(turn(state=b"%d" % n, items=(item(f"i{n}"),))) for n in range(50)))
+    won = await asyncio.gather(*(committed(store, turn(state=b"%d" % n, items=(item(f"i{n}"),))) for n in range(50)))
     assert sum(won) == 1
     winner = won.index(True)
     assert await store.load("web:a", NOW) == Loaded(1, b"%d" % winner)
@@ -74,7 +70,7 @@ async def test_outgoing_items_are_pending_in_order_until_done_and_timers_are_not
         ("b", "do", b"b"),
         ("c", "say", b"c"),
     ]
-    await store.done("web:a", ("a", "b", "unknown"))
+    assert await store.done("web:a", ("a", "b", "unknown")), "c still waits"
     assert [each.key for each in await store.pending("web:a")] == ["c"]
 
 
@@ -105,19 +101,48 @@ async def test_setting_a_timer_again_moves_it_and_cancelling_forgets_it(store: S
     assert [each.key for _, each in await store.due(NOW + 50, 30, 10)] == ["timer x"]
 
 
+async def after(seconds: float) -> float:
+    """A moment later, by our clock and by the store's own."""
+    await asyncio.sleep(seconds + 0.05)
+    return NOW + seconds + 0.05
+
+
 async def test_an_expired_conversation_is_gone_with_everything_in_it(store: Store) -> None:
-    await store.commit(turn(items=(item("a"),), keep=10))
+    await store.commit(turn(items=(item("a"),), keep=0.1))
     await store.commit(turn(conversation="web:b", keep=1000))
-    assert await store.load("web:a", NOW + 11) == Loaded(0, None)
-    assert await store.expire(NOW + 11) == 1
+    now = await after(0.1)
+    assert await store.load("web:a", now) == Loaded(0, None)
+    await store.expire(now)
     assert await store.pending("web:a") == []
-    assert (await store.load("web:b", NOW + 11)).revision == 1
+    assert await store.due(now, 30, 10) == []
+    assert (await store.load("web:b", now)).revision == 1
 
 
 async def test_a_conversation_can_begin_again_after_it_expired(store: Store) -> None:
-    await store.commit(turn(keep=10))
-    assert await store.commit(turn(0, state=b"new", now=NOW + 60))
-    assert await store.load("web:a", NOW + 60) == Loaded(1, b"new")
+    await store.commit(turn(keep=0.1))
+    now = await after(0.1)
+    assert await committed(store, turn(0, state=b"new", now=now))
+    assert await store.load("web:a", now) == Loaded(1, b"new")
+
+
+async def test_the_first_to_commit_a_message_delivers_and_those_behind_it_are_told_so(store: Store) -> None:
+    assert await store.commit(turn(items=(item("a"),))) is Outcome.FIRST
+    assert await store.commit(turn(1, items=(item("b"),))) is Outcome.BEHIND
+    await store.done("web:a", ("a", "b"))
+    assert await store.commit(turn(2, items=(item("c"), item("d", "do")))) is Outcome.FIRST
+    await store.done("web:a", ("c",))
+    assert await store.commit(turn(3, items=(item("e"),))) is Outcome.FIRST, "requests and timers hold nobody back"
+
+
+async def test_an_answer_is_kept_only_behind_messages_that_wait(store: Store) -> None:
+    answer = Item("answer", "say", b"body", NOW)
+    first = turn(items=())
+    assert await store.commit(replace(first, answer=answer)) is Outcome.FIRST
+    assert await store.pending("web:a") == []
+    await store.commit(turn(1, items=(item("a"),)))
+    behind = replace(turn(2, items=(item("timer x", "timer", NOW + 9),), cancelled=("timer y",)), answer=answer)
+    assert await store.commit(behind) is Outcome.BEHIND
+    assert [each.key for each in await store.pending("web:a")] == ["a", "answer"]
 
 
 async def test_the_embedded_store_holds_all_of_it_after_it_was_opened_again(tmp_path: Path) -> None:

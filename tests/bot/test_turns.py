@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,6 @@ from bot.delivery import OutboxDelivery
 from bot.requests import BackendRequests
 from bot.sessions import Sessions
 from bot.stores.embedded import EmbeddedStore
-from bot.stores.memory import MemoryStore
 from bot.stores.port import Commit, Item, Loaded, Store, StoreUnavailable
 from bot.turns import TurnRunner
 from dialogs.effects import Message, Say, Show
@@ -96,8 +95,8 @@ class Breaking:
     async def pending(self, conversation: str) -> Sequence[Item]:
         return await self._call(lambda: self._store.pending(conversation))
 
-    async def done(self, conversation: str, keys: Sequence[str]) -> None:
-        await self._call(lambda: self._store.done(conversation, keys))
+    async def done(self, conversation: str, keys: Sequence[str]) -> bool:
+        return await self._call(lambda: self._store.done(conversation, keys))
 
     async def postpone(self, conversation: str, key: str, due: float, attempts: int) -> None:
         await self._call(lambda: self._store.postpone(conversation, key, due, attempts))
@@ -128,8 +127,8 @@ class Bot:
         self.delivery.connect(self.turns, BackendRequests(self.backend, self.turns))
 
     async def happens(self, event: Event, id_: str, chat: Conversation = CHAT) -> None:
-        await self.turns.take(chat, event, id_)
-        await self.turns.deliver(chat)
+        if (await self.turns.take(chat, event, id_)).left:
+            await self.turns.deliver(chat)
 
     async def settles(self) -> None:
         """Work off everything that is due, as the delivery loop does, until there is no more."""
@@ -150,13 +149,6 @@ class Bot:
         await self.presses("kind.individu_lokal", "e2")
         for number, answer in enumerate(("Siti Rahmawati", "3171234501900001", "081234567890", "siti@example.com")):
             await self.happens(TextSent(answer, f"m{number}"), f"e{3 + number}")
-
-
-@pytest.fixture(params=["memory", "embedded"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store = MemoryStore() if request.param == "memory" else await EmbeddedStore.open(tmp_path / "dialog.db")
-    yield made
-    await made.close()
 
 
 @pytest.fixture
@@ -194,12 +186,35 @@ async def test_twenty_copies_of_one_event_at_once_are_one_turn(bot: Bot) -> None
     assert bot.channel.steps() == ["consent"]
 
 
-async def test_an_event_seen_before_answers_with_what_is_still_undelivered(bot: Bot) -> None:
-    first = await bot.turns.take(CHAT, Started(), "e0")
-    again = await bot.turns.take(CHAT, Started(), "e0")
-    assert [each.key for each in first] == [each.key for each in again]
-    await bot.turns.delivered(CHAT, tuple(each.key for each in first))
-    assert await bot.turns.take(CHAT, Started(), "e0") == ()
+async def answer(bot: Bot, event: Event, id_: str) -> Message | None:
+    """What a channel that can answer by itself is given to answer with."""
+    return (await bot.turns.take(CHAT, event, id_, answerable=lambda _: True)).answer
+
+
+async def test_a_channel_that_answers_by_itself_is_given_the_message_and_nothing_else_is_kept_of_it(
+    bot: Bot, store: Store
+) -> None:
+    assert isinstance(await answer(bot, Started(), "e0"), Show)
+    assert await store.pending(str(CHAT)) == []
+
+
+async def test_the_newest_event_delivered_again_is_answered_with_the_screen_in_force_and_an_older_one_not_at_all(
+    bot: Bot,
+) -> None:
+    first = await answer(bot, Started(), "e0")
+    assert first is not None
+    assert await answer(bot, Started(), "e0") == first
+    await answer(bot, CommandSent("status"), "e1")
+    assert await answer(bot, Started(), "e0") is None
+
+
+async def test_an_answer_does_not_overtake_messages_that_still_wait(bot: Bot, clock: Clock) -> None:
+    bot.channel.answers = [Later(5)]
+    await bot.happens(Started(), "e0")
+    assert await answer(bot, CommandSent("status"), "e1") is None
+    clock.now += timedelta(seconds=30)
+    await bot.settles()
+    assert len(bot.channel.got) == 2
 
 
 async def test_quick_messages_of_one_person_are_taken_in_the_order_of_their_arrival(bot: Bot) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,27 +19,26 @@ from bot.channels.telegram.channel import NAME, TelegramChannel
 from bot.channels.telegram.codec import Call, FromPerson, InGroup, Reachable, Update
 from bot.channels.telegram.texts import WORDS
 from bot.conversation import Conversation
-from bot.turns import Outgoing, StoreUnavailable, Turns
-from dialogs.effects import Say, Show
+from bot.turns import StoreUnavailable, Turns
 from dialogs.events import ContactShared
 
 logger = structlog.get_logger(__name__)
 
 _COURTESIES_AT_ONCE: Final = 256
 _GROUPS_REMEMBERED: Final = 1_000
+_ANSWERED_REMEMBERED: Final = 10_000
 _GROUP_PAUSE: Final = 60.0  # seconds between two invitations in one group
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What an update has come to: committed messages of a conversation, or one call that belongs to none."""
+class Done:
+    """What an update has come to: a call to answer with, and the conversation that has messages left to deliver."""
 
-    conversation: Conversation | None = None
-    outgoing: tuple[Outgoing, ...] = ()
-    invitation: Call | None = None
+    call: Call | None = None
+    left: Conversation | None = None
 
 
-NOTHING: Final = Taken()
+NOTHING: Final = Done()
 
 
 def where(error: BaseException) -> str:
@@ -61,25 +59,32 @@ class Intake:
         self._api = api
         self._tasks: set[asyncio.Task[None]] = set()
         self._courtesies = 0
-        # Conversations with a delivery under way; true when it must look again before it ends.
-        self._delivering: dict[Conversation, bool] = {}
         self._invited: OrderedDict[int, float] = OrderedDict()
+        self._answered: OrderedDict[int, None] = OrderedDict()
 
-    async def take(self, update: Update) -> Taken:
-        """Carry out one update up to its commit; a button's spinner is stopped meanwhile, never waited for. Raises StoreUnavailable."""
+    async def take(self, update: Update, *, answering: bool) -> Done:
+        """Carry out one update up to its commit; a button's spinner is stopped meanwhile, never waited for. Raises StoreUnavailable.
+
+        `answering` says that a call can travel in the response to the update; without it every message is left to be delivered.
+        """
         match update:
             case FromPerson(update_id, chat, event, callback, language):
                 if callback:
                     self.courtesy(Call("answerCallbackQuery", {"callback_query_id": callback}))
-                if event is None:
+                if event is None or update_id in self._answered:
                     return NOTHING
                 if isinstance(event, ContactShared):
                     self._channel.keyboard_shown(chat)
                 conversation = Conversation(NAME, str(chat))
-                return Taken(
-                    conversation,
-                    await self._turns.take(conversation, event, str(update_id), language=language),
-                )
+                # A message that takes two calls cannot travel in one response.
+                one_call = (lambda message: len(self._channel.drawn(chat, message)) == 1) if answering else None
+                taken = await self._turns.take(conversation, event, str(update_id), language=language, answerable=one_call)
+                left = conversation if taken.left else None
+                if taken.answer is None:
+                    return Done(left=left)
+                (call,) = self._channel.drawn(chat, taken.answer)
+                self._channel.sent(call)
+                return Done(call, left)
             case InGroup():
                 if update.callback:
                     self.courtesy(
@@ -88,74 +93,26 @@ class Intake:
                             {"callback_query_id": update.callback},
                         )
                     )
-                return Taken(invitation=self._invitation(update))
+                return Done(self._invitation(update))
             case Reachable(chat=chat, yes=yes):
                 logger.info("telegram.reachable" if yes else "telegram.unreachable")
-                if yes:
-                    self.deliver(Conversation(NAME, str(chat)))
-                return NOTHING
+                return Done(left=Conversation(NAME, str(chat))) if yes else NOTHING
 
-    @asynccontextmanager
-    async def answering(self, taken: Taken) -> AsyncIterator[Call | None]:
-        """Inside the block the call, if there is one, is written into the webhook's response; the rest is delivered after it.
-
-        Until then the conversation counts as being delivered, so that nothing sends the same message a second time.
-        """
-        call, keys = self._for_response(taken)
-        conversation = taken.conversation
-        if conversation is None or not taken.outgoing:
-            yield call
-            return
-        if not keys:
-            yield None
-            self.deliver(conversation)
-            return
-        self._delivering[conversation] = len(keys) < len(taken.outgoing)
-        try:
-            yield call
-            await self._turns.delivered(conversation, keys)
-        except StoreUnavailable:
-            logger.warning("telegram.answer_not_noted")  # it may come a second time; better than not at all
-        finally:
-            if self._delivering.pop(conversation):
-                self.deliver(conversation)
-
-    def _for_response(self, taken: Taken) -> tuple[Call | None, tuple[str, ...]]:
-        """The one call that can travel in the response, and the keys of the messages that it carries.
-
-        A response is carried out at some moment after it was read, so only a turn whose new messages are one call may use it: else
-        a second message, sent by a call of its own, could overtake the first. The same while an earlier turn is being delivered.
-        """
-        if taken.conversation is None or not taken.outgoing or taken.conversation in self._delivering:
-            return taken.invitation, ()
-        new = [each for each in taken.outgoing if isinstance(each.message, Say | Show)]
-        chosen = (new or taken.outgoing)[0]
-        if len(new) > 1 or len(calls := self._channel.drawn(int(taken.conversation.address), chosen.message)) != 1:
-            return None, ()
-        self._channel.sent(calls[0])
-        return calls[0], (chosen.key,)
+    def answered(self, update: Update) -> None:
+        """The response with the answer has been written: this update is over, should Telegram bring it once more."""
+        self._answered[update.update_id] = None
+        if len(self._answered) > _ANSWERED_REMEMBERED:
+            self._answered.popitem(last=False)
 
     def deliver(self, conversation: Conversation) -> None:
-        """Deliver in the background, one delivery of a conversation at a time; asked again meanwhile, it runs once more."""
-        if conversation in self._delivering:
-            self._delivering[conversation] = True
-            return
-        self._delivering[conversation] = False
+        """Deliver in the background, so that the response to an update waits for nobody."""
         self._spawn(self._deliver(conversation))
 
     async def _deliver(self, conversation: Conversation) -> None:
         try:
-            while True:
-                self._delivering[conversation] = False
-                try:
-                    await self._turns.deliver(conversation)
-                except StoreUnavailable:
-                    logger.warning("telegram.delivery_postponed")  # committed, so the delivery loop will find it
-                    return
-                if not self._delivering[conversation]:
-                    return
-        finally:
-            del self._delivering[conversation]
+            await self._turns.deliver(conversation)
+        except StoreUnavailable:
+            logger.warning("telegram.delivery_postponed")  # committed, so the delivery loop will find it
 
     def courtesy(self, call: Call) -> None:
         """A call whose loss nobody minds, off the turn's way; above the bound it is simply not made."""

@@ -80,7 +80,7 @@ class Polling:
         tries = failures = 0
         while True:
             try:
-                taken = await self._intake.take(update)
+                done = await self._intake.take(update, answering=False)
             except StoreUnavailable:
                 failures += 1
                 logger.warning("telegram.store_unavailable", failures=failures)
@@ -98,8 +98,8 @@ class Polling:
                     return
                 await asyncio.sleep(pause(tries))
             else:
-                if taken.invitation is not None:
-                    self._intake.courtesy(taken.invitation)
-                if taken.conversation is not None and taken.outgoing:
-                    self._intake.deliver(taken.conversation)
+                if done.call is not None:
+                    self._intake.courtesy(done.call)
+                if done.left is not None:
+                    self._intake.deliver(done.left)
                 return

@@ -44,7 +44,7 @@ class Webhook:
             return
         update = read_update(body, self._intake.username)
         try:
-            taken = await self._intake.take(update) if update is not None else NOTHING
+            done = await self._intake.take(update, answering=True) if update is not None else NOTHING
         except StoreUnavailable:
             await _respond(send, 503, (b"retry-after", b"1"))
             return
@@ -52,11 +52,14 @@ class Webhook:
             logger.error("telegram.turn_failed", error=type(error).__name__, where=where(error))
             await _respond(send, 500)
             return
-        async with self._intake.answering(taken) as call:
-            if call is None:
-                await _respond(send, 200)
-            else:
-                await _respond(send, 200, _JSON, body=_encode({"method": call.method, **call.params}))
+        if done.call is None:
+            await _respond(send, 200)
+        else:
+            await _respond(send, 200, _JSON, body=_encode({"method": done.call.method, **done.call.params}))
+            if update is not None:
+                self._intake.answered(update)
+        if done.left is not None:
+            self._intake.deliver(done.left)
 
     def _genuine(self, headers: list[tuple[bytes, bytes]]) -> bool:
         given = [value for name, value in headers if name == SECRET_HEADER]

@@ -273,8 +273,9 @@ class WebApi:
         await self._transcript.append(conversation, user_key(id_), own)
 
     async def _carry_out(self, conversation: Conversation, event: Event, id_: str, language: Language | None) -> None:
-        await self._turns.take(conversation, event, f"{conversation.channel}:{id_}", language=language)
-        await self._turns.deliver(conversation)
+        taken = await self._turns.take(conversation, event, f"{conversation.channel}:{id_}", language=language)
+        if taken.left:
+            await self._turns.deliver(conversation)
 
     # --- reading on
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from bot.channels.port import Channel, Delivery, Later
 from bot.conversation import Conversation
-from bot.turns import Outgoing, StoreUnavailable
-from dialogs.effects import Message, Say
+from bot.turns import Answerable, StoreUnavailable, Taken
+from dialogs.effects import Message, Say, Show
 from dialogs.events import ButtonPressed, CommandSent, ContactShared, Event, Started, TextSent
 from dialogs.texts import Language
 
@@ -53,12 +53,19 @@ class ScriptedTurns:
         self.held: asyncio.Event | None = None  # a commit waits for it
         self.taking = asyncio.Event()
         self._seen: set[str] = set()
-        self._pending: dict[Conversation, list[Outgoing]] = {}
+        self._newest: dict[tuple[Conversation, str], Message] = {}
+        self._pending: dict[Conversation, list[tuple[str, Message]]] = {}
         self._locks: dict[Conversation, asyncio.Lock] = {}
 
     async def take(
-        self, conversation: Conversation, event: Event, event_id: str, *, language: Language | None = None
-    ) -> tuple[Outgoing, ...]:
+        self,
+        conversation: Conversation,
+        event: Event,
+        event_id: str,
+        *,
+        language: Language | None = None,
+        answerable: Answerable | None = None,
+    ) -> Taken:
         self.taking.set()
         if self.held is not None:
             await self.held.wait()
@@ -69,25 +76,29 @@ class ScriptedTurns:
             raise RuntimeError(event.text)
         pending = self._pending.setdefault(conversation, [])
         if event_id in self._seen:
-            return tuple(pending)
+            return Taken(self._newest.get((conversation, event_id)) if answerable else None)
         self._seen.add(event_id)
         self.events.append((conversation, event, event_id, language))
-        new = tuple(Outgoing(f"{len(self.events)}.{at}", message) for at, message in enumerate(self.script(event)))
-        pending += new
-        return new
-
-    async def delivered(self, conversation: Conversation, keys: tuple[str, ...]) -> None:
-        self._pending[conversation] = [each for each in self._pending[conversation] if each.key not in keys]
+        messages = self.script(event)
+        new = [message for message in messages if isinstance(message, Say | Show)]
+        answer = new[0] if answerable and not pending and len(new) == 1 and answerable(new[0]) else None
+        left = [message for message in messages if message is not answer]
+        first = not pending
+        pending += [(f"{len(self.events)}.{at}", message) for at, message in enumerate(left)]
+        if answer is not None:
+            self._newest = {(conversation, event_id): answer}
+        return Taken(answer, left=bool(left) and first)
 
     async def deliver(self, conversation: Conversation) -> None:
         async with self._locks.setdefault(conversation, asyncio.Lock()):
-            for each in list(self._pending.get(conversation, [])):
+            while pending := self._pending.get(conversation):
                 assert self.channel is not None
-                outcome = await self.channel.deliver(conversation.address, each.message, each.key)
+                key, message = pending[0]
+                outcome = await self.channel.deliver(conversation.address, message, key)
                 self.outcomes.append(outcome)
                 if isinstance(outcome, Later):
                     return
-                self._pending[conversation].remove(each)
+                del pending[0]
 
     def undelivered(self, chat: int) -> int:
         return len(self._pending.get(Conversation("telegram", str(chat)), []))

@@ -22,7 +22,7 @@ from bot.channels.web.config import WebConfig
 from bot.channels.web.routes import routes
 from bot.channels.web.transcript import MemoryTranscript, Transcript
 from bot.conversation import Conversation
-from bot.turns import Outgoing, StoreUnavailable
+from bot.turns import Answerable, StoreUnavailable, Taken
 from dialogs.effects import DeleteUserMessages, Message, Say, Show
 from dialogs.events import ButtonPressed, CommandSent, Event, Started, TextSent
 from dialogs.screens import Action, Screen
@@ -49,34 +49,38 @@ class ScriptedTurns:
         self.languages: list[Language | None] = []
         self._seen: set[tuple[Conversation, str]] = set()
         self._places: dict[Conversation, Place] = {}
-        self._outbox: dict[Conversation, list[Outgoing]] = {}
+        self._outbox: dict[Conversation, list[tuple[str, Message]]] = {}
         self._number = 0
 
     async def take(
-        self, conversation: Conversation, event: Event, event_id: str, *, language: Language | None = None
-    ) -> tuple[Outgoing, ...]:
+        self,
+        conversation: Conversation,
+        event: Event,
+        event_id: str,
+        *,
+        language: Language | None = None,
+        answerable: Answerable | None = None,
+    ) -> Taken:
         await asyncio.sleep(0)
         if self.down:
             raise StoreUnavailable
-        if (conversation, event_id) not in self._seen:
-            self._seen.add((conversation, event_id))
-            self.taken.append((conversation, event, event_id))
-            self.languages.append(language)
-            self.say(conversation, *self._answers(self._places.setdefault(conversation, Place()), event))
-        return tuple(self._outbox.get(conversation, ()))
+        if (conversation, event_id) in self._seen:
+            return Taken()
+        self._seen.add((conversation, event_id))
+        self.taken.append((conversation, event, event_id))
+        self.languages.append(language)
+        self.say(conversation, *self._answers(self._places.setdefault(conversation, Place()), event))
+        return Taken(left=True)
 
     def say(self, conversation: Conversation, *messages: Message) -> None:
         for message in messages:
             self._number += 1
-            self._outbox.setdefault(conversation, []).append(Outgoing(f"out-{self._number}", message))
-
-    async def delivered(self, conversation: Conversation, keys: tuple[str, ...]) -> None:
-        self._outbox[conversation] = [each for each in self._outbox.get(conversation, []) if each.key not in keys]
+            self._outbox.setdefault(conversation, []).append((f"out-{self._number}", message))
 
     async def deliver(self, conversation: Conversation) -> None:
-        for each in tuple(self._outbox.get(conversation, ())):
-            await self.channels[conversation.channel].deliver(conversation.address, each.message, each.key)
-            await self.delivered(conversation, (each.key,))
+        while outbox := self._outbox.get(conversation):
+            key, message = outbox.pop(0)
+            await self.channels[conversation.channel].deliver(conversation.address, message, key)
 
     def _answers(self, place: Place, event: Event) -> list[Message]:
         notice = ""
