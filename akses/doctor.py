@@ -45,9 +45,28 @@ async def address(settings: Settings) -> str:
 
 
 async def accounts(settings: Settings) -> str:
-    from backend import schema_state
+    if settings.embedded and not (settings.data_dir / "accounts.db").exists():
+        return "the accounts database does not exist yet; the first run makes it"
+    return await asyncio.to_thread(_schema, settings.accounts_url)
 
-    return await asyncio.to_thread(schema_state, settings.accounts_url)
+
+def _schema(url: str) -> str:
+    import sqlalchemy
+
+    from backend.database import blocking_engine
+    from backend.migrations import HEAD, SchemaOutdated, require_current
+
+    engine = blocking_engine(url)
+    try:
+        with engine.connect() as connection:
+            require_current(connection)
+    except SchemaOutdated as reason:
+        raise Unwell(f"{reason} (akses migrate)") from None
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise Unwell(f"the accounts database cannot be used: {type(error).__name__}") from None
+    finally:
+        engine.dispose()
+    return f"the accounts database is at schema {HEAD}"
 
 
 async def mail(settings: Settings) -> str:
