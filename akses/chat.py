@@ -5,7 +5,8 @@ the dialog, or a way around the API (`bot/channels/web/api.py`). The words are t
 
 With `--json` each item of the transcript is one line on stdout, from the beginning of the conversation and once for each change, and each
 line on stdin is {"text": "..."}, {"press": "<action id>"} (of the newest screen) or {"wait": "<step>", "seconds"?: 60}; what the server
-refuses comes as a line {"error": "..."}. Without a terminal and without --json, lines of text go in and bubbles come out. Both end at the end of the input, after what was sent was answered.
+refuses comes as a line {"error": "..."}. Without a terminal and without --json, lines of text go in and bubbles come out. Both end at the
+end of the input, after what was sent was answered.
 
 Exit codes: 0 ended; 1 the server cannot be reached, or stopped answering; 2 a line of JSON was not understood; 3 a wait was in vain.
 """
@@ -205,7 +206,7 @@ class ChatClient:
                 ) as stream:
                     if stream.status_code == HTTPStatus.OK:
                         async for event in httpx2.EventSource(stream):
-                            if event.event == "message":
+                            if event.event == "message" and event.data:
                                 self._take([msgspec.Raw(event.data.encode())])
             await asyncio.sleep(1)
 

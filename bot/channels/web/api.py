@@ -12,7 +12,8 @@ leads to (`Turns`), the page and its files (`pages.py`).
     GET  /chat/api/items      ?since=&wait=                                     200 {"items"}       waits up to so many seconds
 
 Errors are {"error": {"code", "message"}} in the language of ?lang= or the session's request, with Retry-After where waiting helps.
-A request that changes something must be JSON and come from our own origin (Sec-Fetch-Site, Origin); a client that is no browser sends neither.
+A request that changes something must be JSON and come from our own origin (Sec-Fetch-Site, Origin); a client that is no browser
+sends neither.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-import web_site
-from web_site import Opening, Site
 
 from akses.keyring import Keyring
+from tests.bot.web import web_site
+from tests.bot.web.web_site import Opening, Site
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from web_site import NIK, Opening, Site
 
 from akses.keyring import Keyring
 from bot.channels.web.sqlite_transcript import SqliteTranscript
@@ -20,6 +19,7 @@ from bot.conversation import Conversation
 from dialogs.effects import Redraw
 from dialogs.events import ButtonPressed, CommandSent, Started, TextSent
 from dialogs.screens import Screen
+from tests.bot.web.web_site import NIK, Opening, Site, eventually
 
 SESSION = "/chat/api/session"
 MESSAGES = "/chat/api/messages"
@@ -347,8 +347,7 @@ async def test_asking_with_a_wait_answers_when_there_is_news(site: Site) -> None
         last = (await transcript(client))[-1]["cursor"]
         asking = asyncio.create_task(client.get(ITEMS, params={"since": last, "wait": 25}))
         async with asyncio.timeout(10):
-            while not site.api._streams:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: bool(site.api._streams))
             await site.news(site.turns.taken[0][0], "kabar")
             assert [item["text"] for item in (await asking).json()["items"]] == ["kabar"]
 
@@ -371,8 +370,7 @@ async def test_a_session_cannot_hold_any_number_of_streams_and_a_closed_one_coun
             await until_ready(first)
             await until_ready(second)
             assert (await client.get(EVENTS)).status_code == 429
-        while site.api._streams:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: not site.api._streams)
         async with stream(client) as again:
             assert await until_ready(again)
 

@@ -135,10 +135,12 @@ async def test_the_file_survives_a_reopen_holds_no_plaintext_and_is_its_owners_a
     path = tmp_path / "transcript.db"
     async with SqliteTranscript(path, keyring) as opened:
         await opened.append(CHAT, "me:1", b'{"text":"3171234501900001 Budi Santoso"}')
-        for file in tmp_path.iterdir():
-            assert b"Budi" not in file.read_bytes()
-            assert b"31712345" not in file.read_bytes()
-            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        files = list(tmp_path.glob("*"))  # noqa: ASYNC240
+        written = b"".join(file.read_bytes() for file in files)
+        assert written
+        assert b"Budi" not in written
+        assert b"31712345" not in written
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     async with SqliteTranscript(path, keyring) as reopened:
         assert await items(reopened) == [b'{"text":"3171234501900001 Budi Santoso"}']
 

@@ -24,7 +24,7 @@ from bot.channels.web.transcript import MemoryTranscript, Transcript
 from bot.conversation import Conversation
 from bot.turns import Answerable, StoreUnavailable, Taken
 from dialogs.effects import DeleteUserMessages, Message, Say, Show
-from dialogs.events import ButtonPressed, CommandSent, Event, Started, TextSent
+from dialogs.events import ButtonPressed, CommandSent, Event, TextSent
 from dialogs.screens import Action, Screen
 from dialogs.texts import Language
 
@@ -156,12 +156,18 @@ def free_port() -> int:
         return port
 
 
+async def eventually(true: Callable[[], bool]) -> None:
+    """Wait for a state of ours that nothing announces; give up after ten seconds."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def serving(app: Starlette, port: int, *, closing: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
     running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: server.started)
     try:
         yield
     finally:

@@ -37,7 +37,7 @@
       bubbles.set(item.seq, { item, element });
       element.dataset.seq = item.seq;
       // A bubble that is shown already while it was being sent only gets its time, so that it is not read out twice.
-      if (sent && !known) element.querySelector(".chat-meta").replaceChildren(time(item.at));
+      if (sent && !known && !item.masked) element.querySelector(".chat-meta").replaceChildren(time(item.at));
       else draw(element, item);
       const next = [...log.children].find((other) => !other.dataset.seq || Number(other.dataset.seq) > item.seq) ?? null;
       if (!element.isConnected || element.nextElementSibling !== next) log.insertBefore(element, next);
@@ -136,7 +136,7 @@
       // A typed answer that is followed by the same question with something to say was not taken.
       refused = Boolean(item.notice && typed && screen?.step === item.step);
       const notice = element.querySelector(".chat-notice");
-      if (notice && refused && !notice.dataset.refused) {
+      if (notice && refused && !("refused" in notice.dataset)) {
         notice.dataset.refused = "";
         notice.prepend(icon("alert"));
       }
@@ -386,6 +386,7 @@
     location.replace(`?${query}`);
   });
 
+  state.parentElement.hidden = byId("composer").hidden = false; // hidden in the page: without a script they would lead nowhere
   if (!framed && matchMedia("(pointer: fine)").matches) answer.focus({ preventScroll: true });
   listen();
 })();

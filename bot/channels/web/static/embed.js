@@ -10,7 +10,7 @@
   // Styles by property, inside a shadow root: the page's own styles and its security policy neither help nor hinder.
   const style = (element, rules) => Object.assign(element.style, rules);
   const host = document.createElement("div");
-  const root = host.attachShadow({ mode: "closed" });
+  const root = host.attachShadow({ mode: "open" });
   style(host, { position: "fixed", right: "0", bottom: "0", zIndex: "2147483000" });
 
   const button = document.createElement("button");
