@@ -46,7 +46,7 @@ from dialogs.registration import step_id, with_answer, with_handoff
 from dialogs.screens import Screen
 from dialogs.session import Answer, Draft, Session
 from dialogs.steps import consent, kind, overlays, question, summary, waiting
-from dialogs.steps._step import Context, Outcome, Step
+from dialogs.steps._step import Context, Outcome, Step, may_be_label
 
 STEPS: Final[Mapping[str, Step]] = {
     step.id: step
@@ -186,10 +186,11 @@ def _text(ctx: Context, event: TextSent) -> Outcome:
 def _meanings(ctx: Context, text: str) -> Iterator[tuple[str, str]]:
     """The action or command that a whole message stands for: a button's label typed out, then a word known everywhere."""
     wanted = " ".join(text.casefold().split())
-    for action in current_screen(ctx.session, ctx.now, ctx.profile).actions:
-        if not action.url and not action.contact and action.label.casefold() == wanted:
-            name, _, argument = action.id.partition(".")
-            yield name, argument
+    if may_be_label(ctx.session.language, wanted):
+        for action in current_screen(ctx.session, ctx.now, ctx.profile).actions:
+            if not action.url and not action.contact and action.label.casefold() == wanted:
+                name, _, argument = action.id.partition(".")
+                yield name, argument
     if (command := named(text)) is not None:
         yield command, ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from dialogs.effects import Effect
 from dialogs.events import TextSent
@@ -16,7 +17,7 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.profile import Profile
 from dialogs.screens import Action, Screen, Style
 from dialogs.session import Draft, Session
-from dialogs.texts import text
+from dialogs.texts import CATALOGUES, Language, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +88,16 @@ def label(ctx: Context, field_id: str) -> str:
 def shown(field_id: str, value: str) -> str:
     """A stored value as its owner proof-reads it."""
     return FIELDS[field_id].show(value)
+
+
+# Where the labels of buttons come from; a text that begins with none of them need not be compared with those on the screen.
+_LABELS: Final = ("button.", "kinds.", "flow.language_name.")
+_BEGINNINGS: Final[Mapping[Language, tuple[str, ...]]] = {
+    language: tuple({text.partition("{")[0].casefold() for id_, text in catalogue.items() if id_.startswith(_LABELS)})
+    for language, catalogue in CATALOGUES.items()
+}
+
+
+def may_be_label(language: Language, text: str) -> bool:
+    """Whether this case-folded text can be the label of any button at all."""
+    return text.startswith(_BEGINNINGS[language])

@@ -92,6 +92,9 @@ class Breaking:
     async def commit(self, commit: Commit) -> bool:
         return await self._call(lambda: self._store.commit(commit))
 
+    async def add(self, conversation: str, item: Item) -> None:
+        await self._call(lambda: self._store.add(conversation, item))
+
     async def pending(self, conversation: str) -> Sequence[Item]:
         return await self._call(lambda: self._store.pending(conversation))
 
