@@ -24,11 +24,18 @@ PATIENCE_SECONDS: Final = 2.0
 class Readiness:
     """What `/readyz` tells: 503 while any probe raises or hangs, and from `stop` on; which part it is stands in the answer, why in the log.
 
-    `probes` may still grow after this is built; `observe` is told what each of them came to.
+    `probes` may still grow after this is built; `observe` is told what each of them came to, `patience` is in seconds.
     """
 
-    def __init__(self, probes: Mapping[str, Probe], *, observe: Callable[[str, bool], None] = lambda *_: None) -> None:
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        *,
+        observe: Callable[[str, bool], None] = lambda *_: None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._probes = probes
+        self._patience = patience
         self._observe = observe
         self._stopping = False
 
@@ -57,7 +64,7 @@ class Readiness:
     async def _ask(self, name: str, probe: Probe) -> bool:
         ready = True
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience):
                 await probe()
         except Exception as error:  # noqa: BLE001 (whatever it is, the part is not ready)
             log.warning("readiness.failed", part=name, error=type(error).__name__)

@@ -103,7 +103,8 @@ class Children(dict[tuple[str, ...], M], Generic[M]):
 class Looked(Collector):
     """Gauges of what was looked up for this scrape; what could not be looked up is absent, not zero."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
         self._families: dict[str, tuple[str, tuple[str, ...], Sample]] = {}
         self._found: dict[str, Sampled] = {}
         self._at = float("-inf")
@@ -123,7 +124,7 @@ class Looked(Collector):
     async def _look(self, name: str, sample: Sample) -> None:
         self._found.pop(name, None)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience):
                 self._found[name] = await sample()
         except Exception as error:  # noqa: BLE001 (whatever it is, the others are still to be told)
             log.warning("metrics.not_looked_up", metric=name, error=type(error).__name__)
@@ -137,9 +138,12 @@ class Looked(Collector):
 
 
 class Metrics:
-    """The metrics of one process. Its methods are what the other parts are given; none of them waits or raises."""
+    """The metrics of one process. Its methods are what the other parts are given; none of them waits or raises.
 
-    def __init__(self, *, role: str, version: str) -> None:
+    `patience` is how many seconds a scrape waits for what it looks up.
+    """
+
+    def __init__(self, *, role: str, version: str, patience: float = PATIENCE_SECONDS) -> None:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -158,7 +162,7 @@ class Metrics:
         self.http = self._counter("akses_http_requests", "HTTP requests answered", "route", "status")
         self.http_seconds = self._histogram("akses_http_seconds", "Until an HTTP answer began", CALL_BUCKETS, "route")
         self.ready = Children(self._gauge("akses_ready", "Whether a part was ready when last asked", "part"))
-        self.looked = Looked()
+        self.looked = Looked(patience)
         self.registry.register(self.looked)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Children[Counter]:

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any, Final, TypeVar, cast
 
 from opentelemetry import trace
-from opentelemetry.trace import ProxyTracerProvider, Status, StatusCode, Tracer
+from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, Status, StatusCode, Tracer, TracerProvider
 
 from akses import request_id
 
@@ -22,10 +22,10 @@ T = TypeVar("T")
 NAME: Final = "akses"
 
 
-def tracer() -> Tracer | None:
-    """The tracer of the provider that this process was started with, None where there is none."""
-    provider = trace.get_tracer_provider()
-    return None if isinstance(provider, ProxyTracerProvider | trace.NoOpTracerProvider) else provider.get_tracer(NAME)
+def tracer(provider: TracerProvider | None = None) -> Tracer | None:
+    """The tracer of the provider that this process was started with (or of this one), None where there is none."""
+    provider = provider or trace.get_tracer_provider()
+    return None if isinstance(provider, ProxyTracerProvider | NoOpTracerProvider) else provider.get_tracer(NAME)
 
 
 def traced(part: T, kind: str, tracing: Tracer | None) -> T:

@@ -125,7 +125,7 @@ def test_what_nobody_caught_is_told_redacted(written: Callable[[], str]) -> None
     """The process's last words, a thread's, and a warning's go the same way as everything else."""
     secret = CANARIES["nik"]
     try:
-        raise RuntimeError(secret)
+        raise RuntimeError(secret)  # noqa: TRY301
     except RuntimeError as error:
         sys.excepthook(type(error), error, error.__traceback__)
     thread = threading.Thread(target=lambda: int(f"x {secret}"))
@@ -199,7 +199,7 @@ def test_on_a_console_the_same_is_hidden(monkeypatch: pytest.MonkeyPatch, writte
     logs.configure("INFO", "console")
     secret = CANARIES["nik"]
     try:
-        raise ValueError(secret)
+        raise ValueError(secret)  # noqa: TRY301
     except ValueError:
         structlog.get_logger("console").exception("it broke", what=secret)
     assert "it broke" in into.getvalue()
