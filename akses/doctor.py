@@ -142,7 +142,9 @@ async def clock(settings: Settings) -> str:
     for name, seconds in apart.items():
         if abs(seconds) > SKEW_SECONDS:
             ahead = "ahead of" if seconds > 0 else "behind"
-            raise Unwell(f"{name} is {abs(seconds):.0f} s {ahead} this machine's clock: synchronise both (chrony, systemd-timesyncd)")
+            raise Unwell(
+                f"{name} is {abs(seconds):.0f} s {ahead} this machine's clock: synchronise both (chrony, systemd-timesyncd)"
+            )
     return f"within {SKEW_SECONDS:g} s of {' and '.join(apart)}" if apart else "this machine's clock is the only one"
 
 
@@ -186,7 +188,7 @@ async def product(settings: Settings) -> str:
 
 
 async def status_webhook(settings: Settings) -> str:
-    """The backend's way to the bot, with this environment's secret: both sides must know it, and what stands between must let it through."""
+    """The backend's way to the bot: both sides must know the secret, and what stands between must let it through."""
     import httpx2
     from standardwebhooks import Webhook
 
@@ -195,7 +197,7 @@ async def status_webhook(settings: Settings) -> str:
     body = json.dumps({"type": "doctor.asked", "timestamp": at.isoformat(), "data": {}})
     try:
         signature = Webhook(settings.webhook_secrets[0]).sign(event, at, body)
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, RuntimeError):
         raise Unwell("STATUS_WEBHOOK_SECRET is not written as whsec_BASE64") from None
     headers = {
         "content-type": "application/json",
@@ -209,12 +211,16 @@ async def status_webhook(settings: Settings) -> str:
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         if not settings.status_webhook_url:
             return "the product is not running on this machine just now"
-        raise Unwell(f"the bot's status webhook cannot be reached ({type(error).__name__}): look at STATUS_WEBHOOK_URL") from None
+        raise Unwell(
+            f"the bot's status webhook cannot be reached ({type(error).__name__}): look at STATUS_WEBHOOK_URL"
+        ) from None
     match answer.status_code:
         case 204:
             return "the bot takes events that are signed with this secret"
         case 401:
-            raise Unwell("the bot refuses our signature: STATUS_WEBHOOK_SECRET differs there, or its clock is minutes away from ours")
+            raise Unwell(
+                "the bot refuses our signature: STATUS_WEBHOOK_SECRET differs there, or its clock is minutes away from ours"
+            )
         case code:
             raise Unwell(f"the bot's status webhook answers {code} instead of 204: look at STATUS_WEBHOOK_URL")
 
@@ -228,13 +234,15 @@ async def telegram(settings: Settings) -> str:
     url, expected = str(hook.get("url", "")), f"{settings.public_base}/telegram/webhook"
     if settings.telegram_mode == "polling":
         if url:
-            raise Unwell("Telegram sends updates to a webhook, so polling gets none: does another process use this bot's token?")
+            raise Unwell(
+                "Telegram sends updates to a webhook, so polling gets none: does another process use this bot's token?"
+            )
         return f"@{username}, polling"
     if url != expected:
         raise Unwell(f"Telegram sends updates elsewhere than {expected}: start the bot, or see who else uses its token")
     waiting, failed_at = int(hook.get("pending_update_count", 0)), int(hook.get("last_error_date", 0))
     if waiting > PENDING_UPDATES or (waiting and time.time() - failed_at < 600):
-        why = "" if not hook.get("last_error_message") else f" (\"{hook['last_error_message']}\")"
+        why = "" if not hook.get("last_error_message") else f' ("{hook["last_error_message"]}")'
         raise Unwell(f"{waiting} updates wait at Telegram{why}: it must reach {expected}")
     return f"@{username}, webhook at {expected}"
 
@@ -273,7 +281,6 @@ CHECKS: Final[dict[str, Check]] = {
     "accounts": accounts,
     "dialogs": dialogs,
     "clock": clock,
-    "durable work": durable_work,
     "mail": mail,
     "product": product,
     "status webhook": status_webhook,
