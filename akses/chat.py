@@ -152,7 +152,8 @@ class ChatClient:
 
     async def press(self, action: Button) -> None:
         assert self.screen is not None
-        await self._send({"kind": "press", "token": self.screen.token, "action": action.id, "label": action.label[:128]})
+        pressed = {"token": self.screen.token, "action": action.id, "message": self.screen.id, "label": action.label[:128]}
+        await self._send({"kind": "press", **pressed})
 
     async def _send(self, message: dict[str, Any]) -> None:
         """Send until the server has it, under one id, so that it is carried out once; a refusal is shown, not raised."""

@@ -16,6 +16,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,10 +29,13 @@ from starlette.types import ASGIApp
 from akses import health, helpdesk_page
 from akses.keyring import Keyring
 from akses.settings import Settings
+from bot.channels.web.transcript import Transcript, TranscriptUnavailable
+from bot.stores.port import Store
 
 log = structlog.get_logger(__name__)
 
 Role = Literal["run", "web", "worker", "bot"]
+FORGET_EVERY_SECONDS: Final = 3600.0
 DESIGN: Final = Path(__file__).resolve().parent.parent / "design"
 
 
@@ -153,25 +157,20 @@ async def _bot(parts: Parts) -> None:
     from bot.channels.web.channel import WebChannel
     from bot.channels.web.config import WebConfig
     from bot.channels.web.routes import routes as web_routes
-    from bot.channels.web.sqlite_transcript import SqliteTranscript
     from bot.delivery import OutboxDelivery
     from bot.requests import BackendRequests
     from bot.sessions import Sessions
-    from bot.stores.embedded import EmbeddedStore
     from bot.turns import TurnRunner
     from dialogs.profile import Profile
 
     settings, keyring, stack = parts.settings, parts.keyring, parts.stack
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     profile = Profile(
         operator=settings.operator_name,
         home_url=f"{settings.public_base}/",
         privacy_url=f"{settings.public_base}/privasi",
         demo=settings.embedded,
     )
-    store = await EmbeddedStore.open(settings.data_dir / "dialog.db")
-    stack.push_async_callback(store.close)
-    transcript = await stack.enter_async_context(SqliteTranscript(settings.data_dir / "transcript.db", keyring))
+    store, transcript = await _dialog_storage(parts)
     sessions = Sessions(keyring)
     channels: dict[str, Channel] = {name: WebChannel(name, transcript) for name in ("web", "terminal")}
     telegram = None
@@ -196,6 +195,7 @@ async def _bot(parts: Parts) -> None:
     turns.deliver_through(delivery)
     delivery.connect(turns, BackendRequests(client, turns))
     await stack.enter_async_context(running(delivery.run(), "delivery"))
+    await stack.enter_async_context(running(forgetting(transcript), "transcript expiry"))
     if telegram is not None:
         telegram.start(turns)
         stack.push_async_callback(telegram.close)
@@ -207,6 +207,35 @@ async def _bot(parts: Parts) -> None:
     parts.routes += web_routes(api, config)
     parts.routes += status_webhook.routes(turns, settings.webhook_secrets)
     parts.probes["dialog store"] = lambda: store.load("probe", 0.0)
+
+
+async def _dialog_storage(parts: Parts) -> tuple[Store, Transcript]:
+    """Redis for any number of processes, or two SQLite files for one."""
+    settings, stack = parts.settings, parts.stack
+    if settings.redis_url:
+        from bot.channels.web.redis_transcript import RedisTranscript
+        from bot.redis_link import RedisLink
+        from bot.stores.redis import RedisStore
+
+        link = await RedisLink.open(settings.redis_url)
+        stack.push_async_callback(link.close)
+        return RedisStore(link), RedisTranscript(link, parts.keyring)
+    from bot.channels.web.sqlite_transcript import SqliteTranscript
+    from bot.stores.embedded import EmbeddedStore
+
+    store = await EmbeddedStore.open(settings.data_dir / "dialog.db")
+    stack.push_async_callback(store.close)
+    return store, await stack.enter_async_context(SqliteTranscript(settings.data_dir / "transcript.db", parts.keyring))
+
+
+async def forgetting(transcript: Transcript) -> None:
+    """Erase transcripts that nobody has added to for as long as a conversation is kept."""
+    from bot.turns import KEEP_SECONDS
+
+    while True:
+        with contextlib.suppress(TranscriptUnavailable):
+            await transcript.expire(datetime.now(UTC) - timedelta(seconds=KEEP_SECONDS))
+        await asyncio.sleep(FORGET_EVERY_SECONDS)
 
 
 @asynccontextmanager

@@ -20,6 +20,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from akses.keyring import Keyring, KeyringInvalid
 
 SECRETS_FILE: Final = "secrets.json"
+# What each process of production cannot do without.
+_ALL: Final = ("ENCRYPTION_KEYS", "BACKEND_API_KEY", "STATUS_WEBHOOK_SECRET", "OPERATOR_NAME", "PUBLIC_URL")
+_BACKEND: Final = ("DATABASE_URL", "SMTP_URL")
+NEEDED: Final[dict[str, tuple[str, ...]]] = {
+    "migrate": ("DATABASE_URL",),
+    "web": (*_ALL, *_BACKEND, "STATUS_WEBHOOK_URL"),
+    "worker": (*_ALL, *_BACKEND, "STATUS_WEBHOOK_URL"),
+    "bot": (*_ALL, "REDIS_URL", "BACKEND_URL"),
+    "run": (*_ALL, *_BACKEND, "REDIS_URL"),
+    "doctor": _ALL,
+}
 
 
 class SettingsInvalid(Exception):
@@ -60,8 +71,8 @@ class Settings(BaseSettings):
 
     @property
     def embedded(self) -> bool:
-        """Whether the accounts live in DATA_DIR: the product that needs no server. Production sets DATABASE_URL."""
-        return not self.database_url
+        """Whether everything lives in DATA_DIR: the product that needs no server. Production sets DATABASE_URL and REDIS_URL."""
+        return not (self.database_url or self.redis_url)
 
     @property
     def public_base(self) -> str:
@@ -113,21 +124,14 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults.append("PUBLIC_URL: must begin with https:// (or http:// on this machine)")
     if settings.telegram_bot_token and settings.telegram_mode == "webhook" and not settings.telegram_webhook_secret:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
-    if settings.redis_url:
-        faults.append("REDIS_URL: the Redis store is not part of this version; leave it unset (docs/settings.md)")
     if settings.telegram_framework == "ptb" and settings.telegram_bot_token:
         faults.append("TELEGRAM_FRAMEWORK: this version runs on aiogram only; leave it unset (docs/settings.md)")
-    if not settings.embedded:
-        needed = {
-            "ENCRYPTION_KEYS": settings.encryption_keys,
-            "BACKEND_API_KEY": settings.backend_api_key,
-            "STATUS_WEBHOOK_SECRET": settings.status_webhook_secret,
-            "OPERATOR_NAME": settings.operator_name,
-            "PUBLIC_URL": settings.public_url,
-        }
-        if role in ("web", "worker", "run"):
-            needed["SMTP_URL"] = settings.smtp_url
-        faults += [f"{name}: must be set when DATABASE_URL is" for name, value in needed.items() if not value]
+    if role in ("web", "worker", "bot") and settings.embedded:
+        faults.append(
+            f"DATABASE_URL and REDIS_URL: 'akses {role}' is a process of production; for one machine alone use 'akses run'"
+        )
+    elif not settings.embedded:
+        faults += [f"{name}: must be set in production" for name in NEEDED.get(role, ()) if not getattr(settings, name.lower())]
     return faults
 
 

@@ -12,30 +12,19 @@ Keys, for a conversation of shard N (all in one slot, so that scripts work in a 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import structlog
-from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoScriptError, RedisError
-
+from bot.redis_link import SHARDS, RedisLink, RedisUnavailable, Script, shard, shard_key
 from bot.stores.port import Commit, Item, Lane, Loaded, Outcome, StoreUnavailable
 
-log = structlog.get_logger(__name__)
-
-SHARDS: Final = 32
 _REVISION: Final = struct.Struct(">I")
 # order (revision, position), lane, attempts, due; then the body
 _ITEM: Final = struct.Struct(">IHcId")
 _LANES: Final[dict[Lane, bytes]] = {"say": b"s", "do": b"d", "timer": b"t"}
 _LANE_OF: Final[dict[bytes, Lane]] = {mark: lane for lane, mark in _LANES.items()}
-# Redis answers within a fraction of a millisecond or is not well; a turn that cannot be had soon is better told so (503).
-TIMEOUT_SECONDS: Final = 2.0
 
 # KEYS: conversation, outbox, due. ARGV: expected revision, value, TTL ms; then, only where something must still happen: how many of the
 # following are cancelled, [member, key]..., [member, key, due, item]..., the last of which is kept only behind earlier messages when the
@@ -103,103 +92,30 @@ class _Keys:
 
 
 def _keys(conversation: str) -> _Keys:
-    shard = f"akses:{{{zlib.crc32(conversation.encode()) % SHARDS}}}"
-    return _Keys(f"{shard}:c:{conversation}", f"{shard}:o:{conversation}", f"{shard}:due")
+    prefix = shard(conversation)
+    return _Keys(f"{prefix}:c:{conversation}", f"{prefix}:o:{conversation}", f"{prefix}:due")
 
 
-class _Script:
-    __slots__ = ("sha", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-COMMIT, DONE, POSTPONE, LEASE = _Script(_COMMIT), _Script(_DONE), _Script(_POSTPONE), _Script(_LEASE)
-Command = tuple[Any, ...]
-
-
-class _Together:
-    """Sends what is asked for during one iteration of the loop as one pipeline, and meanwhile collects the next.
-
-    redis-py's price for a command by itself is 60-80 us of this process; shared by a batch it is a small part of that.
-    """
-
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
-        self._task: asyncio.Task[None] | None = None
-
-    def __call__(self, *command: Any) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, future))
-        if self._task is None:
-            self._task = asyncio.create_task(self._drain())
-        return future
-
-    async def _drain(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            pipeline = self._client.pipeline(transaction=False)
-            for command, _ in batch:
-                pipeline.execute_command(*command)
-            try:
-                results = await pipeline.execute(raise_on_error=False)
-            except (RedisError, OSError, TimeoutError) as error:
-                results = [error] * len(batch)
-            except BaseException:
-                self._task = None
-                for _, future in batch:
-                    future.cancel()
-                raise
-            for (_, future), result in zip(batch, results, strict=True):
-                if future.done():
-                    continue
-                if isinstance(result, BaseException):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
-        self._task = None
+COMMIT, DONE, POSTPONE, LEASE = Script(_COMMIT), Script(_DONE), Script(_POSTPONE), Script(_LEASE)
 
 
 class RedisStore:
-    """Open with `await RedisStore.open(url)`; any number of processes may share one Redis."""
+    """Any number of processes may share one Redis. The link is not the store's to close."""
 
-    def __init__(self, client: Redis | RedisCluster) -> None:
-        self._client = client
-        self._send = client.execute_command if isinstance(client, RedisCluster) else _Together(client)
-
-    @classmethod
-    async def open(cls, url: str) -> RedisStore:
-        """`redis://` or `rediss://`; a node of a cluster leads to the whole cluster. Raises StoreUnavailable."""
-        options: dict[str, Any] = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
-        single = Redis.from_url(url, **options)
-        try:
-            clustered = (await single.info("cluster")).get("cluster_enabled") == 1
-        except (RedisError, OSError, TimeoutError) as error:
-            await single.aclose()
-            raise StoreUnavailable(type(error).__name__) from error
-        if not clustered:
-            return cls(single)
-        await single.aclose()
-        cluster = RedisCluster.from_url(url, **options)
-        await cluster.initialize()
-        return cls(cluster)
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
 
     async def _do(self, *command: Any) -> Any:
         try:
-            return await self._send(*command)
-        except NoScriptError:
-            raise
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreUnavailable(type(error).__name__) from error
+            return await self._link.do(*command)
+        except RedisUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
 
-    async def _run(self, script: _Script, keys: Sequence[str], *arguments: Any) -> Any:
-        """A script by its hash; a Redis that was restarted is given the text again."""
+    async def _run(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
         try:
-            return await self._do("EVALSHA", script.sha, len(keys), *keys, *arguments)
-        except NoScriptError:
-            return await self._do("EVAL", script.text, len(keys), *keys, *arguments)
+            return await self._link.run(script, keys, *arguments)
+        except RedisUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
 
     async def load(self, conversation: str, now: float) -> Loaded:  # noqa: ARG002 (Redis forgets by its own clock)
         value: bytes | None = await self._do("GET", _keys(conversation).state)
@@ -241,7 +157,7 @@ class RedisStore:
 
     async def due(self, now: float, lease: float, limit: int) -> Sequence[tuple[str, Item]]:
         shards = await asyncio.gather(
-            *(self._run(LEASE, (f"akses:{{{shard}}}:due",), now, now + lease, limit) for shard in range(SHARDS))
+            *(self._run(LEASE, (f"{shard_key(number)}:due",), now, now + lease, limit) for number in range(SHARDS))
         )
         members: list[bytes] = [member for shard in shards for member in shard]
         named = [(conversation, key) for conversation, _, key in (member.decode().partition(" ") for member in members)]
@@ -262,7 +178,7 @@ class RedisStore:
         return 0
 
     async def close(self) -> None:
-        await self._client.aclose()
+        """Nothing of its own to let go of."""
 
 
 def _item(key: str, value: bytes) -> Item:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from bot.redis_link import RedisLink
 from bot.stores.embedded import EmbeddedStore
 from bot.stores.memory import MemoryStore
 from bot.stores.port import Store
@@ -30,6 +31,7 @@ def cluster_url() -> Iterator[str]:
 @pytest.fixture(params=["memory", "embedded", "redis", "cluster"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     made: Store
+    link: RedisLink | None = None
     match request.param:
         case "memory":
             made = MemoryStore()
@@ -38,10 +40,14 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         case "redis":
             url = request.getfixturevalue("redis_url")
             redis.Redis.from_url(url).flushall()
-            made = await RedisStore.open(url)
+            link = await RedisLink.open(url)
+            made = RedisStore(link)
         case _:
             url = request.getfixturevalue("cluster_url")
             redis.RedisCluster.from_url(url).flushall(target_nodes=redis.RedisCluster.PRIMARIES)
-            made = await RedisStore.open(url)
+            link = await RedisLink.open(url)
+            made = RedisStore(link)
     yield made
     await made.close()
+    if link is not None:
+        await link.close()

@@ -5,7 +5,8 @@ leads to (`Turns`), the page and its files (`pages.py`).
 
     POST /chat/api/session    {"client"?, "language"?, "payload"?, "framed"?}   200 {"resumed"}     the cookie is the session
     POST /chat/api/messages   {"kind": "text", "id", "text"}                    202 {"items"}       `id`: chosen by the client; the
-                              {"kind": "press", "id", "token", "action", "label"?}                  same id is carried out once
+                              {"kind": "press", "id", "token", "action",                            same id is carried out once;
+                               "message"?, "label"?}                                              `message`: id of the item pressed
                               {"kind": "command", "id", "command", "argument"?} each may carry "since", the cursor known
                               {"kind": "start", "id"}
     GET  /chat/api/events     ?since= or Last-Event-ID                          text/event-stream   one item an event, id = cursor
@@ -79,6 +80,7 @@ class Text(_Sent, frozen=True, tag="text", kw_only=True):
 class Press(_Sent, frozen=True, tag="press", kw_only=True):
     token: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9]{1,16}\Z")]
     action: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    message: Annotated[str, msgspec.Meta(max_length=128)] = ""
     label: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
@@ -128,8 +130,8 @@ def _page(entries: list[Entry]) -> bytes:
 
 def _event(message: Message) -> Event:
     match message:
-        case Press(token=token, action=action, id=id_):
-            return ButtonPressed(token, action, id_)
+        case Press(token=token, action=action, message=carrier):
+            return ButtonPressed(token, action, carrier)
         case Command(command=command, argument=argument):
             return CommandSent(command, argument)
         case Start():

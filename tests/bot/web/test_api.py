@@ -33,7 +33,9 @@ async def text(client: httpx2.AsyncClient, words: str, id_: str, since: int = 0)
 
 async def agree(client: httpx2.AsyncClient) -> None:
     await client.post(SESSION, json={})
-    await client.post(MESSAGES, json={"kind": "press", "id": "agree", "token": "t1", "action": "agree", "label": "Setuju"})
+    await client.post(
+        MESSAGES, json={"kind": "press", "id": "agree", "token": "t1", "action": "agree", "message": "out-1", "label": "Setuju"}
+    )
 
 
 async def transcript(client: httpx2.AsyncClient, since: int = 0) -> list[dict[str, Any]]:
@@ -210,7 +212,7 @@ async def test_each_kind_of_input_becomes_its_event(site: Site) -> None:
         await client.post(MESSAGES, json={"kind": "start", "id": "m6"})
         bubbles = [item["text"] for item in await transcript(client) if item["from"] == "user"]
     assert [(event, id_) for _, event, id_ in site.turns.taken[1:]] == [
-        (ButtonPressed("t1", "agree", "agree"), "web:agree"),
+        (ButtonPressed("t1", "agree", "out-1"), "web:agree"),
         (CommandSent("bantuan"), "web:m1"),
         (CommandSent("bahasa", "en"), "web:m2"),
         (TextSent("/unknown thing", "m3"), "web:m3"),

@@ -133,7 +133,8 @@ async def test_only_the_newest_screens_buttons_work_and_a_double_tap_is_one_pres
     await expect(page.get_by_text("Siapa nama lengkap")).to_be_visible()
     await expect(page.get_by_role("button", name="Setuju")).to_be_disabled()
     await expect(page.get_by_role("button", name="Kembali")).to_be_enabled()
-    assert len([event for _, event, _ in site.turns.taken if isinstance(event, ButtonPressed)]) == 1
+    presses = [event for _, event, _ in site.turns.taken if isinstance(event, ButtonPressed)]
+    assert presses == [ButtonPressed("t1", "agree", "out-1")]
 
 
 async def test_the_field_is_labelled_and_its_keyboard_fits_the_question(site: Site, page: Page) -> None:
@@ -162,6 +163,24 @@ async def test_a_refused_answer_is_marked_at_the_field_and_a_command_is_no_refus
     await type_in(page, "/help")
     await expect(field).to_have_attribute("aria-invalid", "false")
     await expect(page.locator(".chat-notice[data-refused]")).to_have_count(1)
+
+
+async def test_a_long_message_is_read_from_its_top_and_a_reader_who_scrolled_back_is_not_moved(site: Site, page: Page) -> None:
+    await agree(page, site.url)
+    conversation = site.turns.taken[0][0]
+    await site.news(conversation, "Awal yang panjang\n" + "baris\n" * 60)
+    await expect(page.get_by_text("Awal yang panjang")).to_be_in_viewport(ratio=0.1)
+    for n in range(5):
+        await site.news(conversation, f"kabar {n}")
+    await expect(page.get_by_text("kabar 4")).to_be_in_viewport()
+    await page.locator("#view").hover()
+    await page.mouse.wheel(0, -1500)
+    await expect(page.get_by_text("kabar 4")).not_to_be_in_viewport()
+    await site.news(conversation, "kabar terakhir")
+    await expect(page.get_by_role("button", name="Pesan baru")).to_be_visible()
+    await expect(page.get_by_text("kabar terakhir")).not_to_be_in_viewport()
+    await page.get_by_role("button", name="Pesan baru").click()
+    await expect(page.get_by_text("kabar terakhir")).to_be_in_viewport()
 
 
 async def test_progress_links_and_who_runs_it_are_shown(site: Site, page: Page) -> None:

@@ -26,7 +26,6 @@
   let current = null; // the newest screen: the only one whose buttons work
 
   function take(items) {
-    const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 96;
     let news = false;
     for (const item of items) {
       cursor = Math.max(cursor, item.cursor);
@@ -44,16 +43,29 @@
       news ||= item.from === "bot" && !known;
     }
     arrange();
-    if (atEnd || !live()) toEnd();
+    if (following) toNewest();
     else if (news) newest.hidden = false;
   }
 
   const live = () => log.getAttribute("aria-live") === "polite";
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const toEnd = () => {
+  let following = true; // until the reader scrolls back
+  let scrolled = 0;
+
+  // To the end, but never past the beginning of the newest bubble: a long one is read from its top.
+  function toNewest() {
     newest.hidden = true;
-    view.scrollTo({ top: view.scrollHeight, behavior: live() && !calm.matches ? "smooth" : "instant" });
-  };
+    following = true;
+    const top = Math.min(view.scrollHeight, (log.lastElementChild?.offsetTop ?? 0) - 12);
+    view.scrollTo({ top, behavior: live() && !calm.matches ? "smooth" : "instant" });
+  }
+
+  view.addEventListener("scroll", () => {
+    const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 24;
+    if (atEnd) newest.hidden = following = true;
+    else if (view.scrollTop < scrolled - 2) following = false;
+    scrolled = view.scrollTop;
+  });
 
   function draw(element, item, status) {
     const own = item.from === "user";
@@ -114,7 +126,7 @@
       element.dataset.chosen = "";
       // The button is about to be disabled, and with it the focus would be lost; a touch keyboard must not pop up for it.
       (matchMedia("(pointer: coarse)").matches ? view : answer).focus({ preventScroll: true });
-      send({ kind: "press", token: item.token, action: action.id, label: action.label }, action.label);
+      send({ kind: "press", token: item.token, action: action.id, message: item.id, label: action.label.slice(0, 128) }, action.label);
     });
     return element;
   }
@@ -187,13 +199,9 @@
   });
 
   newest.addEventListener("click", () => {
-    toEnd();
+    toNewest();
     view.focus({ preventScroll: true });
   });
-  view.addEventListener("scroll", () => {
-    if (view.scrollHeight - view.scrollTop - view.clientHeight < 24) newest.hidden = true;
-  });
-
   // --- Sending: one after the other, each under an id of its own, until the server has it. The same id is carried out once.
 
   function send(message, text) {
@@ -203,7 +211,7 @@
     draw(job.element, job.item);
     log.append(job.element);
     arrange();
-    toEnd();
+    toNewest();
     pump();
   }
 
@@ -226,7 +234,7 @@
         queue.shift();
         if (!job.element.dataset.seq) job.element.remove();
         arrange();
-        toEnd();
+        toNewest();
         continue;
       }
       if (reply.status === 401) opening = null;
@@ -248,7 +256,7 @@
     log.querySelectorAll("[data-chosen]").forEach((each) => delete each.dataset.chosen);
     if (job.message.text && !answer.value) answer.value = job.message.text;
     arrange();
-    toEnd();
+    toNewest();
   }
 
   async function call(path, body) {
@@ -363,7 +371,7 @@
   function ready() {
     show("online");
     if (live()) return;
-    toEnd();
+    toNewest();
     log.setAttribute("aria-live", "polite"); // not before: the history is no news
   }
 
