@@ -1,4 +1,4 @@
-"""aiogram: Router, FSMContext, RedisStorage and RedisEventIsolation, as its documentation shows. REPLY=1 answers inside the webhook's response."""
+"""aiogram: Router, FSMContext, RedisStorage, RedisEventIsolation, as documented. REPLY=1 answers inside the webhook's response."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ CONSENT = inline(
     [button(label("language"), "language")],
     [button(label("cancel"), "cancel")],
 )
-KINDS = inline(*([button(name, f"kind.{kind}")] for kind, name in words.KIND_NAMES.items()), [button(label("cancel"), "cancel")])
+KINDS = inline(
+    *([button(name, f"kind.{kind}")] for kind, name in words.KIND_NAMES.items()), [button(label("cancel"), "cancel")]
+)
 CONTACT = ReplyKeyboardMarkup(
     keyboard=[
         [KeyboardButton(text=label("contact"), request_contact=True)],
@@ -170,13 +172,20 @@ async def on_startup(bot: Bot, dispatcher: Dispatcher) -> None:
 
 
 def main() -> None:
-    storage = RedisStorage.from_url(words.REDIS_URL, state_ttl=words.KEEP_SECONDS, data_ttl=words.KEEP_SECONDS)
+    storage = RedisStorage.from_url(
+        words.REDIS_URL,
+        connection_kwargs={"max_connections": 4096},  # redis-py's default of 100 fails under more users than that
+        state_ttl=words.KEEP_SECONDS,
+        data_ttl=words.KEEP_SECONDS,
+    )
     dispatcher = Dispatcher(storage=storage, events_isolation=storage.create_isolation())
     dispatcher.include_router(router)
     dispatcher.startup.register(on_startup)
     bot = Bot(words.TOKEN, AiohttpSession(api=TelegramAPIServer.from_base(words.API_BASE)))
     app = web.Application()
-    SimpleRequestHandler(dispatcher, bot, handle_in_background=not REPLY, secret_token=words.SECRET).register(app, path=words.PATH)
+    SimpleRequestHandler(dispatcher, bot, handle_in_background=not REPLY, secret_token=words.SECRET).register(
+        app, path=words.PATH
+    )
     setup_application(app, dispatcher, bot=bot)
     web.run_app(app, host="127.0.0.1", port=words.PORT, loop=uvloop.new_event_loop(), access_log=None, print=None)
 

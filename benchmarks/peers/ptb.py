@@ -59,13 +59,20 @@ CONSENT_MARKUP = inline(
     [button(label("language"), "language")],
     [button(label("cancel"), "cancel")],
 )
-KINDS = inline(*([button(name, f"kind.{kind}")] for kind, name in words.KIND_NAMES.items()), [button(label("cancel"), "cancel")])
+KINDS = inline(
+    *([button(name, f"kind.{kind}")] for kind, name in words.KIND_NAMES.items()), [button(label("cancel"), "cancel")]
+)
 CONTACT = ReplyKeyboardMarkup(
-    [[KeyboardButton(label("contact"), request_contact=True)], [KeyboardButton(label("back")), KeyboardButton(label("cancel"))]],
+    [
+        [KeyboardButton(label("contact"), request_contact=True)],
+        [KeyboardButton(label("back")), KeyboardButton(label("cancel"))],
+    ],
     resize_keyboard=True,
     one_time_keyboard=True,
 )
-SUMMARY_MARKUP = inline([button(label("activate"), "activate")], [button(label("back"), "back")], [button(label("cancel"), "cancel")])
+SUMMARY_MARKUP = inline(
+    [button(label("activate"), "activate")], [button(label("back"), "back")], [button(label("cancel"), "cancel")]
+)
 MENU_MARKUP = inline(
     *([button(label("edit", label=say(f"{field}.label")), f"edit.{field}")] for field in words.FIELDS),
     [button(label("back"), "back")],

@@ -79,7 +79,11 @@ def phone(typed: str) -> str | None:
         number = phonenumbers.parse(typed, "ID")
     except phonenumbers.NumberParseException:
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if phonenumbers.is_valid_number(number) else None
+    return (
+        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if phonenumbers.is_valid_number(number)
+        else None
+    )
 
 
 def email(typed: str) -> str | None:
