@@ -143,16 +143,19 @@ class TurnRunner:
                 if turn.session == memory.session and not turn.effects:
                     return NOTHING
                 answer = _answer(turn, answerable)
-                commit = self._commit(
-                    conversation, memory.with_event(event_id, turn.session), loaded.revision, turn, now, answer
-                )
+                after = memory.with_event(event_id, turn.session)
+                commit = self._commit(conversation, after, loaded.revision, turn, now, answer)
                 outcome = await self._store.commit(commit)
                 if outcome is Outcome.LOST:
                     continue
                 self._committed(conversation, turn)
-                if outcome is Outcome.BEHIND:
-                    return NOTHING
-                return Taken(answer, left=any(item.lane == "say" for item in commit.items))
+                if outcome is Outcome.FIRST:
+                    return Taken(answer, left=any(item.lane == "say" for item in commit.items))
+                if answer is not None:
+                    # Earlier messages still wait, and must not be overtaken. Should this process die before the next line, the event
+                    # comes again and is answered with the screen in force.
+                    await self._store.add(str(conversation), self._item(conversation, turn, loaded.revision, answer, now))
+                return NOTHING
             log.error("turn.races_lost", channel=conversation.channel, races=RACES)
             raise StoreUnavailable("races")
 
@@ -182,16 +185,12 @@ class TurnRunner:
         name, moment = str(conversation), now.timestamp()
         items: list[Item] = []
         cancelled: list[str] = []
-        kept_answer: Item | None = None
         for position, effect in enumerate(turn.effects):
             key = f"{turn.session.id}.{revision + 1}.{position}"
             match effect:
                 case Say() | Show() | Redraw() | DeleteUserMessages():
-                    item = Item(key, "say", self._sessions.write_effect(name, key, effect), moment + LEASE_SECONDS)
-                    if effect is answer:
-                        kept_answer = item
-                    else:
-                        items.append(item)
+                    if effect is not answer:
+                        items.append(Item(key, "say", self._sessions.write_effect(name, key, effect), moment + LEASE_SECONDS))
                 case SubmitRegistration() | ResendActivation() | ChangeEmail():
                     # Due at once: the delivery loop makes the call, and is woken as soon as the commit holds.
                     items.append(Item(key, "do", self._sessions.write_effect(name, key, effect), moment))
@@ -209,8 +208,11 @@ class TurnRunner:
             cancelled=tuple(cancelled),
             now=moment,
             keep_seconds=KEEP_SECONDS,
-            answer=kept_answer,
         )
+
+    def _item(self, conversation: Conversation, turn: Turn, revision: int, message: Message, now: datetime) -> Item:
+        name, key = str(conversation), f"{turn.session.id}.{revision + 1}.answer"
+        return Item(key, "say", self._sessions.write_effect(name, key, message), now.timestamp() + LEASE_SECONDS)
 
     def _committed(self, conversation: Conversation, turn: Turn) -> None:
         for effect in turn.effects:

@@ -88,15 +88,14 @@ class EmbeddedStore:
                 "insert or replace into conversation values (?, ?, ?, ?)",
                 (id_, commit.revision + 1, commit.state, now + commit.keep_seconds),
             )
-            items = commit.items + ((commit.answer,) if commit.answer and waiting else ())
             sql.executemany("delete from item where conversation = ? and key = ?", [(id_, key) for key in commit.cancelled])
-            sql.executemany(
-                "insert or replace into item (conversation, key, lane, body, due, attempts) values (?, ?, ?, ?, ?, ?)",
-                [(id_, item.key, item.lane, item.body, item.due, item.attempts) for item in items],
-            )
+            _put(sql, id_, commit.items)
             return Outcome.BEHIND if waiting else Outcome.FIRST
 
         return await self._run(work)
+
+    async def add(self, conversation: str, item: Item) -> None:
+        await self._run(lambda sql: _put(sql, conversation, (item,)))
 
     async def pending(self, conversation: str) -> Sequence[Item]:
         def work(sql: sqlite3.Connection) -> list[Item]:
@@ -144,3 +143,10 @@ class EmbeddedStore:
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
         self._thread.shutdown(wait=False)
+
+
+def _put(sql: sqlite3.Connection, conversation: str, items: Sequence[Item]) -> None:
+    sql.executemany(
+        "insert or replace into item (conversation, key, lane, body, due, attempts) values (?, ?, ?, ?, ?, ?)",
+        [(conversation, item.key, item.lane, item.body, item.due, item.attempts) for item in items],
+    )

@@ -40,11 +40,15 @@ class MemoryStore:
         kept.expires = commit.now + commit.keep_seconds
         for key in commit.cancelled:
             kept.items.pop(key, None)
-        for item in commit.items + ((commit.answer,) if commit.answer and behind else ()):
+        for item in commit.items:
             kept.items.pop(item.key, None)
             kept.items[item.key] = item
         self._kept[commit.conversation] = kept
         return Outcome.BEHIND if behind else Outcome.FIRST
+
+    async def add(self, conversation: str, item: Item) -> None:
+        if kept := self._kept.get(conversation):
+            kept.items[item.key] = item
 
     async def pending(self, conversation: str) -> Sequence[Item]:
         kept = self._kept.get(conversation)

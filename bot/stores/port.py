@@ -40,10 +40,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """All that one turn changes. It holds as a whole or not at all.
-
-    `answer` is a message that the channel will answer with by itself; it is kept only when the outcome is BEHIND.
-    """
+    """All that one turn changes. It holds as a whole or not at all."""
 
     conversation: str
     revision: int
@@ -52,7 +49,6 @@ class Commit:
     cancelled: tuple[str, ...]
     now: float
     keep_seconds: float
-    answer: Item | None = None
 
 
 class Outcome(Enum):
@@ -71,12 +67,16 @@ class Store(Protocol):
     async def commit(self, commit: Commit) -> Outcome:
         """Write the turn if the revision is still `commit.revision`."""
 
+    async def add(self, conversation: str, item: Item) -> None:
+        """Put one more message behind those that wait."""
+
     async def pending(self, conversation: str) -> Sequence[Item]:
         """Everything undelivered of one conversation, oldest first, due or not; timers excluded."""
 
     async def done(self, conversation: str, keys: Sequence[str]) -> bool:
         """These have happened. Unknown keys are no error. Whether messages of this conversation still wait, told by the same stroke:
-        while they do, commits are BEHIND and who delivers goes on; from when they do not, the next commit is FIRST."""
+        while they do, commits are BEHIND and who delivers goes on; from when they do not, the next commit is FIRST.
+        """
 
     async def postpone(self, conversation: str, key: str, due: float, attempts: int) -> None:
         """Try this one again, not before `due`."""

@@ -26,36 +26,34 @@ _ITEM: Final = struct.Struct(">IHcId")
 _LANES: Final[dict[Lane, bytes]] = {"say": b"s", "do": b"d", "timer": b"t"}
 _LANE_OF: Final[dict[bytes, Lane]] = {mark: lane for lane, mark in _LANES.items()}
 
-# KEYS: conversation, outbox, due. ARGV: expected revision, value, TTL ms; then, only where something must still happen: how many of the
-# following are cancelled, [member, key]..., [member, key, due, item]..., the last of which is kept only behind earlier messages when the
-# number of cancelled is negative (-1 means none cancelled and such an answer, -2 one cancelled and such an answer...).
-# Answers as bot.stores.port.Outcome.
+# KEYS: conversation, outbox, due. ARGV: expected revision, value, TTL ms, number of cancelled, [member, key]..., then
+# [member, key, due, item]... Answers as bot.stores.port.Outcome.
 _COMMIT: Final = """
 if redis.call('GETRANGE', KEYS[1], 0, 3) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-if not ARGV[4] then return 1 end
-local behind = false
+local outcome = 1
 for _, item in ipairs(redis.call('HVALS', KEYS[2])) do
-  if string.sub(item, 7, 7) == 's' then behind = true end
-end
-local cancelled, last = tonumber(ARGV[4]), #ARGV
-if cancelled < 0 then
-  cancelled = -cancelled - 1
-  if not behind then last = last - 4 end
+  if string.sub(item, 7, 7) == 's' then outcome = 2 end
 end
 local at = 5
-for _ = 1, cancelled do
+for _ = 1, tonumber(ARGV[4]) do
   redis.call('ZREM', KEYS[3], ARGV[at])
   redis.call('HDEL', KEYS[2], ARGV[at + 1])
   at = at + 2
 end
-while at < last do
+while at < #ARGV do
   redis.call('HSET', KEYS[2], ARGV[at + 1], ARGV[at + 3])
   redis.call('ZADD', KEYS[3], ARGV[at + 2], ARGV[at])
   redis.call('PEXPIRE', KEYS[2], ARGV[3])
   at = at + 4
 end
-return behind and 2 or 1
+return outcome
+"""
+# KEYS: outbox, due. ARGV: member, key, due, item, TTL ms for an outbox that has just become empty and so has none.
+_ADD: Final = """
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
+if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 """
 # KEYS: outbox, due. ARGV: member, key, due, attempts and due as they are packed. A thing that has happened meanwhile stays gone.
 _POSTPONE: Final = """
@@ -96,7 +94,9 @@ def _keys(conversation: str) -> _Keys:
     return _Keys(f"{prefix}:c:{conversation}", f"{prefix}:o:{conversation}", f"{prefix}:due")
 
 
-COMMIT, DONE, POSTPONE, LEASE = Script(_COMMIT), Script(_DONE), Script(_POSTPONE), Script(_LEASE)
+COMMIT, ADD, DONE, POSTPONE, LEASE = Script(_COMMIT), Script(_ADD), Script(_DONE), Script(_POSTPONE), Script(_LEASE)
+# A message that is added when its outbox has just become empty waits at most so long for the delivery loop.
+ADDED_KEEP_SECONDS: Final = 24 * 3600.0
 
 
 class RedisStore:
@@ -129,16 +129,19 @@ class RedisStore:
             _REVISION.pack(commit.revision + 1) + commit.state,
             int(commit.keep_seconds * 1000),
         ]
-        items = (*commit.items, commit.answer) if commit.answer else commit.items
-        if items or commit.cancelled:
-            count = len(commit.cancelled)
-            arguments.append(-count - 1 if commit.answer else count)
-            for key in commit.cancelled:
-                arguments += (f"{name} {key}", key)
-            for position, item in enumerate(items):
-                head = _ITEM.pack(commit.revision + 1, position, _LANES[item.lane], item.attempts, item.due)
-                arguments += (f"{name} {item.key}", item.key, item.due, head + item.body)
+        arguments.append(len(commit.cancelled))
+        for key in commit.cancelled:
+            arguments += (f"{name} {key}", key)
+        for position, item in enumerate(commit.items):
+            arguments += (f"{name} {item.key}", item.key, item.due, _written(item, commit.revision + 1, position))
         return Outcome(await self._run(COMMIT, (keys.state, keys.outbox, keys.due), *arguments))
+
+    async def add(self, conversation: str, item: Item) -> None:
+        names = _keys(conversation)
+        # Behind everything there is: no revision is higher.
+        written = _written(item, 0xFFFFFFFF, 0)
+        ttl = int(ADDED_KEEP_SECONDS * 1000)
+        await self._run(ADD, (names.outbox, names.due), f"{conversation} {item.key}", item.key, item.due, written, ttl)
 
     async def pending(self, conversation: str) -> Sequence[Item]:
         found: dict[bytes, bytes] = await self._do("HGETALL", _keys(conversation).outbox)
@@ -184,3 +187,7 @@ class RedisStore:
 def _item(key: str, value: bytes) -> Item:
     _, _, lane, attempts, due = _ITEM.unpack_from(value)
     return Item(key, _LANE_OF[lane], value[_ITEM.size :], due, attempts)
+
+
+def _written(item: Item, revision: int, position: int) -> bytes:
+    return _ITEM.pack(revision, position, _LANES[item.lane], item.attempts, item.due) + item.body

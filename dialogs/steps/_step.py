@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from dialogs.effects import Effect
 from dialogs.events import TextSent
@@ -16,12 +17,12 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.profile import Profile
 from dialogs.screens import Action, Screen, Style
 from dialogs.session import Draft, Session
-from dialogs.texts import text
+from dialogs.texts import CATALOGUES, Language, text
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a step may look at. `message` is the channel's id of the message that carried the event, "" where there is none."""
+    """What a step may look at. `message` is the channel's id of our message whose button was pressed, "" where none was."""
 
     session: Session
     now: datetime
@@ -55,13 +56,17 @@ Typed = Callable[[Context, TextSent], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument."""
+    """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument.
+
+    `answered` draws what becomes of a screen with personal data once one of its buttons was pressed.
+    """
 
     id: str
     screen: Drawing
     presses: Mapping[str, Press] = field(default_factory=dict)
     typed: Typed | None = None
     help: Callable[[Context], str] | None = None
+    answered: Drawing | None = None
 
 
 def button(
@@ -87,3 +92,16 @@ def label(ctx: Context, field_id: str) -> str:
 def shown(field_id: str, value: str) -> str:
     """A stored value as its owner proof-reads it."""
     return FIELDS[field_id].show(value)
+
+
+# Where the labels of buttons come from; a text that begins with none of them need not be compared with those on the screen.
+_LABELS: Final = ("button.", "kinds.", "flow.language_name.")
+_BEGINNINGS: Final[Mapping[Language, tuple[str, ...]]] = {
+    language: tuple({text.partition("{")[0].casefold() for id_, text in catalogue.items() if id_.startswith(_LABELS)})
+    for language, catalogue in CATALOGUES.items()
+}
+
+
+def may_be_label(language: Language, text: str) -> bool:
+    """Whether this case-folded text can be the label of any button at all."""
+    return text.startswith(_BEGINNINGS[language])

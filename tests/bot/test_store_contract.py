@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,15 +133,12 @@ async def test_the_first_to_commit_a_message_delivers_and_those_behind_it_are_to
     assert await store.commit(turn(3, items=(item("e"),))) is Outcome.FIRST, "requests and timers hold nobody back"
 
 
-async def test_an_answer_is_kept_only_behind_messages_that_wait(store: Store) -> None:
-    answer = Item("answer", "say", b"body", NOW)
-    first = turn(items=())
-    assert await store.commit(replace(first, answer=answer)) is Outcome.FIRST
-    assert await store.pending("web:a") == []
-    await store.commit(turn(1, items=(item("a"),)))
-    behind = replace(turn(2, items=(item("timer x", "timer", NOW + 9),), cancelled=("timer y",)), answer=answer)
-    assert await store.commit(behind) is Outcome.BEHIND
-    assert [each.key for each in await store.pending("web:a")] == ["a", "answer"]
+async def test_a_message_can_be_added_behind_those_that_wait(store: Store) -> None:
+    await store.commit(turn(items=(item("a"), item("b"))))
+    await store.add("web:a", item("answer", due=NOW + 5))
+    assert [each.key for each in await store.pending("web:a")] == ["a", "b", "answer"]
+    assert [each.key for _, each in await store.due(NOW + 5, 30, 10)] == ["a", "b", "answer"]
+    assert await store.commit(turn(1, items=(item("timer x", "timer", NOW + 9),), cancelled=("timer y",))) is Outcome.BEHIND
 
 
 async def test_the_embedded_store_holds_all_of_it_after_it_was_opened_again(tmp_path: Path) -> None:

@@ -170,6 +170,9 @@ async def test_a_long_message_is_read_from_its_top_and_a_reader_who_scrolled_bac
     conversation = site.turns.taken[0][0]
     await site.news(conversation, "Awal yang panjang\n" + "baris\n" * 60)
     await expect(page.get_by_text("Awal yang panjang")).to_be_in_viewport(ratio=0.1)
+    await page.get_by_role("button", name="Ke bawah").click()
+    await expect(page.locator(".chat-message").last.locator("time")).to_be_in_viewport()
+    await expect(page.locator("#newest")).to_be_hidden()
     for n in range(5):
         await site.news(conversation, f"kabar {n}")
     await expect(page.get_by_text("kabar 4")).to_be_in_viewport()

@@ -44,7 +44,7 @@
     }
     arrange();
     if (following) toNewest();
-    else if (news) newest.hidden = false;
+    else if (news) below(words.newest);
   }
 
   const live = () => log.getAttribute("aria-live") === "polite";
@@ -56,8 +56,16 @@
   function toNewest() {
     newest.hidden = true;
     following = true;
-    const top = Math.min(view.scrollHeight, (log.lastElementChild?.offsetTop ?? 0) - 12);
-    view.scrollTo({ top, behavior: live() && !calm.matches ? "smooth" : "instant" });
+    const top = (log.lastElementChild?.offsetTop ?? 0) - 12;
+    scrollTo(top);
+    if (top + view.clientHeight < view.scrollHeight - 24) below(words.further);
+  }
+
+  const scrollTo = (top) => view.scrollTo({ top, behavior: live() && !calm.matches ? "smooth" : "instant" });
+
+  function below(word) {
+    newest.textContent = `${word} ↓`;
+    newest.hidden = false;
   }
 
   view.addEventListener("scroll", () => {
@@ -199,7 +207,8 @@
   });
 
   newest.addEventListener("click", () => {
-    toNewest();
+    if (following) scrollTo(view.scrollHeight);
+    else toNewest();
     view.focus({ preventScroll: true });
   });
   // --- Sending: one after the other, each under an id of its own, until the server has it. The same id is carried out once.
