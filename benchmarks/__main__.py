@@ -48,6 +48,7 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     chosen = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     with tempfile.TemporaryDirectory(prefix="akses-bench-redis-") as folder:
         redis = Redis(Path(folder), aof=chosen.aof)
         driver = Driver()

@@ -122,6 +122,7 @@ class User(asyncio.Protocol):
         load = self.load
         load.users.pop(self.chat, None)
         load.chats += 1
+        load.begun += 1
         self.chat, self.step, self.message, self.data = load.chats, 0, 1, ""
         load.users[self.chat] = self
         self.send()
@@ -160,11 +161,12 @@ class User(asyncio.Protocol):
         self.responded = True
         if len(body) > 2:
             answer = body.decode()
-            if not self.load.hears(self, answer):
+            if self.load.hears(self, answer):
+                self.load.counts.inside += 1
+            elif self.load.walk[self.step].press != "activate":  # where "one moment" may come before the answer
                 self.load.counts.wrong(f"response not for '{self.load.walk[self.step].name}'")
                 self.fail()
                 return
-            self.load.counts.inside += 1
         if self.answered:
             self.load.turned(self)
 
@@ -194,7 +196,7 @@ class Load:
         self.stopping = False
         self.closed = True
         self.until = 0
-        self.opened = 0
+        self.wanted = self.begun = 0
 
     async def connect(self, count: int) -> None:
         loop = asyncio.get_running_loop()
@@ -229,8 +231,10 @@ class Load:
         """This user has everything of its turn: on to the next."""
         user.step = (user.step + 1) % len(self.walk)
         if self.until and user.step == self.until:
-            self.opened += 1
             user.step = 0
+            if self.begun >= self.wanted:
+                self.idle.append(user)
+                return
         if self.closed and not self.stopping:
             if user.step:
                 user.send()
@@ -291,13 +295,12 @@ class Load:
     async def open_dialogs(self, count: int, users: int) -> None:
         """Leave `count` dialogs at their summary, every answer in."""
         await self.connect(users)
-        self.closed, self.stopping, self.until, self.opened = True, False, 7, 0
-        self.idle.clear()
+        self.closed, self.stopping, self.until, self.wanted, self.begun = True, False, 7, count, 0
+        self.idle = deque(self.connected[users:])
         for user in self.connected[:users]:
             user.begin()
-        while self.opened < count:  # noqa: ASYNC110 (nothing else tells)
+        while len(self.idle) < len(self.connected):  # noqa: ASYNC110 (nothing else tells)
             await asyncio.sleep(0.005)
-        self.stopping = True
 
     async def between(self, rate: float, first: int, count: int) -> None:
         """Turns at `rate` a second in dialogs chosen by chance among `count` that are open at their summary: there and back to the menu."""
@@ -465,8 +468,7 @@ async def obey() -> None:
                 say()
             case "dialogs":
                 await load.open_dialogs(**order)
-                await load.settle()
-                say(opened=load.opened)
+                say(opened=load.begun)
             case "mark":
                 gc.collect()
                 load.counts = Counts(len(load.walk))

@@ -107,11 +107,8 @@ def measured(target: Target, driver: Driver, redis: Redis, plan: Plan) -> Result
         if plan.dialogs and target.name != "ptb":
             redis.client.flushall()  # scripts stay known
             before_bytes = redis.memory()["used"]
-            driver.do("dialogs", count=plan.dialogs, users=min(users, 50))
-            driver.do("stop")
-            opened = plan.dialogs + min(users, 50) - 1
+            opened = driver.do("dialogs", count=plan.dialogs, users=min(users, 50))["opened"]
             memory = redis.memory()
-            opened = max(plan.dialogs, opened)
             result.bytes_usage = memory["usage"] / opened
             result.bytes_used = (memory["used"] - before_bytes) / opened
     return result
