@@ -160,7 +160,7 @@ class Limiter:
         self._queue.sort()
         self._came.set()
         if self._server is None or self._server.done():
-            self._server = asyncio.create_task(self._serve())
+            self._server = asyncio.create_task(self._serve_all())
         try:
             return await mine.place
         finally:
@@ -185,6 +185,14 @@ class Limiter:
     def _another_time(self, now: float, at_least: float = PATIENCE_SECONDS) -> float:
         self._turned_away_to = max(self._turned_away_to, now + at_least) + self._buckets.limits.whole.interval
         return self._turned_away_to - now
+
+    async def _serve_all(self) -> None:
+        try:
+            await self._serve()
+        finally:
+            # Whatever ends it, nobody is left waiting for it.
+            for each in list(self._queue):
+                self._settle(each, PATIENCE_SECONDS)
 
     async def _serve(self) -> None:
         """Give out places until nobody waits."""

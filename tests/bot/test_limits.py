@@ -147,6 +147,19 @@ def test_who_stops_waiting_takes_no_place() -> None:
     run(story())
 
 
+def test_nobody_waits_for_ever_when_counting_breaks() -> None:
+    class Broken(LocalBuckets):
+        async def take(self, chat: str, *, urgent: bool) -> Wait | None:
+            raise RuntimeError("a defect")
+
+    async def story() -> list[float]:
+        limiter = Limiter(Broken(LIMITS))
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        return await asyncio.gather(*(limiter.place(str(n), urgent=False) for n in range(3)))
+
+    assert all(wait > 0 for wait in run(story()))
+
+
 # --- on Redis
 
 

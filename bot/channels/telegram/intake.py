@@ -56,9 +56,7 @@ class Intake:
     may be news. `username` is the bot's own, "" until Telegram has told it.
     """
 
-    def __init__(
-        self, turns: Turns, channel: TelegramChannel, courtesies: BotApi, reached: Reached | None = None
-    ) -> None:
+    def __init__(self, turns: Turns, channel: TelegramChannel, courtesies: BotApi, reached: Reached | None = None) -> None:
         self.username = ""
         self._turns = turns
         self._channel = channel
