@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from backend_client.models import NewRegistration, Registration
+from backend_client.models import NewRegistration, NoticeKind, Registration
 
 
 class Backend(Protocol):
@@ -26,6 +26,13 @@ class Backend(Protocol):
 
     async def change_email(self, registration: str, email: str, *, key: str) -> Registration:
         """Move a pending registration to another address: all its links become void and a new one is mailed."""
+
+    async def notify(self, registration: str, kind: NoticeKind, *, key: str) -> Registration:
+        """Tell the person by mail what their chat could not be told.
+
+        Nobody is mailed whose address wants no mail or is erased by now; the answer does not tell. Raises RegistrationClosed when the
+        registration is not (or no longer) what `kind` says, and LimitReached over the budgets.
+        """
 
     async def withdraw(self, registration: str) -> None:
         """Void the links and erase the data of a pending registration. Doing it twice is no error."""

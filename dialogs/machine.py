@@ -105,7 +105,7 @@ def _show(ctx: Context, outcome: Outcome) -> Turn:
         return Turn(session, outcome.effects)
     session = replace(session, serial=session.serial + 1)
     screen = replace(current_screen(session, ctx.now, ctx.profile), notice=outcome.notice)
-    return Turn(session, (*outcome.effects, Show(screen)))
+    return Turn(session, (*outcome.effects, Show(screen, outcome.news)))
 
 
 def _outcome(ctx: Context, event: Event) -> Outcome:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from dialogs.effects import Effect
+from dialogs.effects import Effect, News
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.profile import Profile
@@ -41,12 +41,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow."""
+    """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow.
+
+    `news` is what the screen that follows tells by itself.
+    """
 
     session: Session
     notice: str = ""
     effects: tuple[Effect, ...] = ()
     show: bool = True
+    news: News | None = None
 
 
 Drawing = Callable[[Context], Screen]
