@@ -6,6 +6,7 @@ is told (`dialogs/news.py`). Every request carries its own Idempotency-Key, so m
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from typing import Final, assert_never
@@ -25,6 +26,11 @@ log = structlog.get_logger(__name__)
 
 # With 1, 2, 4 ... 60 s between them, this many attempts take about a day; then the person is told and asked.
 ATTEMPTS: Final = 1440
+# Requests under way at a time in one process: a backend that is slow gets slower the more it is asked, until it answers nobody in time.
+AT_ONCE: Final = 8
+# Who gets no place within this time comes again later, so that nobody waits here longer than an item is theirs.
+PLACE_SECONDS: Final = 10.0
+_COME_AGAIN_SECONDS: Final = 2.0
 # News that a mail can bring as well. That a mail failed, or went, it cannot.
 BY_MAIL: Final[Mapping[ActivationStatus, NoticeKind]] = {"active": "active", "expired": "expired", "withdrawn": "withdrawn"}
 Request = SubmitRegistration | ResendActivation | ChangeEmail
@@ -39,11 +45,17 @@ class BackendRequests:
     def __init__(self, backend: Backend, turns: Turns) -> None:
         self._backend = backend
         self._turns = turns
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def carry_out(self, conversation: Conversation, request: Request, item: str, attempts: int) -> float | None:
         """None when it is over; else the seconds to wait before the next attempt. `item` names the answer, so that it is told once."""
         key = key_of(request)
         event: Event
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            return _COME_AGAIN_SECONDS
         try:
             event = await self._call(conversation, request, key)
         except BackendUnreachable:
@@ -60,6 +72,8 @@ class BackendRequests:
         except RequestRefused as refused:
             log.warning("backend.refused", what=type(request).__name__, code=refused.code)
             event = BackendRejected(key, "refused")
+        finally:
+            self._places.release()
         await self._answer(conversation, event, f"{item} answered")
         return None
 

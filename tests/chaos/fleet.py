@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Supervised:
         self.kills = 0
         self._command = (sys.executable, "-m", "akses", name.rstrip("0123456789"))
         self._environment = environment | {"PORT": str(port)}
-        self._log_file = folder / f"{name}.log"
+        self.log_file = folder / f"{name}.log"
         self._process: asyncio.subprocess.Process | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -53,7 +53,7 @@ class Supervised:
 
     async def _keep(self) -> None:
         while True:
-            with self._log_file.open("ab") as log:
+            with self.log_file.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     *self._command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
@@ -79,7 +79,9 @@ class Supervised:
     async def ready(self) -> None:
         """Wait until it says that it can do its work."""
         async with asyncio.timeout(PATIENCE):
-            while not await self._says_ready():
+            while True:
+                if await self._says_ready():
+                    return
                 await asyncio.sleep(0.05)
 
     async def _says_ready(self) -> bool:
@@ -96,7 +98,7 @@ class Supervised:
 
     @property
     def log(self) -> str:
-        return self._log_file.read_text("utf-8", "replace")
+        return self.log_file.read_text("utf-8", "replace")
 
 
 @dataclass
@@ -106,7 +108,6 @@ class Fleet:
     redis: RedisServer
     database_url: str
     keyring: Keyring
-    redis_restarts: int = field(default=0)
 
     @property
     def url(self) -> str:
@@ -116,7 +117,6 @@ class Fleet:
     async def restart_redis(self) -> None:
         """kill -9, and started again on the same append-only file."""
         await asyncio.to_thread(self.redis.kill)
-        self.redis_restarts += 1
         await asyncio.to_thread(self.redis.start)
 
     async def ready(self) -> None:
@@ -127,9 +127,11 @@ class Fleet:
         async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
             return await (await connection.execute(query)).fetchall()  # type: ignore[arg-type]
 
-    @property
-    def kills(self) -> int:
-        return sum(process.kills for process in self.processes.values())
+    async def written(self) -> list[Path]:
+        """Every file in which a person's data must not be readable: all logs, and what Redis keeps."""
+        ((data,),) = await self.rows("SHOW data_directory")
+        kept = [file for file in self.redis.folder.rglob("*") if file.is_file()]
+        return [*(process.log_file for process in self.processes.values()), Path(data).parent / "log", *kept]
 
 
 @asynccontextmanager
