@@ -166,8 +166,9 @@ def started(
             pin(process.pid, TARGET_CORE)
             yield process
         finally:
-            driver.do("forget")
             process.terminate()
+            with contextlib.suppress(OSError, RuntimeError):  # a driver that has died has said so already
+                driver.do("forget")
             try:
                 process.wait(15)
             except subprocess.TimeoutExpired:
