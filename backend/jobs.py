@@ -81,6 +81,7 @@ class Jobs:
     async def enqueue(self, conn: AsyncConnection, job: str, subject: str, *, delay: float = 0, priority: int = 1) -> None:
         """Write the job into the caller's transaction. The same job for the same subject is written once."""
         await self._write(conn, job, subject, attempt=1, delay=delay, priority=priority)
+        log.info("job.enqueued", job=job, subject=subject)  # under the name of the request that causes it
 
     async def _write(
         self, conn: AsyncConnection, job: str, subject: str, *, attempt: int, delay: float, priority: int = 1

@@ -118,3 +118,21 @@ def reachable(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_chat_page_that_is_open_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """Its stream of events ends as a stream ends; the page comes back by itself."""
+    with Product(tmp_path) as product:
+        ended = threading.Event()
+        with httpx2.Client(base_url=product.url, trust_env=False, timeout=PATIENCE) as http:
+            assert http.post("/chat/api/session", json={}).status_code == 200
+            with http.stream("GET", "/chat/api/events") as stream:
+                lines = stream.iter_lines()
+                assert any(line == "event: ready" for line in lines)
+                product.signal_to_stop()
+                for _ in lines:
+                    pass
+                ended.set()
+        assert product.exit_code() == 0
+        assert ended.is_set()
+        assert not [entry for entry in product.faults if "Cancel" in str(entry)]
