@@ -30,6 +30,7 @@ from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
 from backend.registrations import Registrations
 from backend.vault import Keyring, Vault
+from backend.waiting import until_it_answers
 
 Role = Literal["all", "web", "worker"]
 
@@ -62,7 +63,7 @@ async def open_backend(
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
-    (raises SchemaOutdated).
+    (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(only_process(config.database_url))
@@ -71,6 +72,7 @@ async def open_backend(
         if database.sqlite:
             migrate(config.database_url)
         else:
+            await until_it_answers(database)
             async with database.reading() as conn:
                 await conn.run_sync(require_current)
         # No proxy of the environment and no redirect: where events go is the operator's word alone.
