@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 from backend.database import Database
 from backend.jobs import Jobs, Patience
@@ -17,11 +18,15 @@ from backend.jobs import Jobs, Patience
 PATIENCE = Patience(grace=1.5)
 
 
+def note(diary: str, subject: str) -> None:
+    with Path(diary).open("a", encoding="ascii") as file:
+        file.write(f"{subject}\n")
+
+
 async def main(database_url: str, diary: str) -> None:
     async def good(subject: str, _attempt: int) -> None:
         await asyncio.sleep(0.2)
-        with open(diary, "a", encoding="ascii") as file:
-            file.write(f"{subject}\n")
+        await asyncio.to_thread(note, diary, subject)
 
     async def kill(_subject: str, _attempt: int) -> None:
         os._exit(9)
