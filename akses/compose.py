@@ -121,7 +121,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
             parts.routes += helpdesk_page.routes(settings.operator_name, demo=settings.embedded)
         readiness = health.Readiness(parts.probes, observe=metrics.part_ready)
         parts.routes += readiness.routes()
-        parts.routes += metrics.routes((settings.backend_api_key,))
+        parts.routes += metrics.routes(settings.api_keys)
         parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
@@ -156,14 +156,18 @@ async def _backend(parts: Parts, role: Role) -> None:
         mail_from=settings.mail_from,
         smtp_url=settings.smtp_url,
         database_url=settings.accounts_url,
-        api_keys=(settings.backend_api_key,),
+        api_keys=settings.api_keys,
         status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
         status_webhook_secrets=settings.webhook_secrets,
     )
     if settings.embedded:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
-    backend = await parts.stack.enter_async_context(open_backend(config, parts.keyring, role=backend_role))
+    backend = await parts.stack.enter_async_context(
+        open_backend(config, parts.keyring, role=backend_role, observe=parts.metrics.job)
+    )
+    if role != "web":
+        parts.metrics.watch_jobs(backend.jobs.stats)
     parts.probes["accounts"] = backend.ready
     if role != "worker":
         parts.rest = create_app(backend)
@@ -211,9 +215,7 @@ async def _bot(parts: Parts) -> None:
         )
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
     client = await stack.enter_async_context(
-        BackendClient(
-            settings.backend_url or settings.local_base, api_key=settings.backend_api_key, request_id=request_id.current
-        )
+        BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
     )
     runner = TurnRunner(store, sessions, profile, observe=metrics.observe, lost=metrics.lost)
     turns = metrics.turns(tracing.traced(runner, "turn", parts.tracer))

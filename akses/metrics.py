@@ -31,6 +31,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from akses import request_id
+from backend.job_records import Stats
 from backend_client.errors import (
     BackendUnreachable,
     KeyReused,
@@ -213,6 +214,24 @@ class Metrics:
             return {("items",): float(found.items), ("seconds_late",): found.late}
 
         self.look_up("akses_outbox", "Undelivered things, and by how much the most belated is late", ("what",), items)
+
+    def watch_jobs(self, stats: Callable[[], Awaitable[Stats]]) -> None:
+        """The durable work of all processes together, by queue or job."""
+
+        async def jobs() -> Sampled:
+            found = await stats()
+            return {
+                **{("waiting", queue): float(count) for queue, count in found.waiting.items()},
+                **{("dead", job): float(count) for job, count in found.dead.items()},
+                ("running", ""): float(found.running),
+                ("late", ""): float(found.late),
+            }
+
+        async def oldest() -> Sampled:
+            return {(): (await stats()).oldest}
+
+        self.look_up("akses_jobs", "Durable work that is not done, by its state and its queue or job", ("state", "of"), jobs)
+        self.look_up("akses_jobs_oldest_seconds", "How long the first in line has been waiting", (), oldest)
 
     # --- the layers at the ports
 

@@ -74,6 +74,10 @@ def test_the_metrics_tell_the_way_of_a_registration(product: Product, registered
     assert number(text, "akses_deliveries_total", channel="web", outcome="sent") >= 8
     assert number(text, "akses_http_requests_total", route="chat.api", status="2xx") >= 8
     assert number(text, "akses_build_info", role="run") == 1
+    assert number(text, "akses_jobs_done_total", job="send_mail", outcome="done") == 1
+    assert number(text, "akses_jobs_done_total", job="deliver_event", outcome="done") >= 1
+    assert 'akses_jobs{of="",state="running"}' in text
+    assert "akses_jobs_oldest_seconds " in text
     assert 'akses_outbox{what="items"}' in text
     assert number(text, "process_open_fds") > 0
 
