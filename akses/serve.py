@@ -47,9 +47,9 @@ async def serve(settings: Settings, role: Role) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError when the port is taken, AlreadyRunning when DATA_DIR is."""
     asked = _asked_to_stop()
     with listen(settings) as listening:
-        async with composed(settings, role) as app:
+        async with composed(settings, role) as served:
             config = uvicorn.Config(
-                app,
+                served.app,
                 log_config=None,
                 access_log=False,  # paths hold activation tokens
                 lifespan="off",
@@ -68,6 +68,8 @@ async def serve(settings: Settings, role: Role) -> None:
             log.info("process.started", role=role, port=settings.port)
             await asyncio.wait({asked, serving}, return_when=asyncio.FIRST_COMPLETED)
             log.info("process.stopping", role=role)
+            for tell in served.on_stop:
+                tell()
             await asyncio.wait({serving}, timeout=LINGER_SECONDS[role])
             server.should_exit = True
             await serving

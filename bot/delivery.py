@@ -57,6 +57,7 @@ class OutboxDelivery:
         self._channels = channels
         self._clock = clock
         self._wake = asyncio.Event()
+        self._stopping = False
         self._in_order = InOrder()
         self._requests: Requests | None = None
         self._turns: Turns | None = None
@@ -66,6 +67,11 @@ class OutboxDelivery:
         self._turns, self._requests = turns, requests
 
     def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` return when what it has taken up is done."""
+        self._stopping = True
         self._wake.set()
 
     async def deliver(self, conversation: Conversation) -> None:
@@ -89,9 +95,9 @@ class OutboxDelivery:
             log.warning("delivery.store_unavailable", channel=conversation.channel)
 
     async def run(self) -> None:
-        """Drain until cancelled."""
+        """Drain until asked to `stop`."""
         next_expiry = 0.0
-        while True:
+        while not self._stopping:
             try:
                 self._wake.clear()
                 now = self._clock().timestamp()
@@ -111,6 +117,8 @@ class OutboxDelivery:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _nap(self) -> None:
+        if self._stopping:
+            return
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()
