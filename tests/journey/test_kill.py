@@ -55,17 +55,11 @@ def finish(product: Product, person: WebPerson, undisturbed: list[str]) -> None:
     assert product.faults == []
 
 
-@pytest.mark.parametrize(
-    "pauses",
-    [
-        pytest.param((0, 0, 0, 0, 0, 0, 0), id="after each answer"),
-        pytest.param((0.004, 0.006, 0.008, 0.01, 0.012, 0.015, 0.02), id="in the middle of each turn"),
-    ],
-)
-def test_the_dialog_goes_on_where_it_was(product: Product, undisturbed: list[str], pauses: tuple[float, ...]) -> None:
-    """The page sends again what was not answered, under the same id; nobody types anything twice."""
+def test_the_dialog_goes_on_when_nothing_was_heard_of_a_turn(product: Product, undisturbed: list[str]) -> None:
+    """Killed before, in the middle of or after each turn. The page sends again what was not answered, under the same id."""
     person = WebPerson(product.url)
     person.opens()
+    pauses = (0, 0.004, 0, 0.008, 0, 0.012, 0.02)
     with ThreadPoolExecutor(1) as sending:
         for (kind, what), pause, step in zip(person.details.steps, pauses, NEXT, strict=True):
             message = person.composes(kind, what)
@@ -78,6 +72,27 @@ def test_the_dialog_goes_on_where_it_was(product: Product, undisturbed: list[str
             person.sends(message)
             person.sees(step)
     finish(product, person, undisturbed)
+
+
+def test_the_dialog_goes_on_when_only_the_answers_were_lost(product: Product, undisturbed: list[str]) -> None:
+    """Killed when each turn was done and its answer on the way: what is sent again then was taken already."""
+    with HttpGate(product.url) as way, ThreadPoolExecutor(1) as sending:
+        person = WebPerson(way.url)
+        person.opens()
+        for (kind, what), step in zip(person.details.steps, NEXT, strict=True):
+            message = person.composes(kind, what)
+            way.barrier.close("after /chat/api/messages")
+            lost = sending.submit(person.sends, message)
+            with way.barrier.reached():
+                product.kill()
+            lost.exception()
+            person.bubbles.clear()  # nor does the person's page remember anything: it is opened anew
+            person.cursor = 0
+            product.start()
+            person.opens()
+            person.sends(message)
+            person.sees(step)
+        finish(product, person, undisturbed)
 
 
 def links_of(mail: EmailMessage) -> list[str]:
