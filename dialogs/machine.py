@@ -108,7 +108,7 @@ def _show(ctx: Context, outcome: Outcome) -> Turn:
     screen = replace(current_screen(session, ctx.now, ctx.profile), notice=outcome.notice)
     if outcome.news:
         screen = replace(screen, text=outcome.news)
-    return Turn(session, (*outcome.effects, Show(screen)))
+    return Turn(session, (*outcome.effects, Show(screen, outcome.about)))
 
 
 def _outcome(ctx: Context, event: Event) -> Outcome:
