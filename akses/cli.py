@@ -7,13 +7,14 @@ stay inside the commands, so that `--help` is quick.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from akses.settings import Settings, SettingsInvalid, load
+from akses.settings import Settings, load
 
 if TYPE_CHECKING:
     from akses.compose import Role
@@ -27,20 +28,19 @@ app.add_typer(keys, name="keys")
 
 
 def main() -> None:
-    """Run the command line; every foreseen fault ends in one clear sentence and exit code 2."""
-    from akses.compose import AlreadyRunning
-
+    """Run the command line; every foreseen fault ends in one clear sentence and exit code 2 (`akses/faults.py`)."""
     try:
         app()
-    except SettingsInvalid as faults:
-        _stop("The settings cannot be used:\n" + "\n".join(f"  {line}" for line in str(faults).splitlines()))
-    except AlreadyRunning as held:
-        _stop(f"Another process already works on {held}. Stop it first, or set DATA_DIR to another folder.")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        from akses.faults import foreseen
 
-
-def _stop(words: str) -> None:
-    typer.echo(words, err=True)
-    sys.exit(2)
+        words = foreseen(error)
+        if words is None:
+            raise
+        typer.echo(words, err=True)
+        sys.exit(2)
 
 
 def _settings(role: str) -> Settings:
@@ -56,13 +56,8 @@ def _serve(role: Role) -> None:
 
     from akses.serve import serve
 
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(_settings(role), role))
-    except OSError as error:
-        if error.errno != 98:  # EADDRINUSE
-            raise
-        _stop("The port is taken by another program. Set PORT to another number, e.g. PORT=8081 ./run")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(_settings(role), role))
 
 
 @app.command()

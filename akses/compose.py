@@ -27,6 +27,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from akses import health, helpdesk_page
+from akses.front import Front
 from akses.keyring import Keyring
 from akses.settings import Settings
 from bot.channels.web.transcript import Transcript, TranscriptUnavailable
@@ -51,6 +52,7 @@ class Parts:
     keyring: Keyring
     stack: AsyncExitStack
     routes: list[BaseRoute] = field(default_factory=list)
+    posts: dict[str, ASGIApp] = field(default_factory=dict)
     probes: dict[str, health.Probe] = field(default_factory=dict)
     rest: ASGIApp | None = None
     on_stop: list[Callable[[], None]] = field(default_factory=list)
@@ -105,7 +107,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[ASGIApp]:
         parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
-        yield Starlette(routes=parts.routes)
+        yield Front(parts.posts, Starlette(routes=parts.routes))
 
 
 async def _inbox(parts: Parts) -> None:
@@ -199,7 +201,7 @@ async def _bot(parts: Parts) -> None:
     if telegram is not None:
         telegram.start(turns)
         stack.push_async_callback(telegram.close)
-        parts.routes += telegram.routes
+        parts.posts |= {route.path: route.app for route in telegram.routes}
     config = WebConfig(public_url=settings.public_base, operator_name=settings.operator_name, demo=settings.embedded)
     api = WebApi(transcript, turns, keyring, config)
     parts.on_stop.append(api.close)

@@ -1,21 +1,30 @@
 """`akses doctor`: look at the settings and at every part that this machine can reach, and say in words what is wrong.
 
-Lives here: the checks. Must not live here: mending. Each line is "ok" or "!!", and nothing personal or secret is printed.
+Lives here: the checks. Must not live here: mending. Each line is "ok" or "!!", and nothing personal or secret is printed. A check changes
+nothing; the only thing it sends that anybody notices is a signed event of no known type to the status webhook, which says 204 and forgets.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import secrets
 import sys
+import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from akses.settings import Settings
+from akses.settings import SECRETS_FILE, Settings
 
 PATIENCE_SECONDS: Final = 5.0
+# Signed webhooks are refused when the clocks of two machines are five minutes apart; timers and links begin to err long before.
+SKEW_SECONDS: Final = 5.0
+# More updates than this waiting at Telegram, and people have been waiting, too.
+PENDING_UPDATES: Final = 100
 Check = Callable[[Settings], Awaitable[str]]
 
 
@@ -32,6 +41,21 @@ async def data_folder(settings: Settings) -> str:
     if not os.access(folder, os.W_OK):
         raise Unwell(f"{folder} cannot be written")
     return f"{folder} is there and private"
+
+
+async def secret_files(settings: Settings) -> str:
+    """What DATA_DIR holds of secrets and personal data may be read by this user alone, whatever the folder's own mode is one day."""
+    if not settings.embedded:
+        return "the secrets come from the environment"
+    names = (SECRETS_FILE, "terminal-session", "accounts.db", "dialog.db", "transcript.db")
+    files = [path for path in (settings.data_dir / name for name in names) if path.exists()]
+    for path in files:
+        found = path.stat()
+        if found.st_uid != os.geteuid():
+            raise Unwell(f"{path} belongs to another user: chown it to the one that runs the product")
+        if path.name in names[:2] and found.st_mode & 0o077:
+            raise Unwell(f"{path} holds a secret and can be read by others: chmod 600 {path}")
+    return f"{len(files)} files, none open to others"
 
 
 async def address(settings: Settings) -> str:
@@ -69,6 +93,79 @@ def _schema(url: str) -> str:
     return f"the accounts database is at schema {HEAD}"
 
 
+async def dialogs(settings: Settings) -> str:
+    """Redis answers, keeps what it is told to keep, and has room."""
+    if not settings.redis_url:
+        return "dialogs are kept in DATA_DIR"
+    server, memory = await _redis(settings, "server"), await _redis(settings, "memory")
+    persistence = await _redis(settings, "persistence")
+    if memory.get("maxmemory_policy", "noeviction") != "noeviction":
+        raise Unwell(
+            f"Redis throws dialogs away when it is full (maxmemory-policy {memory['maxmemory_policy']}): set it to noeviction"
+        )
+    if not persistence.get("aof_enabled"):
+        raise Unwell("Redis forgets every open dialog when it restarts: set appendonly yes")
+    if persistence.get("aof_last_write_status", "ok") != "ok":
+        raise Unwell("Redis could not write its append-only file the last time: look at its disk")
+    used, limit = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+    if limit and used > 0.8 * limit:
+        raise Unwell(f"Redis uses {used * 100 // limit} % of its maxmemory, and turns fail when it is full: give it more")
+    return f"Redis {server.get('redis_version', '')} answers, writes its append-only file and evicts nothing"
+
+
+async def _redis(settings: Settings, section: str) -> dict[str, Any]:
+    from redis.asyncio import Redis
+    from redis.exceptions import AuthenticationError, RedisError
+
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS), Redis.from_url(settings.redis_url) as client:
+            found: dict[str, Any] = await client.info(section)
+    except AuthenticationError:
+        raise Unwell("Redis refuses the name or the password of REDIS_URL") from None
+    except ValueError:
+        raise Unwell("REDIS_URL is no address of a Redis: redis://host:port/0 or rediss://...") from None
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unwell(f"Redis cannot be used: {type(error).__name__}") from None
+    return found
+
+
+async def clock(settings: Settings) -> str:
+    """This machine's clock beside those of Redis and PostgreSQL: timers, links and signatures are judged by several."""
+    apart: dict[str, float] = {}
+    if settings.redis_url:
+        began = time.time()
+        microseconds = int((await _redis(settings, "server")).get("server_time_usec", 0))
+        if microseconds:
+            apart["Redis"] = microseconds / 1e6 - (began + time.time()) / 2
+    if settings.database_url:
+        apart["PostgreSQL"] = await asyncio.to_thread(_database_clock, settings.accounts_url)
+    for name, seconds in apart.items():
+        if abs(seconds) > SKEW_SECONDS:
+            ahead = "ahead of" if seconds > 0 else "behind"
+            raise Unwell(
+                f"{name} is {abs(seconds):.0f} s {ahead} this machine's clock: synchronise both (chrony, systemd-timesyncd)"
+            )
+    return f"within {SKEW_SECONDS:g} s of {' and '.join(apart)}" if apart else "this machine's clock is the only one"
+
+
+def _database_clock(url: str) -> float:
+    """How far the database's clock is ahead of ours, in seconds."""
+    import sqlalchemy
+
+    from backend.database import blocking_engine
+
+    engine = blocking_engine(url)
+    try:
+        with engine.connect() as connection:
+            began = datetime.now(UTC)
+            theirs: datetime = connection.execute(sqlalchemy.text("SELECT clock_timestamp()")).scalar_one()
+            return (theirs - (began + (datetime.now(UTC) - began) / 2)).total_seconds()
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise Unwell(f"the accounts database cannot be asked for its time: {type(error).__name__}") from None
+    finally:
+        engine.dispose()
+
+
 async def mail(settings: Settings) -> str:
     if not settings.smtp_url:
         return "mail goes to the built-in inbox (/inbox)"
@@ -90,6 +187,84 @@ async def product(settings: Settings) -> str:
     return f"the product answers at {base.hostname}:{port}"
 
 
+async def status_webhook(settings: Settings) -> str:
+    """The backend's way to the bot: both sides must know the secret, and what stands between must let it through."""
+    import httpx2
+    from standardwebhooks import Webhook
+
+    url = settings.status_webhook_url or f"{settings.local_base}/status/webhook"
+    at, event = datetime.now(UTC), f"doctor_{secrets.token_hex(8)}"
+    body = json.dumps({"type": "doctor.asked", "timestamp": at.isoformat(), "data": {}})
+    try:
+        signature = Webhook(settings.webhook_secrets[0]).sign(event, at, body)
+    except Exception:  # noqa: BLE001 (no secret, no base64, nothing within: it is not one)
+        raise Unwell("STATUS_WEBHOOK_SECRET is not written as whsec_BASE64") from None
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": event,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signature,
+    }
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            answer = await client.post(url, content=body, headers=headers)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        if not settings.status_webhook_url:
+            return "the product is not running on this machine just now"
+        raise Unwell(
+            f"the bot's status webhook cannot be reached ({type(error).__name__}): look at STATUS_WEBHOOK_URL"
+        ) from None
+    match answer.status_code:
+        case 204:
+            return "the bot takes events that are signed with this secret"
+        case 401:
+            raise Unwell(
+                "the bot refuses our signature: STATUS_WEBHOOK_SECRET differs there, or its clock is minutes away from ours"
+            )
+        case code:
+            raise Unwell(f"the bot's status webhook answers {code} instead of 204: look at STATUS_WEBHOOK_URL")
+
+
+async def telegram(settings: Settings) -> str:
+    """Telegram knows the token, and in webhook mode where to send updates, and gets them delivered."""
+    if not settings.telegram_bot_token:
+        return "Telegram is off (no TELEGRAM_BOT_TOKEN)"
+    username = (await _telegram(settings, "getMe")).get("username", "")
+    hook = await _telegram(settings, "getWebhookInfo")
+    url, expected = str(hook.get("url", "")), f"{settings.public_base}/telegram/webhook"
+    if settings.telegram_mode == "polling":
+        if url:
+            raise Unwell(
+                "Telegram sends updates to a webhook, so polling gets none: does another process use this bot's token?"
+            )
+        return f"@{username}, polling"
+    if url != expected:
+        raise Unwell(f"Telegram sends updates elsewhere than {expected}: start the bot, or see who else uses its token")
+    waiting, failed_at = int(hook.get("pending_update_count", 0)), int(hook.get("last_error_date", 0))
+    if waiting > PENDING_UPDATES or (waiting and time.time() - failed_at < 600):
+        why = "" if not hook.get("last_error_message") else f' ("{hook["last_error_message"]}")'
+        raise Unwell(f"{waiting} updates wait at Telegram{why}: it must reach {expected}")
+    return f"@{username}, webhook at {expected}"
+
+
+async def _telegram(settings: Settings, method: str) -> dict[str, Any]:
+    import httpx2
+
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            url = f"{settings.telegram_api_base.rstrip('/')}/bot{settings.telegram_bot_token}/{method}"
+            answer = (await client.get(url)).json()
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        raise Unwell(f"Telegram cannot be reached: {type(error).__name__}") from None
+    if not isinstance(answer, dict) or not answer.get("ok"):
+        code = answer.get("error_code") if isinstance(answer, dict) else None
+        raise Unwell(
+            "Telegram does not know this TELEGRAM_BOT_TOKEN" if code in (401, 404) else f"Telegram answers {method} with {code}"
+        )
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
 async def reach(host: str, port: int, what: str) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -101,10 +276,15 @@ async def reach(host: str, port: int, what: str) -> None:
 
 CHECKS: Final[dict[str, Check]] = {
     "data folder": data_folder,
+    "secrets": secret_files,
     "address": address,
     "accounts": accounts,
+    "dialogs": dialogs,
+    "clock": clock,
     "mail": mail,
     "product": product,
+    "status webhook": status_webhook,
+    "telegram": telegram,
 }
 
 

@@ -1,28 +1,51 @@
 """Serving one process: socket, application, signals, and the words that tell a newcomer where to go.
 
 Lives here: uvicorn and the order of starting and stopping. Must not live here: what is served (`akses/compose.py`).
+
+Asked to stop (SIGTERM, SIGINT), a process says at once that it is no longer ready and ends its open streams, goes on listening while
+whoever spreads the load takes notice, then takes no more, ends the requests under way, and lets go of its parts in reverse order:
+deliveries under way end, jobs end or are left to the next start. A second signal ends it at once; that loses nothing either, it only
+makes the next start finish what was begun.
 """
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+import structlog
 import uvicorn
 
 from akses.compose import Role, composed, listen
 from akses.settings import Settings
 
-# Open event streams end at once when the server stops (browsers come back by themselves); requests under way get this long.
+log = structlog.get_logger(__name__)
+
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+# Still listening for so long after readiness has ended, where others can take over; nobody spreads load over the embedded product.
+LINGER_SECONDS: Final[dict[Role, float]] = {"run": 0.0, "worker": 0.0, "web": 2.0, "bot": 2.0}
+# Requests under way get this long.
 DRAIN_SECONDS: Final = 5
 # Slow or idle clients are let go after this long between requests.
 KEEP_ALIVE_SECONDS: Final = 20
 
 
+class Server(uvicorn.Server):
+    """Leaves the signals to `serve`: uvicorn would raise them anew once it has stopped, and so end the process before its parts."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 async def serve(settings: Settings, role: Role) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError when the port is taken, AlreadyRunning when DATA_DIR is."""
-    listening = listen(settings)
-    with listening:
+    asked = _asked_to_stop()
+    with listen(settings) as listening:
         async with composed(settings, role) as app:
             config = uvicorn.Config(
                 app,
@@ -35,10 +58,33 @@ async def serve(settings: Settings, role: Role) -> None:
                 timeout_graceful_shutdown=DRAIN_SECONDS,
                 h11_max_incomplete_event_size=16 * 1024,
             )
+            server = Server(config)
+            serving = asyncio.create_task(server.serve(sockets=[listening]), name="serving")
             if role == "run":
                 sys.stdout.write(welcome(settings))
                 sys.stdout.flush()
-            await uvicorn.Server(config).serve(sockets=[listening])
+            log.info("process.started", role=role, port=settings.port)
+            await asyncio.wait({asked, serving}, return_when=asyncio.FIRST_COMPLETED)
+            log.info("process.stopping", role=role)
+            await asyncio.wait({serving}, timeout=LINGER_SECONDS[role])
+            server.should_exit = True
+            await serving
+    log.info("process.stopped", role=role)
+
+
+def _asked_to_stop() -> asyncio.Future[None]:
+    """Done when the first signal comes, also while the process is still being built. The second one ends it as it ends any process."""
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        for number in STOPPING:
+            loop.remove_signal_handler(number)
+        asked.set_result(None)
+
+    for number in STOPPING:
+        loop.add_signal_handler(number, stop)
+    return asked
 
 
 def welcome(settings: Settings) -> str:

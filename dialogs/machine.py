@@ -20,7 +20,7 @@ from typing import Final, assert_never
 from dialogs import news
 from dialogs.clock import local_date
 from dialogs.commands import COMMANDS, WORDS, named
-from dialogs.effects import Effect, Show
+from dialogs.effects import Effect, Redraw, Show
 from dialogs.events import (
     ActivationChanged,
     AgentReturned,
@@ -80,7 +80,7 @@ def step(session: Session, event: Event, now: datetime, profile: Profile) -> Tur
         session = replace(session, draft=session.draft or Draft())
         if not (isinstance(event, CommandSent) and event.command in WORDS and WORDS[event.command] == "language"):
             return _show(Context(session, now, profile), Outcome(session))
-    ctx = Context(session, now, profile, getattr(event, "message", ""))
+    ctx = Context(session, now, profile, event.message if isinstance(event, ButtonPressed) else "")
     return _show(ctx, _outcome(ctx, event))
 
 
@@ -168,8 +168,14 @@ def _press(ctx: Context, event: ButtonPressed) -> Outcome:
     if session.serial == 0 or event.token != token(session):
         return Outcome(session if session.serial else replace(session, draft=Draft()), ctx.text("flow.stale"))
     ctx = replace(ctx, session=replace(session, pressed=pressed))
+    here = STEPS[step_id(session)]
     name, _, argument = event.action.partition(".")
-    return _run(ctx, name, argument) or Outcome(ctx.session, ctx.text("flow.press_a_button"))
+    outcome = _run(ctx, name, argument)
+    if outcome is None:
+        return Outcome(ctx.session, ctx.text("flow.press_a_button"))
+    if here.answered is not None and event.message and STEPS[step_id(outcome.session)] is not here:
+        outcome = replace(outcome, effects=(Redraw(event.message, here.answered(ctx)), *outcome.effects))
+    return outcome
 
 
 def _text(ctx: Context, event: TextSent) -> Outcome:
@@ -224,10 +230,8 @@ def _edited(ctx: Context, event: MessageEdited) -> Outcome:
         case Accepted(value):
             edited = with_answer(draft, field, Answer(value, event.message))
             kept = replace(edited, editing=draft.editing, doubt=draft.doubt, tries=draft.tries)
-            label = ctx.text(f"{field}.label")
-            return Outcome(
-                replace(ctx.session, draft=kept), ctx.text("flow.corrected", label=label, value=FIELDS[field].show(value))
-            )
+            notice = ctx.text("flow.edited", label=ctx.text(f"{field}.label"))
+            return Outcome(replace(ctx.session, draft=kept), notice)
         case _:
             # Anything less than a plainly good value goes through the field's own question, with the old answer kept meanwhile.
             asking = replace(ctx.session, overlay="", draft=replace(draft, editing=field, doubt=None, tries=0))

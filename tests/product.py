@@ -33,9 +33,9 @@ class Product:
     """`settings` are environment variables; nothing else of this process's environment reaches the product but the way to its programs."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self.port = free_port()
+        self.port = int(settings.get("PORT") or free_port())
         self.url = f"http://localhost:{self.port}"
-        self.data_dir = folder / "data"
+        self.data_dir = Path(settings.get("DATA_DIR") or folder / "data")
         self.log_file = folder / "log"
         self._environment = {
             "PATH": os.environ["PATH"],

@@ -22,7 +22,7 @@ from dialogs.texts import CATALOGUES, Language, text
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a step may look at. `message` is the channel's id of the message that carried the event, "" where there is none."""
+    """What a step may look at. `message` is the channel's id of our message whose button was pressed, "" where none was."""
 
     session: Session
     now: datetime
@@ -56,13 +56,17 @@ Typed = Callable[[Context, TextSent], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument."""
+    """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument.
+
+    `answered` draws what becomes of a screen with personal data once one of its buttons was pressed.
+    """
 
     id: str
     screen: Drawing
     presses: Mapping[str, Press] = field(default_factory=dict)
     typed: Typed | None = None
     help: Callable[[Context], str] | None = None
+    answered: Drawing | None = None
 
 
 def button(

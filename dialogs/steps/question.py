@@ -89,7 +89,7 @@ def take(ctx: Context, field_id: str, answer: Answer) -> Outcome:
     """Keep a good answer and go on to whatever is unmet next."""
     what = "edited" if field_id in ctx.draft.answers else "answered"
     draft = with_answer(ctx.draft, field_id, answer)
-    notice = ctx.text("flow.saved", label=label(ctx, field_id), value=shown(field_id, answer.value))
+    notice = ctx.text(f"flow.{what}", label=label(ctx, field_id))
     return Outcome(replace(ctx.session, draft=draft), notice, (Record(field_id, what),))
 
 
@@ -111,6 +111,12 @@ def back(ctx: Context, _: str) -> Outcome:
     return Outcome(replace(ctx.session, draft=replace(draft, editing=order[at - 1], tries=0)))
 
 
+def asked(ctx: Context) -> Screen:
+    """The question when it has been answered by a button: without the old answer that it offered to keep."""
+    field_id = open_question(ctx.draft) or FIELDS[0].id
+    return Screen(token="", step=field_id, text=ctx.text(f"{field_id}.ask"))
+
+
 def field_help(ctx: Context) -> str:
     return ctx.text(f"{open_question(ctx.draft) or FIELDS[0].id}.help")
 
@@ -125,6 +131,14 @@ def doubt_screen(ctx: Context) -> Screen:
     return Screen(
         token="", step="doubt", text=text, actions=doubt_actions(ctx, doubt), hint=BY_ID[doubt.field].hint, sensitive=True
     )
+
+
+def doubt_answered(ctx: Context) -> Screen:
+    """The doubtful answer, masked."""
+    doubt = ctx.draft.doubt
+    assert doubt is not None
+    masked = BY_ID[doubt.field].mask(doubt.value)
+    return Screen(token="", step="doubt", text=ctx.text("flow.confirm_value", value=masked))
 
 
 def confirm(ctx: Context, _: str) -> Outcome:
@@ -150,11 +164,12 @@ def retyped(ctx: Context, event: TextSent) -> Outcome:
     return typed(replace(ctx, session=retype(ctx, "").session), event)
 
 
-FIELD_STEPS = tuple(Step(field.id, screen, {"keep": keep, "back": back}, typed, field_help) for field in FIELDS)
+FIELD_STEPS = tuple(Step(field.id, screen, {"keep": keep, "back": back}, typed, field_help, asked) for field in FIELDS)
 DOUBT = Step(
     "doubt",
     doubt_screen,
     {"confirm": confirm, "as_typed": confirm, "suggested": suggested, "retype": retype, "back": retype},
     retyped,
     field_help,
+    doubt_answered,
 )

@@ -47,7 +47,7 @@ def screen(ctx: Context) -> Screen:
             ctx.text("flow.summary_ask"),
         )
     )
-    actions = (button(ctx, "activate", "primary"), button(ctx, "back", "danger"), button(ctx, "cancel"))
+    actions = (button(ctx, "activate", "primary"), button(ctx, "back"), button(ctx, "cancel"))
     return Screen(token="", step="summary", text=text, actions=actions, sensitive=True)
 
 

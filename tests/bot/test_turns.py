@@ -371,12 +371,16 @@ async def test_news_told_twice_by_the_backend_is_said_once(bot: Bot, backend: Fa
     assert bot.channel.steps().count("active") == 1
 
 
+def contents(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
 async def test_nothing_personal_stands_in_the_store_in_the_clear(tmp_path: Path, clock: Clock, backend: FakeBackend) -> None:
     store = await EmbeddedStore.open(tmp_path / "dialog.db")
     bot = Bot(store, clock, Screenful(), backend)
     await bot.fills_in()
     await bot.presses("activate", "e7")
-    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    kept = contents(tmp_path)
     await store.close()
     for secret in (b"Siti", b"Rahmawati", b"3171234501900001", b"81234567890", b"siti@example.com"):
         assert secret not in kept

@@ -19,7 +19,7 @@ from dialogs.events import (
 from dialogs.testing import Conversation
 from dialogs.texts import LANGUAGES, Language
 
-ANSWERS = ("Siti Rahmawati", "3171234501900001", "0812-3456-7890", "siti@example.com")
+ANSWERS = ("Siti Rahmawati", "3171234501900002", "0813-2233-4455", "siti@example.com")
 
 
 def at_question(number: int, language: Language = "id") -> Conversation:
@@ -61,8 +61,8 @@ def test_the_whole_guide_goes_through_in_either_language(language: Language) -> 
     (submission,) = submissions(chat)
     assert (submission.full_name, submission.nik, submission.phone, submission.email) == (
         "Siti Rahmawati",
-        "3171234501900001",
-        "+6281234567890",
+        "3171234501900002",
+        "+6281322334455",
         "siti@example.com",
     )
     assert (submission.kind, submission.language, submission.channel, submission.notice_version) == (
@@ -97,7 +97,7 @@ def test_nothing_is_asked_before_the_privacy_notice_was_agreed_to() -> None:
     chat.says("Siti Rahmawati")
     assert chat.screen is not None
     assert chat.screen.step == "consent"
-    chat.says("3171234501900001")
+    chat.says("3171234501900002")
     assert chat.screen.step == "consent"
     assert chat.session.draft is not None
     assert not chat.session.draft.answers
@@ -130,11 +130,11 @@ def test_the_summary_shows_everything_to_proof_read_and_what_the_nik_says() -> N
     chat = at_summary()
     for expected in (
         "Siti Rahmawati",
-        "3171 2345 0190 0001",
+        "3171 2345 0190 0002",
         "5 Januari 1990",
         "perempuan",
         "Jakarta Pusat",
-        "0812-3456-7890",
+        "0813-2233-4455",
         "siti@example.com",
     ):
         assert expected in chat.said
@@ -237,7 +237,7 @@ def test_kembali_goes_one_question_back_with_the_old_answer_offered_and_keeps_it
     chat.presses("Kembali")
     assert chat.screen is not None
     assert chat.screen.step == "phone"
-    assert "0812-3456-7890" in chat.said
+    assert "0813-2233-4455" in chat.said
     chat.presses("Kembali")
     assert chat.screen.step == "nik"
     chat.presses("keep")
@@ -298,7 +298,7 @@ def test_a_bad_edit_asks_that_field_again_and_keeps_the_old_answer_meanwhile() -
     assert chat.screen is not None
     assert chat.screen.step == "nik"
     assert chat.session.draft is not None
-    assert chat.session.draft.answers["nik"].value == "3171234501900001"
+    assert chat.session.draft.answers["nik"].value == "3171234501900002"
     chat.presses("keep")
     assert chat.screen.step == "summary"
 
@@ -345,7 +345,7 @@ def test_batal_asks_first_and_then_erases_what_was_typed() -> None:
 def test_an_answer_typed_over_a_passing_question_is_taken() -> None:
     chat = at_question(1)
     chat.says("batal")
-    chat.says("3171234501900001")
+    chat.says("3171234501900002")
     assert chat.screen is not None
     assert chat.screen.step == "phone"
 
@@ -457,9 +457,9 @@ def test_after_the_hand_off_typed_personal_data_leaves_the_chat() -> None:
     assert deleted == [("m1", "m2", "m3", "m4")]
     (redrawn,) = [effect for effect in chat.effects if isinstance(effect, Redraw)]
     assert redrawn.message == "m-summary"
-    for secret in ("3171234501900001", "3171 2345", "siti@example.com", "3456-"):
+    for secret in ("3171234501900002", "3171 2345", "siti@example.com", "3456-"):
         assert secret not in redrawn.screen.body
-    assert "3171234501900001" not in repr(chat.session)
+    assert "3171234501900002" not in repr(chat.session)
     assert "+6281234567890" not in repr(chat.session)
 
 
@@ -471,6 +471,34 @@ def test_the_same_answer_of_the_backend_twice_is_one_registration() -> None:
     assert chat.happens(answer)
     assert chat.happens(answer) == ()
     assert len(chat.session.registrations) == 1
+
+
+def test_no_message_but_the_question_and_the_summary_repeats_what_was_typed() -> None:
+    chat = at_question(4)
+    told = [line for line in chat.lines if not line.startswith(">")]
+    for value in ANSWERS[1:]:
+        assert not any(value in line for line in told[:-1]), value
+
+
+def test_a_doubtful_answer_and_an_old_one_are_masked_once_a_button_has_answered_them() -> None:
+    chat = at_question(3)
+    chat.says("siti@gmial.com")
+    chat.presses("suggested", message="m-doubt")
+    (redrawn,) = [effect for effect in chat.effects if isinstance(effect, Redraw)]
+    assert redrawn.message == "m-doubt"
+    assert "siti@" not in redrawn.screen.body
+    chat.presses("Kembali")
+    chat.presses("Ubah Nomor Handphone")
+    chat.presses("keep", message="m-old")
+    (redrawn,) = [effect for effect in chat.effects if isinstance(effect, Redraw)]
+    assert "0813" not in redrawn.screen.body
+
+
+def test_the_summary_is_redrawn_only_where_its_own_message_is_known() -> None:
+    chat = at_summary()
+    chat.says("aktivasi")
+    chat.accepted()
+    assert not [effect for effect in chat.effects if isinstance(effect, Redraw)]
 
 
 # --- waiting for the activation

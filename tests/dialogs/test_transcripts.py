@@ -150,7 +150,7 @@ class Play:
             case Say(text):
                 write.bubble(text)
             case Redraw(_, screen):
-                write.bubble(f"(The summary above becomes:)\n\n{body(screen)}")
+                write.bubble(f"(An earlier message becomes:)\n\n{body(screen)}")
             case DeleteUserMessages(messages):
                 write.bubble(f"(Disappear from the chat where it can be: the person's messages {', '.join(messages)}.)")
             case SubmitRegistration():

@@ -13,12 +13,20 @@ Lives here: writing down and comparing. `dialog/` is played by `tests/dialogs/te
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from difflib import unified_diff
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 DIALOG = FOLDER / "dialog"
+# What differs between two runs of the real product.
+VARYING = {
+    r"http://localhost:\d+": "https://akses.example",
+    r"/aktivasi/akt_[\w-]+": "/aktivasi/(token)",
+    r"\w+, \d+ \w+ \d{4}, pukul \d\d\.\d\d WIB": "(hari, tanggal, jam)",
+    r"pukul \d\d\.\d\d WIB": "pukul (jam)",
+}
 
 
 def button(label: str, url: str = "") -> str:
@@ -26,12 +34,12 @@ def button(label: str, url: str = "") -> str:
 
 
 class Transcript:
-    """Grows as the conversation goes on. `replacing` names what differs from run to run: {"http://localhost:8080": "https://..."}."""
+    """Grows as the conversation goes on. `replacing` names what differs from run to run, as patterns: {r"pukul [0-9.]+": "pukul (jam)"}."""
 
-    def __init__(self, head: str, replacing: dict[str, str] | None = None) -> None:
+    def __init__(self, head: str, replacing: Mapping[str, str] | None = None) -> None:
         self._blocks = [head.strip()]
         self._answered = True
-        self.replacing = replacing or {}
+        self._replacing = replacing or {}
 
     def did(self, what: str) -> None:
         """The person typed or pressed something."""
@@ -55,8 +63,8 @@ class Transcript:
     @property
     def text(self) -> str:
         text = "\n\n".join(self._blocks) + "\n"
-        for varying, fixed in self.replacing.items():
-            text = text.replace(varying, fixed)
+        for varying, fixed in self._replacing.items():
+            text = re.sub(varying, fixed, text)
         return text
 
 

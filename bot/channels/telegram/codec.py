@@ -276,9 +276,10 @@ _NO_PREVIEW: Final = {"is_disabled": True}
 def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Call, ...]:
     """The calls that carry one message, in order; empty where there is nothing to do.
 
-    `keyboard_up` says that an earlier screen's contact keyboard still stands under the input field: it goes with the next screen
-    that does not want it. An inline and a reply keyboard cannot share a message, hence the rule: a screen with a contact button
-    is drawn with a reply keyboard alone (its other buttons send their labels as text), every other screen with inline buttons.
+    An inline and a reply keyboard cannot share a message, and a reply keyboard goes only with a message of its own. Hence the rule: a
+    screen with a contact button is drawn with a reply keyboard alone (its other buttons send their labels as text). While such a keyboard
+    is up, the questions that follow replace it by theirs, the summary leaves it (its words still mean the same there), and the next
+    screen without buttons removes it: no extra bubble, no extra call. Only a screen that leaves the form takes a bubble to remove it.
     """
     match message:
         case Say(text):
@@ -302,22 +303,18 @@ def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Cal
 
 
 def _show(chat: int, screen: Screen, *, keyboard_up: bool) -> tuple[Call, ...]:
-    if any(action.contact for action in screen.actions):
-        return _send(
-            chat,
-            _body(screen),
-            protect=screen.sensitive,
-            markup=_reply_keyboard(screen),
-        )
+    protect = screen.sensitive
+    if any(action.contact for action in screen.actions) or (keyboard_up and screen.hint and screen.actions):
+        return _send(chat, _body(screen), protect=protect, markup=_reply_keyboard(screen))
     inline = _inline_keyboard(screen)
-    if not keyboard_up:
-        return _send(chat, _body(screen), protect=screen.sensitive, markup=inline)
     gone = {"remove_keyboard": True}
+    if not keyboard_up or (inline and screen.sensitive):
+        return _send(chat, _body(screen), protect=protect, markup=inline)
     if inline is None:
-        return _send(chat, _body(screen), protect=screen.sensitive, markup=gone)
+        return _send(chat, _body(screen), protect=protect, markup=gone)
     return (
-        *_send(chat, screen.notice or CHECK_MARK, protect=screen.sensitive, markup=gone),
-        *_send(chat, _body(screen, notice=False), protect=screen.sensitive, markup=inline),
+        *_send(chat, screen.notice or CHECK_MARK, protect=protect, markup=gone),
+        *_send(chat, _body(screen, notice=False), protect=protect, markup=inline),
     )
 
 

@@ -20,6 +20,7 @@ from bot.channels.telegram.codec import Call, FromPerson, InGroup, Reachable, Up
 from bot.channels.telegram.texts import WORDS
 from bot.conversation import Conversation
 from bot.turns import StoreUnavailable, Turns
+from dialogs.effects import Message
 from dialogs.events import ContactShared
 
 logger = structlog.get_logger(__name__)
@@ -50,13 +51,13 @@ def where(error: BaseException) -> str:
 
 
 class Intake:
-    """One for a running bot. `username` is the bot's own, "" until Telegram has told it."""
+    """One for a running bot. `username` is the bot's own, "" until Telegram has told it. `courtesies` carries calls that may get lost."""
 
-    def __init__(self, turns: Turns, channel: TelegramChannel, api: BotApi) -> None:
+    def __init__(self, turns: Turns, channel: TelegramChannel, courtesies: BotApi) -> None:
         self.username = ""
         self._turns = turns
         self._channel = channel
-        self._api = api
+        self._api = courtesies
         self._tasks: set[asyncio.Task[None]] = set()
         self._courtesies = 0
         self._invited: OrderedDict[int, float] = OrderedDict()
@@ -76,15 +77,24 @@ class Intake:
                 if isinstance(event, ContactShared):
                     self._channel.keyboard_shown(chat)
                 conversation = Conversation(NAME, str(chat))
-                # A message that takes two calls cannot travel in one response.
-                one_call = (lambda message: len(self._channel.drawn(chat, message)) == 1) if answering else None
-                taken = await self._turns.take(conversation, event, str(update_id), language=language, answerable=one_call)
+                drawn: tuple[Call, ...] = ()
+
+                def one_call(message: Message) -> bool:
+                    """A message that takes two calls cannot travel in one response."""
+                    nonlocal drawn
+                    drawn = self._channel.drawn(chat, message)
+                    return len(drawn) == 1
+
+                answerable = one_call if answering else None
+                taken = await self._turns.take(conversation, event, str(update_id), language=language, answerable=answerable)
                 left = conversation if taken.left else None
                 if taken.answer is None:
                     return Done(left=left)
-                (call,) = self._channel.drawn(chat, taken.answer)
-                self._channel.sent(call)
-                return Done(call, left)
+                if not drawn:
+                    # The event came again, and nothing was decided anew: the answer is the screen in force.
+                    drawn = self._channel.drawn(chat, taken.answer)
+                self._channel.sent(drawn[0])
+                return Done(drawn[0], left)
             case InGroup():
                 if update.callback:
                     self.courtesy(

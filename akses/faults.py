@@ -1,0 +1,68 @@
+"""What can keep a command from running that is nobody's defect, each in one clear sentence that says what to do.
+
+Lives here: which error means what to an operator. Must not live here: anything secret or personal: names of settings, never their values.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from akses.settings import SettingsInvalid
+
+
+def foreseen(error: BaseException) -> str | None:
+    """The sentence for this error, None for one that nobody foresaw (a defect, to be seen with its traceback)."""
+    # Only somebody who has failed pays for these imports.
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    from akses.compose import AlreadyRunning
+    from backend.database import DatabaseInUse
+    from backend.migrations import SchemaOutdated
+    from bot.channels.telegram.running import TelegramConfigInvalid
+    from bot.redis_link import RedisUnavailable
+
+    match error:
+        case SettingsInvalid():
+            return "The settings cannot be used:\n" + "\n".join(f"  {line}" for line in str(error).splitlines())
+        case AlreadyRunning():
+            return f"Another process already works on {error}. Stop it first, or set DATA_DIR to another folder."
+        case DatabaseInUse():
+            return f"{error}. Stop it first, or use PostgreSQL (DATABASE_URL)."
+        case SchemaOutdated():
+            return f"The accounts database is not at this version's schema: run 'akses migrate' first. ({error})"
+        case TelegramConfigInvalid():
+            return f"{error}."
+        case RedisUnavailable():
+            return f"Redis cannot be reached ({error}): look at REDIS_URL and at Redis itself, or ask 'akses doctor'."
+        case DBAPIError():
+            kind = type(error.orig).__name__ if error.orig is not None else type(error).__name__
+            return f"The accounts database cannot be used ({kind}): look at DATABASE_URL and at PostgreSQL itself, or ask 'akses doctor'."
+        case SQLAlchemyError():
+            return (
+                f"DATABASE_URL cannot be used ({type(error).__name__}): it is written postgresql://user:password@host:5432/name"
+            )
+        case OSError():
+            return _of_the_system(error)
+        case _:
+            return None
+
+
+def _of_the_system(error: OSError) -> str | None:
+    if isinstance(error, socket.gaierror):
+        return "HOST is neither an address nor a name of this machine. Set it to 127.0.0.1, or to 0.0.0.0 behind a proxy."
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "The port is taken by another program. Set PORT to another number, e.g. PORT=8081 ./run"
+        case errno.EADDRNOTAVAIL:
+            return "HOST is not an address of this machine. Set it to 127.0.0.1, or to 0.0.0.0 behind a proxy."
+        case errno.EACCES | errno.EPERM if error.filename is None:
+            return "The system does not let this user listen on that port. Set PORT to 1024 or more."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"{error.filename} may not be read or written by this user. Mend its permissions, or set DATA_DIR to another folder."
+        case errno.ENOTDIR | errno.EEXIST:
+            return f"{error.filename} is a file where a folder is needed. Set DATA_DIR to another folder."
+        case errno.ENOSPC:
+            return "The disk is full."
+        case _:
+            return None

@@ -1,0 +1,81 @@
+"""One name for what a request sets in motion, in the logs of everything that it passes through: bot, client, backend, worker.
+
+Lives here: the name in hand (a context variable), where it comes from, and the layer that takes it from HTTP. Must not live here: logging
+it (`akses/logs.py`) or sending it on (`backend_client/client.py` is given `current`).
+
+A request from outside may bring a name (X-Request-ID); one that could hide a number of a person, or is no name, is not taken over.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER: Final = b"x-request-id"
+_SHAPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMBER: Final = re.compile(r"\d(?:[._-]?\d){7}")
+# Sixteen letters instead of hex digits, so that no name of ours ever looks like a number.
+_LETTERS: Final = bytes.maketrans(b"0123456789", b"ghijklmnop")
+
+_current: Final[ContextVar[str]] = ContextVar("akses_request", default="")
+
+
+def current() -> str | None:
+    """The name of what is in hand, None where nothing is."""
+    return _current.get() or None
+
+
+def new() -> str:
+    """A name for what has none: 64 random bits."""
+    return os.urandom(8).hex().encode().translate(_LETTERS).decode()
+
+
+def well_formed(written: str) -> bool:
+    """Whether a name from outside may stand in our logs: a UUID, or 8 to 64 of A-Z a-z 0-9 . _ - without 8 digits in a row."""
+    return bool(_UUID.fullmatch(written) or (_SHAPE.fullmatch(written) and not _NUMBER.search(written)))
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Everything within, and the tasks that it starts, goes by this name; a name from outside that is not well formed is replaced."""
+    token = _current.set(name if well_formed(name) else new())
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class RequestIds:
+    """An ASGI layer around the whole application. The answer bears the name, so that who asks for help can tell it; only answers to
+    `unread` paths do not: there every microsecond counts and nobody looks.
+    """
+
+    def __init__(self, app: ASGIApp, *, unread: frozenset[str] = frozenset({"/telegram/webhook"})) -> None:
+        self._app = app
+        self._unread = unread
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value.decode("latin-1") for key, value in scope["headers"] if key == HEADER), "")
+        name = given if given and well_formed(given) else new()
+        header = (HEADER, name.encode())
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        token = _current.set(name)
+        try:
+            await self._app(scope, receive, send if scope["path"] in self._unread else answer)
+        finally:
+            _current.reset(token)

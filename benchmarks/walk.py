@@ -1,0 +1,77 @@
+"""The dialog that every virtual user walks: eight turns as Telegram would bring them, and what each answer must show.
+
+Lives here: updates as bytes, and how an answer is recognised. Must not live here: sending or counting (`driver.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final, Literal, NamedTuple
+
+Last = Literal["back", "activate"]
+
+
+class Turn(NamedTuple):
+    """`press` is the action pressed on the screen before, or `text` is typed; `shows` stands in the answer and in no other's."""
+
+    name: str
+    shows: str
+    text: str = ""
+    press: str = ""
+
+
+_TURNS: Final = (
+    Turn("start", "Tekan Setuju", text="/start"),
+    Turn("agree", "Pilih tipe registrasi", press="agree"),
+    Turn("kind", "Siapa nama lengkap", press="kind"),
+    Turn("name", "Berapa NIK", text="Siti Rahmawati Putri"),
+    Turn("NIK", "Berapa nomor handphone", text="3174025708900003"),
+    Turn("phone", "Apa alamat e-mail", text="0812-3456-7890"),
+    Turn("e-mail", "Informasi Anda", text="siti.rahmawati@example.com"),
+)
+
+
+def turns(last: Last) -> tuple[Turn, ...]:
+    """Seven answers, then a press on the summary: `back` opens the "Ubah ..." menu, `activate` hands the registration to the backend."""
+    shows = "yang ingin Anda ubah" if last == "back" else "Terima kasih sudah melakukan"
+    return (*_TURNS, Turn(f"press {last}", shows, press=last))
+
+
+# The data of a button as each product writes it: a token, an intent or a prefix may stand before the action, an item after it.
+_BUTTON: Final = {
+    "agree": re.compile(r'"callback_data"\s*:\s*"([^"]*agree)"'),
+    "kind": re.compile(r'"callback_data"\s*:\s*"([^"]*kind[.:]individu_lokal)"'),
+    "back": re.compile(r'"callback_data"\s*:\s*"([^"]*back)"'),
+    "activate": re.compile(r'"callback_data"\s*:\s*"([^"]*activate)"'),
+}
+
+
+def button(action: str, answer: str) -> str | None:
+    """The callback data of this action in an answer's keyboard."""
+    found = _BUTTON[action].search(answer)
+    return json.loads(f'"{found[1]}"') if found else None
+
+
+_FROM = '{"id":%d,"is_bot":false,"first_name":"Siti","last_name":"Rahmawati","username":"siti_rahmawati","language_code":"id"}'
+_CHAT = '{"id":%d,"first_name":"Siti","last_name":"Rahmawati","username":"siti_rahmawati","type":"private"}'
+_TEXT = '{"update_id":%d,"message":{"message_id":%d,"from":' + _FROM + ',"chat":' + _CHAT + ',"date":1795392000,"text":"%s"%s}}'
+_COMMAND = ',"entities":[{"offset":0,"length":6,"type":"bot_command"}]'
+_PRESS = (
+    '{"update_id":%d,"callback_query":{"id":"%d","from":'
+    + _FROM
+    + ',"message":{"message_id":%d,"from":{"id":123456,"is_bot":true,'
+    '"first_name":"AKSes","username":"akses_bot"},"chat":' + _CHAT + ',"date":1795392000,"text":"Pilih tipe registrasi:",'
+    '"reply_markup":{"inline_keyboard":[[{"text":"Individu Lokal","callback_data":"kind.individu_lokal"}],'
+    '[{"text":"Individu Asing","callback_data":"kind.individu_asing"}],[{"text":"Batal","callback_data":"cancel"}]]}},'
+    '"chat_instance":"-4242424242424242424","data":%s}}'
+)
+
+
+def typed(update: int, chat: int, message: int, text: str) -> bytes:
+    entities = _COMMAND if text.startswith("/") else ""
+    return (_TEXT % (update, message, chat, chat, text, entities)).encode()
+
+
+def pressed(update: int, chat: int, message: int, data: str) -> bytes:
+    return (_PRESS % (update, 4_000_000_000_000_000 + update, chat, message, chat, json.dumps(data))).encode()

@@ -1,0 +1,337 @@
+"""`akses doctor` tells in plain words what is wrong and what to do, one line a part, and never a secret."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from akses import doctor
+from akses.doctor import Unwell, examine
+from akses.keyring import Keyring
+from akses.settings import Settings
+from bot import status_webhook
+from tests.akses.serving import served
+from tests.redis_servers import RedisServer, redis_server
+from tests.services import free_port, fresh_database, postgres_cluster
+
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+TOKEN = "123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc"
+Check = Callable[[Settings], Awaitable[str]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Complete, of this machine alone, with nothing running."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    return Settings(
+        data_dir=folder,
+        port=free_port(),
+        encryption_keys=Keyring.generate(),
+        backend_api_key="key-of-the-bot",
+        status_webhook_secret=WEBHOOK_SECRET,
+        operator_name="Sekuritas Contoh",
+    )
+
+
+@pytest.fixture(scope="module")
+def redis_here() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with postgres_cluster() as url:
+        yield url
+
+
+async def unwell(check: Check, settings: Settings) -> str:
+    """What the check finds wrong; it must not be silent."""
+    with pytest.raises(Unwell) as found:
+        await check(settings)
+    words = str(found.value)
+    assert not any(secret in words for secret in (TOKEN, TOKEN.partition(":")[2], WEBHOOK_SECRET, "key-of-the-bot", "pw-of-"))
+    return words
+
+
+# --- the whole examination
+
+
+async def test_a_product_that_was_never_started_is_well(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await examine(settings) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(doctor.CHECKS)
+    assert all(line.startswith("ok  ") for line in lines)
+
+
+async def test_one_unwell_part_is_marked_and_told_beside_the_others(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.data_dir.chmod(0o755)
+    settings.smtp_url = "smtp://akses:pw-of-mail@127.0.0.1:1"
+    assert await examine(settings) == 1
+    told = capsys.readouterr().out
+    assert f"!!  data folder: {settings.data_dir} can be read by others: chmod 700" in told
+    assert "!!  mail: the mail server at 127.0.0.1:1 cannot be reached" in told
+    assert "ok  address: " in told
+    assert "pw-of-" not in told
+
+
+# --- files
+
+
+async def test_a_folder_that_others_may_read_is_unwell(settings: Settings) -> None:
+    settings.data_dir.chmod(0o750)
+    assert "can be read by others: chmod 700" in await unwell(doctor.data_folder, settings)
+
+
+@pytest.mark.parametrize("name", ["secrets.json", "terminal-session"])
+async def test_a_secret_that_others_may_read_is_unwell(settings: Settings, name: str) -> None:
+    file = settings.data_dir / name
+    file.write_text("{}")
+    file.chmod(0o600)
+    assert "none open to others" in await doctor.secret_files(settings)
+    file.chmod(0o640)
+    assert f"{file} holds a secret and can be read by others: chmod 600 {file}" in await unwell(doctor.secret_files, settings)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+async def test_a_secret_of_another_user_is_unwell(settings: Settings) -> None:
+    file = settings.data_dir / "secrets.json"
+    file.write_text("{}")
+    file.chmod(0o600)
+    os.chown(file, 1, 1)
+    assert "belongs to another user" in await unwell(doctor.secret_files, settings)
+
+
+# --- addresses
+
+
+async def test_a_public_address_without_https_is_unwell(settings: Settings) -> None:
+    settings.public_url = "http://akses.example.com"
+    assert "passwords would travel in the clear" in await unwell(doctor.address, settings)
+
+
+async def test_a_demonstration_that_is_open_to_the_network_is_unwell(settings: Settings) -> None:
+    settings.host = "0.0.0.0"
+    assert "HOST is open to the network" in await unwell(doctor.address, settings)
+
+
+# --- Redis
+
+
+@asynccontextmanager
+async def set_to(server: RedisServer, **values: str) -> AsyncIterator[None]:
+    """Redis with these settings for a while."""
+    client = redis.Redis(port=server.port, decode_responses=True)
+    before = {name: client.config_get(name)[name] for name in (key.replace("_", "-") for key in values)}  # type: ignore[index]
+    for name, value in values.items():
+        client.config_set(name.replace("_", "-"), value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            client.config_set(name, value)
+        client.close()
+
+
+async def test_a_redis_as_it_should_be_is_well(settings: Settings, redis_here: RedisServer) -> None:
+    settings.redis_url = redis_here.url
+    assert "answers, writes its append-only file and evicts nothing" in await doctor.dialogs(settings)
+    assert "Redis" in await doctor.clock(settings)
+
+
+async def test_a_redis_that_may_throw_dialogs_away_is_unwell(settings: Settings, redis_here: RedisServer) -> None:
+    settings.redis_url = redis_here.url
+    async with set_to(redis_here, maxmemory_policy="allkeys-lru"):
+        assert "set it to noeviction" in await unwell(doctor.dialogs, settings)
+
+
+async def test_a_redis_that_would_forget_everything_is_unwell(settings: Settings, redis_here: RedisServer) -> None:
+    settings.redis_url = redis_here.url
+    async with set_to(redis_here, appendonly="no"):
+        assert "set appendonly yes" in await unwell(doctor.dialogs, settings)
+
+
+async def test_a_redis_that_is_nearly_full_is_unwell(settings: Settings, redis_here: RedisServer) -> None:
+    settings.redis_url = redis_here.url
+    client = redis.Redis(port=redis_here.port)
+    used = int(client.info("memory")["used_memory"])  # type: ignore[index]
+    client.close()
+    async with set_to(redis_here, maxmemory=str(int(used * 1.1))):
+        assert "of its maxmemory" in await unwell(doctor.dialogs, settings)
+
+
+async def test_a_redis_that_wants_another_password_is_unwell(settings: Settings, redis_here: RedisServer) -> None:
+    settings.redis_url = redis_here.url.replace("redis://", "redis://nobody:pw-of-redis@")
+    assert "refuses the name or the password" in await unwell(doctor.dialogs, settings)
+
+
+@pytest.mark.parametrize("url", ["redis://:pw-of-redis@127.0.0.1:1/0", "http://127.0.0.1:6379"])
+async def test_a_redis_that_is_not_there_is_unwell(settings: Settings, url: str) -> None:
+    settings.redis_url = url
+    assert "Redis cannot be used" in (words := await unwell(doctor.dialogs, settings)) or "REDIS_URL is no address" in words
+
+
+async def test_a_redis_that_says_nothing_is_given_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection and is silent, as a stopped process does."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(doctor, "PATIENCE_SECONDS", 0.2)
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        settings.redis_url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        assert "Redis cannot be used: TimeoutError" in await unwell(doctor.dialogs, settings)
+
+
+# --- PostgreSQL and clocks
+
+
+async def test_a_database_without_the_schema_is_unwell(settings: Settings, postgres: str) -> None:
+    with fresh_database(postgres, "doctor_empty") as url:
+        settings.database_url = url
+        assert "akses migrate" in await unwell(doctor.accounts, settings)
+        assert "PostgreSQL" in await doctor.clock(settings)
+
+
+async def test_a_database_that_is_away_is_unwell(settings: Settings) -> None:
+    settings.database_url = "postgresql://akses:pw-of-db@127.0.0.1:1/akses"
+    assert "cannot be used: OperationalError" in await unwell(doctor.accounts, settings)
+    assert "cannot be asked for its time" in await unwell(doctor.clock, settings)
+
+
+@pytest.mark.parametrize(("ahead", "word"), [(-3600.0, "ahead of"), (3600.0, "behind")])
+async def test_clocks_that_are_apart_are_unwell(
+    settings: Settings, redis_here: RedisServer, monkeypatch: pytest.MonkeyPatch, ahead: float, word: str
+) -> None:
+    """This machine's clock is an hour off."""
+    real = time.time
+    settings.redis_url = redis_here.url
+    monkeypatch.setattr(doctor.time, "time", lambda: real() + ahead)
+    assert f"Redis is 3600 s {word} this machine's clock" in await unwell(doctor.clock, settings)
+
+
+# --- the status webhook, with the bot's own receiver
+
+
+@asynccontextmanager
+async def bot(*secrets: str) -> AsyncIterator[str]:
+    """The bot's receiver with these secrets; gives its address. No turn is ever taken for the doctor's event."""
+    async with served(Starlette(routes=status_webhook.routes(None, secrets))) as client:  # type: ignore[arg-type]
+        yield f"{client.base_url}".rstrip("/") + "/status/webhook"
+
+
+async def test_a_bot_that_takes_our_signature_is_well(settings: Settings) -> None:
+    async with bot("whsec_b3RoZXIgc2VjcmV0IG9mIHRoZSBib3Q=", WEBHOOK_SECRET) as settings.status_webhook_url:
+        assert await doctor.status_webhook(settings) == "the bot takes events that are signed with this secret"
+
+
+async def test_a_bot_with_another_secret_is_unwell(settings: Settings) -> None:
+    async with bot("whsec_b3RoZXIgc2VjcmV0IG9mIHRoZSBib3Q=") as settings.status_webhook_url:
+        assert "STATUS_WEBHOOK_SECRET differs there" in await unwell(doctor.status_webhook, settings)
+
+
+async def test_a_webhook_that_leads_elsewhere_is_unwell(settings: Settings) -> None:
+    async with bot(WEBHOOK_SECRET) as url:
+        settings.status_webhook_url = url + "s"
+        assert "answers 404 instead of 204" in await unwell(doctor.status_webhook, settings)
+    settings.status_webhook_url = "http://127.0.0.1:1/status/webhook"
+    assert "cannot be reached (ConnectError)" in await unwell(doctor.status_webhook, settings)
+
+
+async def test_a_secret_that_is_none_is_unwell(settings: Settings) -> None:
+    settings.status_webhook_secret = "whsec_!"
+    assert "not written as whsec_BASE64" in await unwell(doctor.status_webhook, settings)
+
+
+# --- Telegram
+
+
+@asynccontextmanager
+async def bot_api(info: dict[str, object], *, known: bool = True) -> AsyncIterator[str]:
+    """The two methods that the doctor asks, answered as Telegram does."""
+
+    async def answer(request: Request) -> Response:
+        if not known or request.path_params["token"] != f"bot{TOKEN}":
+            return JSONResponse({"ok": False, "error_code": 401, "description": "Unauthorized"}, 401)
+        result = {"username": "contoh_bot"} if request.path_params["method"] == "getMe" else info
+        return JSONResponse({"ok": True, "result": result})
+
+    async with served(Starlette(routes=[Route("/{token}/{method}", answer)])) as client:
+        yield str(client.base_url)
+
+
+HOOK = "https://akses.example.com/telegram/webhook"
+LATE = {"url": HOOK, "pending_update_count": 3, "last_error_date": 0, "last_error_message": "Connection refused"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "info", "words"),
+    [
+        ("polling", {"url": ""}, "@contoh_bot, polling"),
+        ("webhook", {"url": HOOK, "pending_update_count": 3}, "@contoh_bot, webhook at"),
+    ],
+)
+async def test_telegram_as_it_should_be_is_well(settings: Settings, mode: str, info: dict[str, object], words: str) -> None:
+    async with bot_api(info) as base:
+        use_telegram(settings, base, mode)
+        assert words in await doctor.telegram(settings)
+
+
+@pytest.mark.parametrize(
+    ("mode", "info", "words"),
+    [
+        ("polling", {"url": HOOK}, "does another process use this bot's token?"),
+        ("webhook", {"url": ""}, "sends updates elsewhere"),
+        ("webhook", {"url": "https://elsewhere.example.com/"}, "sends updates elsewhere"),
+        ("webhook", {"url": HOOK, "pending_update_count": 101}, "101 updates wait at Telegram"),
+        ("webhook", {**LATE, "last_error_date": int(time.time())}, '3 updates wait at Telegram ("Connection refused")'),
+    ],
+)
+async def test_telegram_that_does_not_bring_updates_is_unwell(
+    settings: Settings, mode: str, info: dict[str, object], words: str
+) -> None:
+    async with bot_api(info) as base:
+        use_telegram(settings, base, mode)
+        assert words in await unwell(doctor.telegram, settings)
+
+
+async def test_a_token_that_telegram_does_not_know_is_unwell(settings: Settings) -> None:
+    async with bot_api({}, known=False) as base:
+        use_telegram(settings, base, "polling")
+        assert "does not know this TELEGRAM_BOT_TOKEN" in await unwell(doctor.telegram, settings)
+
+
+async def test_a_telegram_that_is_away_is_unwell(settings: Settings) -> None:
+    use_telegram(settings, "http://127.0.0.1:1", "polling")
+    assert "Telegram cannot be reached: ConnectError" in await unwell(doctor.telegram, settings)
+
+
+def use_telegram(settings: Settings, base: str, mode: str) -> None:
+    settings.telegram_bot_token, settings.telegram_api_base = TOKEN, base
+    settings.telegram_mode = "webhook" if mode == "webhook" else "polling"
+    settings.public_url = "https://akses.example.com"
+
+
+# --- mail and the product itself
+
+
+async def test_a_mail_server_or_a_backend_that_is_away_is_unwell(settings: Settings) -> None:
+    settings.smtp_url = "smtp://akses:pw-of-mail@127.0.0.1:1"
+    assert "the mail server at 127.0.0.1:1 cannot be reached" in await unwell(doctor.mail, settings)
+    settings.backend_url = "http://127.0.0.1:1"
+    assert "the product at 127.0.0.1:1 cannot be reached" in await unwell(doctor.product, settings)

@@ -1,0 +1,209 @@
+"""The settings are checked together, all faults are told at once, and no secret is ever repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from akses import settings as module
+from akses.keyring import Keyring
+from akses.settings import NEEDED, Settings, SettingsInvalid, load
+
+SECRET = "Zm9vYmFyYmF6cXV4"
+KEYS = Keyring.generate()
+PRODUCTION = {
+    "DATABASE_URL": "postgresql://akses:pw-of-db@db/akses",
+    "REDIS_URL": "redis://:pw-of-redis@redis:6379/0",
+    "SMTP_URL": "smtp://akses:pw-of-mail@mail:587",
+    "ENCRYPTION_KEYS": KEYS,
+    "BACKEND_API_KEY": "key-of-the-bot",
+    "BACKEND_URL": "https://backend.example.com",
+    "STATUS_WEBHOOK_SECRET": f"whsec_{SECRET}",
+    "STATUS_WEBHOOK_URL": "https://bot.example.com/status/webhook",
+    "OPERATOR_NAME": "Sekuritas Contoh",
+    "PUBLIC_URL": "https://akses.example.com",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment with nothing of ours in it but a place for data."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    return monkeypatch
+
+
+def given(environment: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        environment.setenv(name, value)
+
+
+def faults(role: str = "run") -> list[str]:
+    with pytest.raises(SettingsInvalid) as refused:
+        load(role)
+    return str(refused.value).splitlines()
+
+
+def test_with_nothing_set_the_product_runs_on_this_machine_alone(environment: pytest.MonkeyPatch) -> None:
+    settings = load()
+    assert settings.embedded
+    assert settings.host == "127.0.0.1"
+    assert Keyring.parse(settings.encryption_keys)
+    assert settings.webhook_secrets[0].startswith("whsec_")
+    assert "bukan KSEI" in settings.operator_name
+
+
+def test_an_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None:
+    given(environment, PORT="", DATABASE_URL="", LOG_LEVEL="")
+    assert (load().port, load().embedded, load().log_level) == (8080, True, "INFO")
+
+
+@pytest.mark.parametrize("role", ["web", "worker", "bot", "run", "migrate"])
+def test_production_with_everything_set_starts_in_every_role(environment: pytest.MonkeyPatch, role: str) -> None:
+    given(environment, **PRODUCTION)
+    settings = load(role)
+    assert not settings.embedded
+    assert settings.operator_name == "Sekuritas Contoh"
+
+
+@pytest.mark.parametrize("role", ["web", "worker", "bot"])
+def test_production_refuses_to_start_without_what_it_needs_and_names_it_all_at_once(
+    environment: pytest.MonkeyPatch, role: str
+) -> None:
+    store = "REDIS_URL" if role == "bot" else "DATABASE_URL"
+    given(environment, **{store: PRODUCTION[store]})
+    told = faults(role)
+    assert [line.partition(":")[0] for line in told] == [name for name in NEEDED[role] if name != store]
+
+
+@pytest.mark.parametrize("role", ["web", "worker", "bot"])
+@pytest.mark.parametrize(
+    "missing", ["ENCRYPTION_KEYS", "BACKEND_API_KEY", "STATUS_WEBHOOK_SECRET", "OPERATOR_NAME", "PUBLIC_URL"]
+)
+def test_no_single_secret_is_made_up_in_production(environment: pytest.MonkeyPatch, role: str, missing: str) -> None:
+    given(environment, **PRODUCTION)
+    environment.delenv(missing)
+    assert [line.partition(":")[0] for line in faults(role)] == [missing]
+    assert not Path(os.environ["DATA_DIR"]).exists()
+
+
+@pytest.mark.parametrize("role", ["web", "worker", "bot"])
+def test_a_process_of_production_refuses_to_be_a_demonstration(environment: pytest.MonkeyPatch, role: str) -> None:
+    assert "akses run" in " ".join(faults(role))
+
+
+def test_all_faults_are_told_at_once_and_none_repeats_a_secret(environment: pytest.MonkeyPatch) -> None:
+    given(
+        environment,
+        **PRODUCTION,
+        TELEGRAM_BOT_TOKEN="123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc",
+        TELEGRAM_MODE="webhook",
+        TELEGRAM_FRAMEWORK="ptb",
+    )
+    given(
+        environment, ENCRYPTION_KEYS=f"k1:{SECRET},index:{SECRET}", PUBLIC_URL=f"ftp://{SECRET}@files.example.com", SMTP_URL=""
+    )
+    told = faults("web")
+    assert {line.partition(":")[0] for line in told} == {
+        "ENCRYPTION_KEYS",
+        "PUBLIC_URL",
+        "SMTP_URL",
+        "TELEGRAM_WEBHOOK_SECRET",
+        "TELEGRAM_FRAMEWORK",
+    }
+    for secret in (SECRET, "AAEhBOweik6ad9r", "pw-of-db", "pw-of-redis", "pw-of-mail"):
+        assert secret not in " ".join(told)
+
+
+def test_values_of_the_wrong_kind_are_told_at_once_by_name_without_repeating_them(environment: pytest.MonkeyPatch) -> None:
+    given(environment, PORT=SECRET, LOG_LEVEL=SECRET, TELEGRAM_MODE=SECRET, LOG_FORMAT=SECRET)
+    told = faults()
+    assert {line.partition(":")[0] for line in told} == {"PORT", "LOG_LEVEL", "TELEGRAM_MODE", "LOG_FORMAT"}
+    assert SECRET not in " ".join(told)
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_a_port_is_a_port(environment: pytest.MonkeyPatch, port: str) -> None:
+    given(environment, PORT=port)
+    assert [line.partition(":")[0] for line in faults()] == ["PORT"]
+
+
+def test_the_settings_as_text_show_no_secret(environment: pytest.MonkeyPatch) -> None:
+    """A log line or a debugger that shows the whole object."""
+    given(
+        environment,
+        **PRODUCTION,
+        TELEGRAM_BOT_TOKEN="123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc",
+        TELEGRAM_WEBHOOK_SECRET="secret-of-the-hook",
+        WHATSAPP_TOKEN="EAAGm0PX4ZCpsBAKZCqLr2c9ZBt3nYx7Qw5ZD",
+    )
+    text = repr(load("web"))
+    for secret in (SECRET, "AAEhBOweik6ad9r", "secret-of-the-hook", "EAAGm0", "key-of-the-bot", KEYS):
+        assert secret not in text
+
+
+# --- the secrets that the embedded product makes for itself
+
+
+def test_secrets_are_made_once_for_this_user_alone(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        first = load()
+    finally:
+        os.umask(previous)
+    folder, file = tmp_path / "data", tmp_path / "data" / module.SECRETS_FILE
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = load()
+    for name in ("encryption_keys", "backend_api_key", "status_webhook_secret"):
+        assert getattr(first, name) == getattr(again, name) != ""
+
+
+def test_a_secret_from_the_environment_goes_before_the_one_that_was_made(environment: pytest.MonkeyPatch) -> None:
+    made = load()
+    given(environment, BACKEND_API_KEY="mine")
+    assert load().backend_api_key == "mine"
+    environment.delenv("BACKEND_API_KEY")
+    assert load().backend_api_key == made.backend_api_key
+
+
+def _dies_before_the_rename() -> None:
+    """A process that is killed when the new file is complete and not yet in its place."""
+    Path.replace = lambda self, _: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign, assignment, return-value]
+    load()
+
+
+def _dies_in_the_middle_of_writing() -> None:
+    os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    load()
+
+
+@pytest.mark.parametrize("dies", [_dies_before_the_rename, _dies_in_the_middle_of_writing])
+@pytest.mark.parametrize("already", [False, True])
+def test_secrets_survive_a_kill_between_writing_and_renaming(
+    environment: pytest.MonkeyPatch, tmp_path: Path, dies: object, *, already: bool
+) -> None:
+    """What was there stays as it was, and the next start is none the wiser; a half-written file is never read."""
+    file = tmp_path / "data" / module.SECRETS_FILE
+    kept = None
+    if already:
+        kept = load().encryption_keys
+        file.write_text(f'{{"encryption_keys": "{kept}"}}')  # of an older version that knew fewer secrets
+    child = multiprocessing.get_context("fork").Process(target=dies)
+    with contextlib.suppress(DeprecationWarning):
+        child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    assert file.exists() is already
+    settings = load()
+    assert kept is None or settings.encryption_keys == kept
+    assert load().backend_api_key == settings.backend_api_key != ""
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
