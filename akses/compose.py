@@ -208,16 +208,14 @@ async def _bot(parts: Parts) -> None:
         from bot.channels.telegram.running import Telegram, TelegramConfig
         from bot.redis_limits import RedisBuckets
 
-        telegram = Telegram(
-            TelegramConfig(
-                token=settings.telegram_bot_token,
-                api_base=settings.telegram_api_base,
-                mode=settings.telegram_mode,
-                webhook_secret=settings.telegram_webhook_secret,
-                public_url=settings.public_base,
-            ),
-            buckets=RedisBuckets(link, bot_name(settings.telegram_bot_token)) if link else None,
+        account = TelegramConfig(
+            token=settings.telegram_bot_token,
+            api_base=settings.telegram_api_base,
+            mode=settings.telegram_mode,
+            webhook_secret=settings.telegram_webhook_secret,
+            public_url=settings.public_base,
         )
+        telegram = Telegram(account, buckets=RedisBuckets(link, account.bot_id) if link else None)
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
     client = await stack.enter_async_context(
         BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
@@ -227,7 +225,7 @@ async def _bot(parts: Parts) -> None:
     delivery = OutboxDelivery(store, sessions, channels)
     runner.deliver_through(delivery)
     backend = metrics.backend(tracing.traced(client, "backend", parts.tracer))
-    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns)))
+    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=client)))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)
     await stack.enter_async_context(running(forgetting(transcript), "transcript expiry"))
@@ -243,19 +241,15 @@ async def _bot(parts: Parts) -> None:
     parts.probes["dialog store"] = lambda: store.load("probe", 0.0)
 
 
-def bot_name(token: str) -> str:
-    """The part of a bot's token that is no secret: its number."""
-    return token.partition(":")[0]
-
-
 async def _dialog_storage(parts: Parts) -> tuple[RedisLink | None, Store, Transcript]:
     """Redis for any number of processes, or two SQLite files for one."""
     settings, stack = parts.settings, parts.stack
     if settings.redis_url:
+        from bot import redis_link
         from bot.channels.web.redis_transcript import RedisTranscript
         from bot.stores.redis import RedisStore
 
-        link = await RedisLink.open(settings.redis_url)
+        link = await redis_link.RedisLink.open(settings.redis_url)
         stack.push_async_callback(link.close)
         return link, RedisStore(link), RedisTranscript(link, parts.keyring)
     from bot.channels.web.sqlite_transcript import SqliteTranscript
