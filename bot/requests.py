@@ -15,7 +15,7 @@ import structlog
 
 from backend_client.errors import BackendUnreachable, LimitReached, RegistrationClosed, RequestRefused
 from backend_client.models import Consent, NewRegistration, NoticeKind
-from backend_client.port import Backend
+from backend_client.port import Backend, Notices
 from bot.conversation import Conversation
 from bot.delivery import backoff
 from bot.turns import Turns
@@ -42,8 +42,11 @@ def key_of(request: Request) -> str:
 
 
 class BackendRequests:
-    def __init__(self, backend: Backend, turns: Turns) -> None:
+    """`notices` tells by mail what a chat could not be told; without it, that is left untold until the chat can be reached."""
+
+    def __init__(self, backend: Backend, turns: Turns, *, notices: Notices | None = None) -> None:
         self._backend = backend
+        self._notices = notices
         self._turns = turns
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -82,11 +85,11 @@ class BackendRequests:
 
         `item` is the message's key: it is asked for once, however often this is called.
         """
-        if (kind := BY_MAIL.get(news.status)) is None:
+        if self._notices is None or (kind := BY_MAIL.get(news.status)) is None:
             return None
         key = hashlib.blake2b(f"{item} {news.registration} {kind}".encode(), digest_size=16).hexdigest()
         try:
-            await self._backend.notify(news.registration, kind, key=key)
+            await self._notices.notify(news.registration, kind, key=key)
         except BackendUnreachable:
             log.warning("backend.unreachable", what="notice", attempts=attempts + 1)
             return None if attempts + 1 >= ATTEMPTS else backoff(attempts)

@@ -6,13 +6,13 @@ said beside the open question, which stands. Each piece of news is told once, ho
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from dialogs.clock import waiting
 from dialogs.effects import DeleteUserMessages, Effect, News, Record, Redraw, Say
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
+from dialogs.frozen import replace
 from dialogs.registration import focused, updated
 from dialogs.session import EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.steps._step import Context, Outcome, contacts
@@ -46,8 +46,7 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     session, draft = ctx.session, ctx.session.draft
     if draft is None or draft.handoff != event.handoff or session.registration(event.registration):
         return unchanged(session)
-    messages = tuple(answer.message for answer in draft.answers.values() if answer.message)
-    tidy: list[Effect] = [DeleteUserMessages(messages)] if messages else []
+    tidy: list[Effect] = [DeleteUserMessages(draft.typed)] if draft.typed else []
     if draft.summary_message:
         tidy.append(Redraw(draft.summary_message, masked_screen(ctx)))
     taken = Registration(event.registration, event.handoff, draft.answers["full_name"].value, event.email_masked)
@@ -55,7 +54,7 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     for each in session.early:
         if each.registration == taken.id:
             after = changed(replace(ctx, session=after), ActivationChanged(each.registration, each.status, each.at)).session
-    return Outcome(after, thanks(ctx, taken), (*tidy, Record("summary", "accepted")))
+    return Outcome(after, effects=(*tidy, Record("summary", "accepted")), news=thanks(ctx, taken))
 
 
 def rejected(ctx: Context, event: BackendRejected) -> Outcome:
@@ -135,7 +134,7 @@ def changed(ctx: Context, event: ActivationChanged) -> Outcome:
     record = Record(status, "news")
     news = News(about.id, event.status)
     if in_front(session, about.id):
-        return Outcome(session, effects=(record,), news=news)
+        return Outcome(session, effects=(record,), about=news)
     words = ctx.text(f"flow.news.{status}", name=about.name, email=about.email_masked)
     return Outcome(session, effects=(Say(words, news), record), show=False)
 

@@ -21,7 +21,6 @@ from akses.keyring import Keyring
 from backend_client.client import BackendClient
 from backend_client.fake import FakeBackend
 from backend_client.models import Consent, NewRegistration
-from backend_client.port import Backend
 from bot.channels.port import Channel
 from bot.channels.telegram.running import Telegram, TelegramConfig
 from bot.conversation import Conversation
@@ -49,12 +48,13 @@ ACTIVE, EXPIRED = "sudah aktif", "kedaluwarsa"
 
 @dataclass
 class Clock:
-    """The real time, moved by what a test asks for."""
+    """The real time, or that of `still`, moved by what a test asks for."""
 
+    still: datetime | None = None
     moved: timedelta = timedelta()
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.moved
+        return (self.still or datetime.now(UTC)) + self.moved
 
     def pass_(self, seconds: float) -> None:
         self.moved += timedelta(seconds=seconds)
@@ -97,7 +97,7 @@ async def side(
     store: Store,
     api: FakeBotApi,
     *,
-    backend: Backend | None = None,
+    backend: FakeBackend | BackendClient | None = None,
     clock: Clock | None = None,
     buckets: Buckets | None = None,
     mode: Literal["polling", "webhook"] = "polling",
@@ -110,7 +110,7 @@ async def side(
     channels: dict[str, Channel] = {"telegram": telegram.channel}
     delivery = OutboxDelivery(store, Sessions(KEYS), channels, clock=clock, chance=lambda: 0.5)
     turns.deliver_through(delivery)
-    delivery.connect(turns, BackendRequests(backend or FakeBackend(), turns))
+    delivery.connect(turns, BackendRequests(backend or FakeBackend(), turns, notices=backend))
     telegram.start(turns, reached=delivery.reached)
     loop = asyncio.create_task(delivery.run()) if looping else None
     try:
@@ -257,7 +257,7 @@ async def test_a_burst_of_server_errors_is_waited_out_with_growing_pauses_and_th
     store: Store, api: FakeBotApi, user: User
 ) -> None:
     await registered(store, other := api.user("Budi"), "a", "b", "c")
-    async with side(store, api) as ours:
+    async with side(store, api, clock=Clock(datetime.now(UTC))) as ours:
         api.refuse("sendMessage", 502, "Bad Gateway", times=5)
         for registration in ("b", "c"):
             await ours.news(other, "active", registration)
