@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 # How often the outbox is looked at when nobody wakes the loop: what another process left behind is found within this time.
 POLL_SECONDS: Final = 1.0
 # How long one item may take before another process may take it up as well; what a process leaves that dies waits as long.
-WORK_SECONDS: Final = 30.0
+WORK_SECONDS: Final = 20.0
 BATCH: Final = 64
 # Batches under way at a time: those that wait for a place in their channel do not hold up requests to the backend.
 BATCHES: Final = 8

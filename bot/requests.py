@@ -29,7 +29,7 @@ ATTEMPTS: Final = 1440
 # Requests under way at a time in one process: a backend that is slow gets slower the more it is asked, until it answers nobody in time.
 AT_ONCE: Final = 8
 # Who gets no place within this time comes again later, so that nobody waits here longer than an item is theirs.
-PLACE_SECONDS: Final = 10.0
+PLACE_SECONDS: Final = 5.0
 _COME_AGAIN_SECONDS: Final = 2.0
 # News that a mail can bring as well. That a mail failed, or went, it cannot.
 BY_MAIL: Final[Mapping[ActivationStatus, NoticeKind]] = {"active": "active", "expired": "expired", "withdrawn": "withdrawn"}

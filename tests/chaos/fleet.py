@@ -125,7 +125,7 @@ class Fleet:
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query of the accounts database gives."""
         async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
-            return await (await connection.execute(query)).fetchall()  # type: ignore[arg-type]
+            return await (await connection.execute(query)).fetchall()
 
     async def written(self) -> list[Path]:
         """Every file in which a person's data must not be readable: all logs, and what Redis keeps."""

@@ -32,17 +32,20 @@ pytestmark = pytest.mark.journey
 
 USERS = int(os.environ.get("CHAOS_USERS", "200"))
 REDIS = "redis"
-# Who is killed, in this order, at evenly spread moments of the crowd's progress.
+# Who is killed, in this order; each in the middle of what one wave of people does, with the next wave at the door.
 VICTIMS = ("bot0", "web0", "worker0", "bot1", REDIS, "web1", "worker1", "bot2")
 
 
 async def shoot(running: Fleet, crowd: Crowd) -> None:
-    for shot, victim in enumerate(VICTIMS, 1):
-        await crowd.reaches(shot / (len(VICTIMS) + 1))
+    crowd.let_in(0)
+    for wave, victim in enumerate(VICTIMS):
+        await crowd.reaches(wave + 0.5)
         if victim == REDIS:
             await running.restart_redis()
         else:
             running.processes[victim].kill()
+        crowd.let_in(wave + 1)
+        await running.ready()
 
 
 class Dialogs:
@@ -102,7 +105,7 @@ async def test_a_crowd_registers_while_every_process_is_killed_in_turn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with FakeBotApi() as telegram, Mailbox() as mailbox, fleet(tmp_path, telegram, mailbox.url) as running:
-        crowd = Crowd(telegram, mailbox, running.url, USERS)
+        crowd = Crowd(telegram, mailbox, running.url, USERS, waves=len(VICTIMS) + 1)
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             group.create_task(shoot(running, crowd))

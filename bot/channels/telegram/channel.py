@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -25,6 +26,8 @@ _REMEMBERED: Final = 10_000
 # Whoever wrote within this time waits for an answer; what comes later is a notification.
 _WAITS_FOR_ANSWER: Final = 10.0
 _CALL_SECONDS: Final = SEND_SECONDS - PATIENCE_SECONDS
+# What is to be sent before the way to the Bot API is open is left for so long to whoever may be quicker: another process.
+_CONNECTING_SECONDS: Final = 1.0
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -40,13 +43,16 @@ class _Recent(OrderedDict[K, V]):
 
 
 class TelegramChannel:
-    """The `Channel` port over a `BotApi`. `limiter` is where every message to a chat waits for its place."""
+    """The `Channel` port over a `BotApi`. `limiter` is where every message to a chat waits for its place; `connected` says whether the
+    Bot API can be called yet.
+    """
 
     name: Final = NAME
     capabilities: Final = Capabilities(buttons=100, edit=True, delete=True, contact=True)
 
-    def __init__(self, api: BotApi, limiter: Limiter | None = None) -> None:
+    def __init__(self, api: BotApi, limiter: Limiter | None = None, *, connected: Callable[[], bool] = lambda: True) -> None:
         self._api = api
+        self._connected = connected
         self._limiter = limiter or Limiter(LocalBuckets())
         self._heard: _Recent[int, float] = _Recent()
         self._keyboards: _Recent[int, None] = _Recent()
@@ -58,6 +64,8 @@ class TelegramChannel:
             chat = int(address)
         except ValueError:
             return Refused("not a chat of Telegram")
+        if not self._connected():
+            return Later(_CONNECTING_SECONDS)
         calls = self.drawn(chat, message)
         last = ""
         for part in range(min(self._parts_sent.pop((chat, key), 0), len(calls)), len(calls)):

@@ -81,20 +81,20 @@ class _Connection:
     """The Bot API while its library is still being imported: a call waits for it."""
 
     def __init__(self) -> None:
-        self._there = asyncio.Event()
+        self.there = asyncio.Event()
         self._api: BotApi | None = None
         self._failure: BotApiError | None = None
 
     def open(self, api: BotApi) -> None:
         self._api = api
-        self._there.set()
+        self.there.set()
 
     def fail(self, error: BotApiError) -> None:
         self._failure = error
-        self._there.set()
+        self.there.set()
 
     async def call(self, method: str, params: dict[str, Any], *, within: float | None = None) -> Any:
-        await self._there.wait()
+        await self.there.wait()
         if self._failure is not None or self._api is None:
             raise self._failure or BotApiError(0, "not connected")
         return await self._api.call(method, params, within=within)
@@ -126,7 +126,7 @@ class Telegram:
         self._courtesies: LeanApi | None = None
         self._life: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
-        self.channel = TelegramChannel(self._api, Limiter(buckets or LocalBuckets()))
+        self.channel = TelegramChannel(self._api, Limiter(buckets or LocalBuckets()), connected=self._api.there.is_set)
         self.routes: tuple[Route, ...] = ()
 
     def start(self, turns: Turns, *, reached: Reached | None = None) -> None:
