@@ -54,7 +54,7 @@ def status_line(ctx: Context, registration: Registration) -> str:
     """One registration in one line, masked."""
     at = (
         ctx.text("flow.status.mailed_at", time=time_of_day(ctx.session.language, registration.mailed_at))
-        if registration.mailed_at
+        if registration.mailed_at and registration.status == "pending"
         else ""
     )
     state = ctx.text(f"flow.status.{registration.status}")

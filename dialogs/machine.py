@@ -105,6 +105,8 @@ def _show(ctx: Context, outcome: Outcome) -> Turn:
         return Turn(session, outcome.effects)
     session = replace(session, serial=session.serial + 1)
     screen = replace(current_screen(session, ctx.now, ctx.profile), notice=outcome.notice)
+    if outcome.news:
+        screen = replace(screen, text=outcome.news)
     return Turn(session, (*outcome.effects, Show(screen)))
 
 
@@ -174,7 +176,9 @@ def _press(ctx: Context, event: ButtonPressed) -> Outcome:
     if outcome is None:
         return Outcome(ctx.session, ctx.text("flow.press_a_button"))
     if here.answered is not None and event.message and STEPS[step_id(outcome.session)] is not here:
-        outcome = replace(outcome, effects=(Redraw(event.message, here.answered(ctx)), *outcome.effects))
+        screen = here.answered(ctx)
+        if screen is not None:
+            outcome = replace(outcome, effects=(Redraw(event.message, screen), *outcome.effects))
     return outcome
 
 

@@ -46,8 +46,7 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     session, draft = ctx.session, ctx.session.draft
     if draft is None or draft.handoff != event.handoff or session.registration(event.registration):
         return unchanged(session)
-    messages = tuple(answer.message for answer in draft.answers.values() if answer.message)
-    tidy: list[Effect] = [DeleteUserMessages(messages)] if messages else []
+    tidy: list[Effect] = [DeleteUserMessages(draft.typed)] if draft.typed else []
     if draft.summary_message:
         tidy.append(Redraw(draft.summary_message, masked_screen(ctx)))
     taken = Registration(event.registration, event.handoff, draft.answers["full_name"].value, event.email_masked)
@@ -55,7 +54,7 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     for each in session.early:
         if each.registration == taken.id:
             after = changed(replace(ctx, session=after), ActivationChanged(each.registration, each.status, each.at)).session
-    return Outcome(after, thanks(ctx, taken), (*tidy, Record("summary", "accepted")))
+    return Outcome(after, effects=(*tidy, Record("summary", "accepted")), news=thanks(ctx, taken))
 
 
 def rejected(ctx: Context, event: BackendRejected) -> Outcome:

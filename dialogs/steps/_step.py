@@ -41,12 +41,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow."""
+    """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow.
+
+    `news` takes the place of that screen's text for once: where what has happened is the message, and the buttons are the same.
+    """
 
     session: Session
     notice: str = ""
     effects: tuple[Effect, ...] = ()
     show: bool = True
+    news: str = ""
 
 
 Drawing = Callable[[Context], Screen]
@@ -58,7 +62,7 @@ Typed = Callable[[Context, TextSent], Outcome]
 class Step:
     """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument.
 
-    `answered` draws what becomes of a screen with personal data once one of its buttons was pressed.
+    `answered` draws what becomes of a screen with personal data once one of its buttons was pressed; None where it may stay.
     """
 
     id: str
@@ -66,7 +70,7 @@ class Step:
     presses: Mapping[str, Press] = field(default_factory=dict)
     typed: Typed | None = None
     help: Callable[[Context], str] | None = None
-    answered: Drawing | None = None
+    answered: Callable[[Context], Screen | None] | None = None
 
 
 def button(

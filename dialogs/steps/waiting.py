@@ -83,7 +83,8 @@ def resend(ctx: Context, _: str) -> Outcome:
                 at=time_of_day(ctx.session.language, free),
             )
             return Outcome(ctx.session, notice, (Record("resend", "rejected", "too_early"),))
-    asked = replace(about, requests=about.requests + 1)
+    # Whatever was wrong with the last mail, this one is on its way.
+    asked = replace(about, requests=about.requests + 1, status="pending")
     effect = ResendActivation(request=f"{about.handoff}-r{asked.requests}", registration=about.id)
     notice = ctx.text("flow.resending", email=about.email_masked)
     return Outcome(updated(ctx.session, asked), notice, (effect, Record("resend", "asked")))
@@ -133,7 +134,7 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
 def change(ctx: Context, email: str) -> Outcome:
     """Ask the backend; the chat goes back to the registration and hears the result there."""
     about = registration(ctx)
-    asked = replace(about, requests=about.requests + 1)
+    asked = replace(about, requests=about.requests + 1, status="pending", mailed_at=None)
     effect = ChangeEmail(request=f"{about.handoff}-e{asked.requests}", registration=about.id, email=email)
     session = updated(replace(ctx.session, email_change=None), asked)
     return Outcome(
