@@ -1,7 +1,8 @@
 """The webhook job: tells one status event to the bot, signed by the Standard Webhooks rules, until it is taken.
 
 Lives here: the body, the signature, and what the receiver's answer means. Must not live here: when an event is due (`events.py`).
-The event's id is its webhook-id in every attempt, so the receiver can say it once.
+The event's id is its webhook-id in every attempt, so the receiver can say it once. An event that the receiver never took is a dead letter:
+an operator replays it when the receiver is well again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from standardwebhooks import Webhook
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
-from backend.jobs import Again
+from backend.jobs import Again, Dead
 from backend.masking import mask_email
 from backend.tables import events, registrations
 from backend.vault import Vault
@@ -41,25 +42,25 @@ class StatusWebhook:
         self._client = client
         self._now = clock
 
-    async def deliver(self, event: str, attempt: int) -> Again | None:
+    async def deliver(self, event: str, attempt: int) -> Again | Dead | None:
         """The handler of the webhook job."""
         async with self._database.reading() as conn:
             found = await conn.execute(
                 sa.select(events, registrations.c.reference, registrations.c.email)
                 .join(registrations, registrations.c.id == events.c.registration_id)
-                .where(events.c.id == event, events.c.delivered_at.is_(None), events.c.abandoned_at.is_(None))
+                .where(events.c.id == event, events.c.delivered_at.is_(None))
             )
             row = found.one_or_none()
         if row is None:
             return None
         answer = await self._post(event, self._body(row))
         if isinstance(answer, int) and 200 <= answer < 300:
-            await self._close(event, delivered_at=self._now())
+            await self._close(event, delivered_at=self._now(), abandoned_at=None)
             return None
         if answer == httpx2.codes.GONE or attempt > len(self._backoff):
             log.error("hook.abandoned", event_id=event, attempt=attempt, answer=answer)
             await self._close(event, abandoned_at=self._now())
-            return None
+            return Dead(f"receiver: {answer}")
         log.warning("hook.deferred", event_id=event, attempt=attempt, answer=answer)
         return Again(self._backoff[attempt - 1])
 
@@ -88,6 +89,6 @@ class StatusWebhook:
             return type(error).__name__
         return answer.status_code
 
-    async def _close(self, event: str, **values: datetime) -> None:
+    async def _close(self, event: str, **values: datetime | None) -> None:
         async with self._database.writing() as conn:
             await conn.execute(events.update().where(events.c.id == event).values(**values))

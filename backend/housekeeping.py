@@ -17,7 +17,11 @@ from backend.tables import account_sessions, idempotency, login_throttle, suppre
 TIDY: Final = "tidy_up"
 DAY: Final = timedelta(days=1)
 KEYS_KEPT: Final = timedelta(days=30)
-JOBS_KEPT: Final = timedelta(days=7)
+JOBS_KEPT: Final = timedelta(days=3)
+DEAD_LETTERS_KEPT: Final = timedelta(days=30)
+# A run forgets at most so many times so many records and then asks for another run: millions a day must not hold one job for minutes.
+BATCHES: Final = 20
+BATCH: Final = 1000
 
 
 class Housekeeping:
@@ -37,5 +41,8 @@ class Housekeeping:
             await conn.execute(suppressions.delete().where(suppressions.c.until < now))
             tomorrow = date.fromisoformat(day) + DAY
             await self._jobs.enqueue(conn, TIDY, tomorrow.isoformat(), delay=DAY.total_seconds())
-        await self._jobs.forget(now - JOBS_KEPT)
-        return None
+        for _ in range(BATCHES):
+            ended = {"done_before": now - JOBS_KEPT, "dead_before": now - DEAD_LETTERS_KEPT}
+            if await self._jobs.forget(**ended, limit=BATCH) < BATCH:
+                return None
+        return Again(1)

@@ -5,7 +5,7 @@ Lives here: construction and order of start and stop; the one place that knows a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -24,12 +24,13 @@ from backend.hashing import Hasher
 from backend.hooks import StatusWebhook
 from backend.housekeeping import TIDY, Housekeeping
 from backend.jobs import Jobs
-from backend.links import EXPIRE, PURGE, SEND_MAIL, Links
+from backend.links import EXPIRE, PURGE, SEND_MAIL, SEND_NOTICE, Links
 from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
 from backend.registrations import Registrations
 from backend.vault import Keyring, Vault
+from backend.waiting import until_it_answers
 
 Role = Literal["all", "web", "worker"]
 
@@ -57,12 +58,17 @@ class Backend:
 
 @asynccontextmanager
 async def open_backend(
-    config: BackendConfig, keyring: Keyring, *, role: Role, clock: Clock = utc_now
+    config: BackendConfig,
+    keyring: Keyring,
+    *,
+    role: Role,
+    clock: Clock = utc_now,
+    observe: Callable[[str, str, float], None] = lambda *_: None,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
-    (raises SchemaOutdated).
+    (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(only_process(config.database_url))
@@ -71,11 +77,12 @@ async def open_backend(
         if database.sqlite:
             migrate(config.database_url)
         else:
+            await until_it_answers(database)
             async with database.reading() as conn:
                 await conn.run_sync(require_current)
         # No proxy of the environment and no redirect: where events go is the operator's word alone.
         client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, follow_redirects=False))
-        jobs = Jobs(database, config.database_url)
+        jobs = Jobs(database, config.database_url, observe=observe)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()
         events = Events(jobs, told=bool(config.status_webhook_url))
@@ -86,6 +93,7 @@ async def open_backend(
 
         mailer = Mailer(config, database, vault, events, Smtp.parse(config.smtp_url, config.timings.smtp_timeout), clock)
         jobs.handle(SEND_MAIL, mailer.send, queue="mail")
+        jobs.handle(SEND_NOTICE, mailer.notify, queue="mail")
         jobs.handle(EXPIRE, registrations.expire, queue="timers")
         jobs.handle(PURGE, registrations.purge, queue="timers")
         jobs.handle(TIDY, Housekeeping(config, database, jobs, clock).tidy, queue="timers")

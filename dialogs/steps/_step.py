@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from dialogs.effects import Effect
+from dialogs.effects import Effect, News
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.profile import Profile
@@ -44,6 +44,7 @@ class Outcome:
     """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow.
 
     `news` takes the place of that screen's text for once: where what has happened is the message, and the buttons are the same.
+    `about` says which registration's status the screen tells.
     """
 
     session: Session
@@ -51,6 +52,7 @@ class Outcome:
     effects: tuple[Effect, ...] = ()
     show: bool = True
     news: str = ""
+    about: News | None = None
 
 
 Drawing = Callable[[Context], Screen]

@@ -49,9 +49,9 @@ T = TypeVar("T")
 TIMINGS = Timings(mail_backoff=(0.1,), hook_backoff=(0.1, 0.1, 0.1, 0.1, 0.1, 0.1))
 
 
-async def until(look: Callable[[], Awaitable[T | None]] | Callable[[], T | None]) -> T:
+async def until(look: Callable[[], Awaitable[T | None]] | Callable[[], T | None], *, seconds: float = SECONDS) -> T:
     """What `look` finds, as soon as it finds something."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(seconds):
         while True:
             found = look()
             found = await found if isinstance(found, Awaitable) else found

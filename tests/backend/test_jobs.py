@@ -91,8 +91,9 @@ async def test_the_records_of_finished_jobs_are_forgotten(database_url: str) -> 
             await jobs.enqueue(conn, "work", "one")
             await jobs.enqueue(conn, "work", "later", delay=3600)
         await until(lambda: _ended(1))
-        assert await jobs.forget(datetime.now(UTC) - timedelta(hours=1)) == 0
-        assert await jobs.forget(datetime.now(UTC) + timedelta(seconds=2)) == 1
+        then, soon = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(seconds=2)
+        assert await jobs.forget(done_before=then, dead_before=soon, limit=10) == 0
+        assert await jobs.forget(done_before=soon, dead_before=then, limit=10) == 1
         left = await DBOS.list_workflows_async()
         assert [job.workflow_id for job in left] == ["work-later-1"]
 
