@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 from opentelemetry.trace import Tracer
@@ -35,6 +35,9 @@ from akses.settings import Settings
 from akses.version import version
 from bot.channels.web.transcript import Transcript, TranscriptUnavailable
 from bot.stores.port import Store
+
+if TYPE_CHECKING:
+    from bot.redis_link import RedisLink
 
 log = structlog.get_logger(__name__)
 
@@ -195,7 +198,7 @@ async def _bot(parts: Parts) -> None:
         privacy_url=f"{settings.public_base}/privasi",
         demo=settings.embedded,
     )
-    kept, transcript = await _dialog_storage(parts)
+    link, kept, transcript = await _dialog_storage(parts)
     store = tracing.traced(kept, "store", parts.tracer)
     sessions = Sessions(keyring)
     metrics = parts.metrics
@@ -203,16 +206,16 @@ async def _bot(parts: Parts) -> None:
     telegram = None
     if settings.telegram_bot_token:
         from bot.channels.telegram.running import Telegram, TelegramConfig
+        from bot.redis_limits import RedisBuckets
 
-        telegram = Telegram(
-            TelegramConfig(
-                token=settings.telegram_bot_token,
-                api_base=settings.telegram_api_base,
-                mode=settings.telegram_mode,
-                webhook_secret=settings.telegram_webhook_secret,
-                public_url=settings.public_base,
-            )
+        account = TelegramConfig(
+            token=settings.telegram_bot_token,
+            api_base=settings.telegram_api_base,
+            mode=settings.telegram_mode,
+            webhook_secret=settings.telegram_webhook_secret,
+            public_url=settings.public_base,
         )
+        telegram = Telegram(account, buckets=RedisBuckets(link, account.bot_id) if link else None)
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
     client = await stack.enter_async_context(
         BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
@@ -222,12 +225,12 @@ async def _bot(parts: Parts) -> None:
     delivery = OutboxDelivery(store, sessions, channels)
     runner.deliver_through(delivery)
     backend = metrics.backend(tracing.traced(client, "backend", parts.tracer))
-    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns)))
+    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=client)))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)
     await stack.enter_async_context(running(forgetting(transcript), "transcript expiry"))
     if telegram is not None:
-        telegram.start(turns)
+        telegram.start(turns, reached=delivery.reached)
         stack.push_async_callback(telegram.close)
         parts.posts |= {route.path: request_id.RequestIds(route.app, told=False) for route in telegram.routes}
     config = WebConfig(public_url=settings.public_base, operator_name=settings.operator_name, demo=settings.embedded)
@@ -238,23 +241,24 @@ async def _bot(parts: Parts) -> None:
     parts.probes["dialog store"] = lambda: store.load("probe", 0.0)
 
 
-async def _dialog_storage(parts: Parts) -> tuple[Store, Transcript]:
+async def _dialog_storage(parts: Parts) -> tuple[RedisLink | None, Store, Transcript]:
     """Redis for any number of processes, or two SQLite files for one."""
     settings, stack = parts.settings, parts.stack
     if settings.redis_url:
+        from bot import redis_link
         from bot.channels.web.redis_transcript import RedisTranscript
-        from bot.redis_link import RedisLink
         from bot.stores.redis import RedisStore
 
-        link = await RedisLink.open(settings.redis_url)
+        link = await redis_link.RedisLink.open(settings.redis_url)
         stack.push_async_callback(link.close)
-        return RedisStore(link), RedisTranscript(link, parts.keyring)
+        return link, RedisStore(link), RedisTranscript(link, parts.keyring)
     from bot.channels.web.sqlite_transcript import SqliteTranscript
     from bot.stores.embedded import EmbeddedStore
 
     store = await EmbeddedStore.open(settings.data_dir / "dialog.db")
     stack.push_async_callback(store.close)
-    return store, await stack.enter_async_context(SqliteTranscript(settings.data_dir / "transcript.db", parts.keyring))
+    transcript = await stack.enter_async_context(SqliteTranscript(settings.data_dir / "transcript.db", parts.keyring))
+    return None, store, transcript
 
 
 async def forgetting(transcript: Transcript) -> None:

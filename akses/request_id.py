@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 if TYPE_CHECKING:
     from bot.conversation import Conversation
     from bot.delivery import Requests
-    from dialogs.effects import Request
+    from dialogs.effects import News, Request
 
 HEADER: Final = b"x-request-id"
 _SHAPE: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -108,3 +108,7 @@ class NamedRequests:
     async def carry_out(self, conversation: Conversation, request: Request, item: str, attempts: int) -> float | None:
         with named(item):
             return await self._inner.carry_out(conversation, request, item, attempts)
+
+    async def tell_by_mail(self, news: News, item: str, attempts: int) -> float | None:
+        with named(item):
+            return await self._inner.tell_by_mail(news, item, attempts)

@@ -11,6 +11,7 @@ makes the next start finish what was begun.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,7 @@ async def serve(settings: Settings, role: Role) -> None:
             )
             server = Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]), name="serving")
+            settle()
             if role == "run":
                 sys.stdout.write(welcome(settings))
                 sys.stdout.flush()
@@ -87,6 +89,16 @@ def _asked_to_stop() -> asyncio.Future[None]:
     for number in STOPPING:
         loop.add_signal_handler(number, stop)
     return asked
+
+
+def settle() -> None:
+    """What has been loaded by now stays: the cycle collector need not look at it again, and need not look so often.
+
+    A turn leaves hardly any cycles; measured, this is worth a fifth of a turn's time and the longest pauses.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
 
 
 def welcome(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Activation links: a new one with its mail and its timers, and when one is still good.
+"""Activation links: a new one with its mail and its timers, when one is still good, and mails about what became of it.
 
 Lives here: the life of a link. Must not live here: who may ask for one (`registrations.py`) or what the page does with it
 (`activation.py`). Of a registration the newest three live, so that a late mail still works after "Kirim Ulang".
@@ -7,7 +7,7 @@ Lives here: the life of a link. Must not live here: who may ask for one (`regist
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,9 +19,13 @@ from backend.tables import links, mails
 from backend.vault import Vault
 
 SEND_MAIL: Final = "send_mail"
+SEND_NOTICE: Final = "send_notice"
 EXPIRE: Final = "expire_registration"
 PURGE: Final = "purge_registration"
 LIVE_LINKS: Final = 3
+Notice = Literal["active", "expired"]
+# `mails.kind` of a mail that brings no link.
+NOTICES: Final[dict[Notice, str]] = {"active": "notice.active", "expired": "notice.expired"}
 
 
 class Links:
@@ -58,6 +62,24 @@ class Links:
         await self._jobs.enqueue(conn, SEND_MAIL, mail)
         await self._jobs.enqueue(conn, EXPIRE, link, delay=life.total_seconds())
         await self._jobs.enqueue(conn, PURGE, link, delay=(life + self._config.timings.purge_after).total_seconds())
+
+    async def notice(self, conn: AsyncConnection, registration: str, kind: Notice, recipient: bytes, now: datetime) -> None:
+        """A mail without a link of its own: what became of the newest one."""
+        newest = sa.select(links.c.id).where(links.c.registration_id == registration)
+        mail = new_id()
+        await conn.execute(
+            mails.insert().values(
+                id=mail,
+                registration_id=registration,
+                link_id=await conn.scalar(newest.order_by(links.c.created_at.desc(), links.c.id).limit(1)),
+                recipient_index=recipient,
+                message_id=f"<note-{mail}@{self._domain}>",
+                state="queued",
+                kind=NOTICES[kind],
+                queued_at=now,
+            )
+        )
+        await self._jobs.enqueue(conn, SEND_NOTICE, mail)
 
     async def _keep_newest(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
         newest = sa.select(links.c.id).where(links.c.registration_id == registration, links.c.void_at.is_(None))

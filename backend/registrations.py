@@ -1,4 +1,5 @@
-"""Registrations as their channel sees them: take one, tell its state, mail again, move to another address, withdraw, expire, erase.
+"""Registrations as their channel sees them: take one, tell its state, mail again, move to another address, give notice, withdraw,
+expire, erase.
 
 Lives here: the rules of a registration until it is active. Must not live here: HTTP (`api/`), the activation page (`activation.py`).
 Nothing here asks whether the e-mail or NIK already has an account: that is decided where the mail is written (`mail/sending.py`), so
@@ -24,7 +25,7 @@ from backend.errors import Closed, KeyReused, LimitReached, NotFound
 from backend.events import Events, Status
 from backend.ids import new_id
 from backend.jobs import Again
-from backend.links import Links, newest_expiry
+from backend.links import NOTICES, Links, newest_expiry
 from backend.masking import mask_email
 from backend.tables import idempotency, links, mails, registrations, suppressions
 from backend.vault import Vault
@@ -163,6 +164,25 @@ class Registrations:
                 await self._links.issue(conn, registration, recipient, now)
                 await self._remember(conn, caller, fingerprint, registration, now)
                 await audit.record(conn, now, f"api:{caller.api_key}", "registration.email_changed", registration)
+            return await self._view(conn, registration)
+
+    async def notify(
+        self, registration: str, kind: Literal["active", "expired", "withdrawn"], caller: Caller
+    ) -> RegistrationView:
+        """Mail what became of it. Raises NotFound, Closed (it is not, or no longer, what `kind` says), KeyReused, LimitReached."""
+        async with self._database.writing() as conn:
+            fingerprint = self._fingerprint("notice", f"{registration} {kind}")
+            if await self._said_before(conn, caller, fingerprint) is None:
+                await self._database.lock(conn, _lock(registration))
+                row, now = await self._row(conn, registration), self._now()
+                if row.status != kind:
+                    raise Closed
+                # A withdrawn registration has no address left: it was erased, and mostly because it was somebody else's.
+                if kind != "withdrawn" and row.email_index is not None:
+                    await self._spend(conn, registration, row.email_index, now)
+                    await self._links.notice(conn, registration, kind, row.email_index, now)
+                await self._remember(conn, caller, fingerprint, registration, now)
+                await audit.record(conn, now, f"api:{caller.api_key}", "registration.notice", registration, kind=kind)
             return await self._view(conn, registration)
 
     async def withdraw(self, registration: str, api_key: str) -> None:
@@ -306,7 +326,10 @@ class Registrations:
         mail = (
             await conn.execute(
                 sa.select(mails.c.state, mails.c.accepted_at)
-                .where(mails.c.registration_id == registration)
+                .where(
+                    mails.c.registration_id == registration,
+                    sa.or_(mails.c.kind.is_(None), mails.c.kind.not_in(NOTICES.values())),
+                )
                 .order_by(mails.c.queued_at.desc(), mails.c.id)
                 .limit(1)
             )

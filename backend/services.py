@@ -24,7 +24,7 @@ from backend.hashing import Hasher
 from backend.hooks import StatusWebhook
 from backend.housekeeping import TIDY, Housekeeping
 from backend.jobs import Jobs
-from backend.links import EXPIRE, PURGE, SEND_MAIL, Links
+from backend.links import EXPIRE, PURGE, SEND_MAIL, SEND_NOTICE, Links
 from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
@@ -93,6 +93,7 @@ async def open_backend(
 
         mailer = Mailer(config, database, vault, events, Smtp.parse(config.smtp_url, config.timings.smtp_timeout), clock)
         jobs.handle(SEND_MAIL, mailer.send, queue="mail")
+        jobs.handle(SEND_NOTICE, mailer.notify, queue="mail")
         jobs.handle(EXPIRE, registrations.expire, queue="timers")
         jobs.handle(PURGE, registrations.purge, queue="timers")
         jobs.handle(TIDY, Housekeeping(config, database, jobs, clock).tidy, queue="timers")

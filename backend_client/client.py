@@ -29,7 +29,7 @@ from backend_client.errors import (
     RegistrationUnknown,
     RequestRefused,
 )
-from backend_client.models import EmailChange, NewRegistration, Problem, Registration
+from backend_client.models import EmailChange, NewRegistration, Notice, NoticeKind, Problem, Registration
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 _DEFAULT_WAIT_SECONDS: Final = 60  # a 429 that does not say how long: the contract's shortest cooldown
@@ -116,6 +116,10 @@ class BackendClient:
     async def change_email(self, registration: str, email: str, *, key: str) -> Registration:
         body = msgspec.json.encode(EmailChange(email))
         return await self._call(_registration, "PUT", f"{_path(registration)}/email", body=body, key=key)
+
+    async def notify(self, registration: str, kind: NoticeKind, *, key: str) -> Registration:
+        body = msgspec.json.encode(Notice(kind))
+        return await self._call(_registration, "POST", f"{_path(registration)}/notices", body=body, key=key)
 
     async def withdraw(self, registration: str) -> None:
         await self._call(_nothing, "DELETE", _path(registration))

@@ -35,7 +35,7 @@ class RegistrationUnknown(RequestRefused):
 
 
 class RegistrationClosed(RequestRefused):
-    """The registration is active or withdrawn already, so this can no longer be done to it."""
+    """The registration is not in the state that this is for: mostly because it is active or withdrawn already."""
 
 
 class KeyReused(RequestRefused):

@@ -40,6 +40,7 @@ from backend_client.models import (
     Mail,
     MailState,
     NewRegistration,
+    NoticeKind,
     Registration,
     RegistrationState,
     StatusEvent,
@@ -82,8 +83,8 @@ class FakeBackend:
 
     Controls to set at any time: `down` (nothing is reached), `slow_seconds` (every answer takes that long), `lose_answers` (the
     request is carried out and the answer lost), `mail_outcome` ("accepted" and "failed" happen by themselves; "queued" waits
-    for `finish_mail`). To look at: `mails` (registration id and address of every activation mail) and `data` (what was
-    registered).
+    for `finish_mail`). To look at: `mails` (registration id and address of every activation mail), `notices` (registration id
+    and kind of every notice that was mailed) and `data` (what was registered).
     """
 
     clock: Callable[[], datetime] = _utc_now
@@ -95,6 +96,7 @@ class FakeBackend:
     slow_seconds: float = 0.0
     mail_outcome: MailState = "accepted"
     mails: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[tuple[str, NoticeKind]] = field(default_factory=list)
     _records: dict[str, _Record] = field(init=False, default_factory=dict)
     _keys: dict[str, tuple[object, str]] = field(init=False, default_factory=dict)
     _failures: list[BackendError] = field(init=False, default_factory=list)
@@ -146,6 +148,19 @@ class FakeBackend:
                 known.email = email
                 self._send_mail(known)
                 self._remember(key, ("email", registration, email), known)
+            return self._view(known)
+
+    async def notify(self, registration: str, kind: NoticeKind, *, key: str) -> Registration:
+        async with self._request():
+            known = self._known(key, ("notice", registration, kind))
+            if known is None:
+                known = self._record(registration)
+                if known.state != kind:
+                    raise RegistrationClosed("closed")
+                if known.email:
+                    self._check_cooldown(known)
+                    self.notices.append((known.id, kind))
+                self._remember(key, ("notice", registration, kind), known)
             return self._view(known)
 
     async def withdraw(self, registration: str) -> None:

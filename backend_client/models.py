@@ -16,6 +16,7 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 RegistrationState = Literal["pending", "active", "expired", "withdrawn"]
 MailState = Literal["queued", "accepted", "failed"]
+NoticeKind = Literal["active", "expired", "withdrawn"]
 EventType = Literal[
     "registration.mailed",
     "registration.mail_failed",
@@ -50,6 +51,12 @@ class EmailChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a pending registration's mails go from now on."""
 
     email: str
+
+
+class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """News of a registration that its chat could not be told, to be told by mail."""
+
+    kind: NoticeKind
 
 
 class Mail(msgspec.Struct, frozen=True):

@@ -1,12 +1,12 @@
-"""What the bot needs of a backend. `client.py` speaks it over HTTP; `fake.py` is the same in memory, and passes the same
-tests.
+"""What the bot needs of a backend. `client.py` speaks all of it over HTTP; `fake.py` is the same in memory, and passes the
+same tests.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from backend_client.models import NewRegistration, Registration
+from backend_client.models import NewRegistration, NoticeKind, Registration
 
 
 class Backend(Protocol):
@@ -29,3 +29,14 @@ class Backend(Protocol):
 
     async def withdraw(self, registration: str) -> None:
         """Void the links and erase the data of a pending registration. Doing it twice is no error."""
+
+
+class Notices(Protocol):
+    """News by mail, for a bot that has people whom it cannot reach. Errors and `key` as with `Backend`."""
+
+    async def notify(self, registration: str, kind: NoticeKind, *, key: str) -> Registration:
+        """Tell the person by mail what their chat could not be told.
+
+        Nobody is mailed whose address wants no mail or is erased by now; the answer does not tell. Raises RegistrationClosed when the
+        registration is not (or no longer) what `kind` says, and LimitReached over the budgets.
+        """

@@ -19,7 +19,7 @@ from bot.turns import KEEP_SECONDS
 from dialogs.session import Session
 
 FIRST_CHAT = 7_000_000_000
-RATE = 500.0  # turns a second at each decade: far from saturation, so that the time of a turn is what is seen
+RATE = 200.0  # turns a second at each decade: far from saturation, so that the time of a turn is what is seen
 
 
 @dataclass(frozen=True)

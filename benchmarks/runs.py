@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.servers import Driver, Redis, cpu_seconds, resident_mib, started
 from benchmarks.targets import Target
 
-HALF_USERS = 1000
+HALF_USERS = 400
 
 
 @dataclass

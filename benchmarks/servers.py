@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -165,8 +166,9 @@ def started(
             pin(process.pid, TARGET_CORE)
             yield process
         finally:
-            driver.do("forget")
             process.terminate()
+            with contextlib.suppress(OSError, RuntimeError):  # a driver that has died has said so already
+                driver.do("forget")
             try:
                 process.wait(15)
             except subprocess.TimeoutExpired:
@@ -206,4 +208,6 @@ def machine(client: redis.Redis) -> str:
     return f"{os.cpu_count()} cores ({model}), Linux, Python {platform.python_version()}, Redis {version}"
 
 
+# A thousand connections and what a target adds to them; children inherit this.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 assert shutil.which("redis-server"), "redis-server is missing; ./run test installs it"

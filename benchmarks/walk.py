@@ -9,6 +9,8 @@ import json
 import re
 from typing import Final, Literal, NamedTuple
 
+from dialogs.texts import CATALOGUES
+
 Last = Literal["back", "activate"]
 
 
@@ -21,21 +23,30 @@ class Turn(NamedTuple):
     press: str = ""
 
 
+def _words(id_: str) -> str:
+    """What of a text stands in every language's JSON and form as it is here: its first line, up to what is filled in."""
+    return CATALOGUES["id"][id_].format_map(_Anything()).partition("\n")[0].partition("\0")[0]
+
+
+class _Anything(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "\0"
+
+
 _TURNS: Final = (
-    Turn("start", "Tekan Setuju", text="/start"),
-    Turn("agree", "Pilih tipe registrasi", press="agree"),
-    Turn("kind", "Siapa nama lengkap", press="kind"),
-    Turn("name", "Berapa NIK", text="Siti Rahmawati Putri"),
-    Turn("NIK", "Berapa nomor handphone", text="3174025708900003"),
-    Turn("phone", "Apa alamat e-mail", text="0812-3456-7890"),
-    Turn("e-mail", "Informasi Anda", text="siti.rahmawati@example.com"),
+    Turn("start", _words("button.agree"), text="/start"),
+    Turn("agree", _words("flow.kind"), press="agree"),
+    Turn("kind", _words("full_name.ask"), press="kind"),
+    Turn("name", _words("nik.ask"), text="Siti Rahmawati Putri"),
+    Turn("NIK", _words("phone.ask"), text="3174025708900003"),
+    Turn("phone", _words("email.ask"), text="0812-3456-7890"),
+    Turn("e-mail", _words("button.activate"), text="siti.rahmawati@example.com"),
 )
 
 
 def turns(last: Last) -> tuple[Turn, ...]:
     """Seven answers, then a press on the summary: `back` opens the "Ubah ..." menu, `activate` hands the registration to the backend."""
-    shows = "yang ingin Anda ubah" if last == "back" else "Terima kasih sudah melakukan"
-    return (*_TURNS, Turn(f"press {last}", shows, press=last))
+    return (*_TURNS, Turn(f"press {last}", _words("flow.change" if last == "back" else "flow.thanks"), press=last))
 
 
 # The data of a button as each product writes it: a token, an intent or a prefix may stand before the action, an item after it.

@@ -1,26 +1,47 @@
 """What committed turns left to do: messages to the chats in order, requests to the backend, timers; until each has happened.
 
-Lives here: draining the outbox, waiting and trying again. Must not live here: how a channel sends (`bot/channels/`) or what a request means
-(`bot/requests.py`). At least once: a crash between doing and noting it does it again, under the same key.
+Lives here: draining the outbox, waiting and trying again, and what is given up. Must not live here: how a channel sends (`bot/channels/`),
+how fast it may (`bot/limits.py`), what a request means (`bot/requests.py`). At least once: a crash between doing and noting it does it
+again, under the same key.
+
+What a channel answers decides (`bot/channels/port.py`). A limit is waited for. A fault is tried again, TRIES times in half an hour, and
+then the message is a dead letter (`bot/letters.py`); so is one that was handed over twice without an answer, and one that the channel
+refuses for good. A chat that cannot be reached is left alone: of what waits for it only the newest news of each registration is kept. Its
+person is told that by mail meanwhile, and in the chat as soon as they can be reached again (`reached`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import random
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol, assert_never
+from typing import Final, NamedTuple, Protocol, assert_never
 
 import structlog
 
-from bot.channels.port import Channel, Dead, Later, Refused, Sent
+from bot import letters
+from bot.channels.port import SEND_SECONDS, Channel, Dead, Delivery, Failed, Later, Refused, Sent, Unknown
 from bot.conversation import Conversation
 from bot.in_order import InOrder
+from bot.letters import Letter, Letters
 from bot.sessions import Sessions
 from bot.stores.port import Item, Store, StoreUnavailable
-from bot.turns import LEASE_SECONDS, Turns
-from dialogs.effects import ChangeEmail, DeleteUserMessages, Redraw, ResendActivation, Say, Show, SubmitRegistration
+from bot.turns import KEEP_SECONDS, LEASE_SECONDS, Turns
+from dialogs.effects import (
+    ChangeEmail,
+    DeleteUserMessages,
+    Message,
+    News,
+    Redraw,
+    ResendActivation,
+    Say,
+    Show,
+    SubmitRegistration,
+)
 from dialogs.events import TimerFired
+from dialogs.machine import token
+from dialogs.session import Session
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +50,22 @@ POLL_SECONDS: Final = 1.0
 # How long one item may take before another process may take it up as well.
 WORK_SECONDS: Final = 60.0
 BATCH: Final = 64
+# Batches under way at a time: those that wait for a place in their channel do not hold up requests to the backend.
+BATCHES: Final = 8
 EXPIRE_EVERY_SECONDS: Final = 600.0
+# A fault is tried again after 1.6, 5, 15, 44, 131, 394 and 1,180 seconds, each a fifth more or less: half an hour in all.
+TRIES: Final = 8
+_FIRST_RETRY: Final = 1.6
+_RETRY_FACTOR: Final = 3.0
+_JITTER: Final = 0.2
+# How long a message is kept whose chat cannot be reached: longer than its conversation.
+_PUT_BY_SECONDS: Final = KEEP_SECONDS + 24 * 3600
+
+# An item's `attempts` counts its tries, and above them it says what else is known of it, so that this survives the process.
+_COUNT: Final = 0xFFFF
+_MAYBE_TAKEN: Final = 1 << 16  # it was handed over once, and no answer came
+_PUT_BY: Final = 1 << 17  # its chat cannot be reached
+_TOLD: Final = 1 << 18  # and its person has been told by mail, as far as that can be
 
 
 class Requests(Protocol):
@@ -40,9 +76,27 @@ class Requests(Protocol):
     ) -> float | None:
         """None when it is over, for good or ill; else the seconds to wait before the next attempt. `item` is the request's key here."""
 
+    async def tell_by_mail(self, news: News, item: str, attempts: int) -> float | None:
+        """The same, for news that a chat could not be told."""
+
+
+class Waiting(NamedTuple):
+    """A message in the outbox, read."""
+
+    item: Item
+    message: Message
+
+    @property
+    def news(self) -> News | None:
+        return self.message.news if isinstance(self.message, Say | Show) else None
+
+    @property
+    def put_by(self) -> bool:
+        return bool(self.item.attempts & _PUT_BY)
+
 
 class OutboxDelivery:
-    """Run `run()` as one task for each process; `deliver` may be called at any time beside it."""
+    """Run `run()` as one task for each process; `deliver` may be called at any time beside it. `chance` gives numbers from 0 to 1."""
 
     def __init__(
         self,
@@ -51,14 +105,17 @@ class OutboxDelivery:
         channels: Mapping[str, Channel],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
         self._sessions = sessions
         self._channels = channels
         self._clock = clock
+        self._chance = chance
         self._wake = asyncio.Event()
         self._stopping = False
         self._in_order = InOrder()
+        self._letters = Letters(store)
         self._requests: Requests | None = None
         self._turns: Turns | None = None
 
@@ -79,42 +136,65 @@ class OutboxDelivery:
 
         To be called only by who has them: by the commit's outcome FIRST, or by their lease.
         """
-        try:
-            async with self._in_order(conversation):
-                more = True
-                while more:
-                    messages = [item for item in await self._store.pending(str(conversation)) if item.lane == "say"]
-                    more = False
-                    for position, item in enumerate(messages):
-                        again = await self._say(conversation, item)
-                        if again is not None:
-                            await self._hold(conversation, messages[position:], again)
-                            return
-                        more = await self._store.done(str(conversation), (item.key,))
-        except StoreUnavailable:
-            log.warning("delivery.store_unavailable", channel=conversation.channel)
+        await self._guarded(conversation, self._drain(conversation))
+
+    async def reached(self, conversation: Conversation) -> None:
+        """This chat can be written to, for its person has just been there: what was kept for that is sent, and what came after it."""
+        await self._guarded(conversation, self._revive(conversation))
+
+    async def dead_letters(self) -> Sequence[Letter]:
+        """What was given up, oldest first. Raises StoreUnavailable."""
+        return await self._letters.all()
+
+    async def replay(self, letter: str) -> bool:
+        """Try a dead letter again, like new, if it still says what is so; False when there is none of this id, or it does not.
+
+        Either way it is no dead letter any more. Raises StoreUnavailable.
+        """
+        found = await self._letters.find(letter)
+        if found is None:
+            return False
+        conversation, item = found
+        name, now = str(conversation), self._now()
+        loaded = await self._store.load(name, now)
+        message = self._read(conversation, item).message
+        true = loaded.state is not None and _still_true(
+            self._sessions.read(name, loaded.revision, loaded.state).session, message
+        )
+        if true:
+            await self._store.add(name, Item(item.key, "say", item.body, now))
+            self.wake()
+        await self._letters.throw_away(letter)
+        return true
 
     async def run(self) -> None:
         """Drain until asked to `stop`."""
         next_expiry = 0.0
-        while not self._stopping:
-            try:
-                self._wake.clear()
-                now = self._clock().timestamp()
-                if now >= next_expiry:
-                    await self._store.expire(now)
-                    next_expiry = now + EXPIRE_EVERY_SECONDS
-                batch = await self._store.due(now, WORK_SECONDS, BATCH)
-                await self._work(batch)
+        places = asyncio.Semaphore(BATCHES)
+        async with asyncio.TaskGroup() as group:
+            while not self._stopping:
+                await places.acquire()
+                batch: Sequence[tuple[str, Item]] = ()
+                try:
+                    self._wake.clear()
+                    now = self._now()
+                    if now >= next_expiry:
+                        await self._store.expire(now)
+                        next_expiry = now + EXPIRE_EVERY_SECONDS
+                    batch = await self._store.due(now, WORK_SECONDS, BATCH)
+                except StoreUnavailable:
+                    log.warning("delivery.store_unavailable")
+                except Exception:
+                    log.exception("delivery.failed")
+                if batch:
+                    group.create_task(self._work(batch)).add_done_callback(lambda _: places.release())
+                else:
+                    places.release()
                 if len(batch) < BATCH:
                     await self._nap()
-            except StoreUnavailable:
-                log.warning("delivery.store_unavailable")
-                await asyncio.sleep(POLL_SECONDS)
-            except Exception:
-                # One item that cannot be worked must not stop everybody's; its lease brings it back, and the log shows it.
-                log.exception("delivery.failed")
-                await asyncio.sleep(POLL_SECONDS)
+
+    def _now(self) -> float:
+        return self._clock().timestamp()
 
     async def _nap(self) -> None:
         if self._stopping:
@@ -131,50 +211,164 @@ class OutboxDelivery:
             by_conversation.setdefault(Conversation.parse(name), []).append(item)
         async with asyncio.TaskGroup() as group:
             for conversation, items in by_conversation.items():
-                group.create_task(self._work_one(conversation, items))
+                group.create_task(self._guarded(conversation, self._work_one(conversation, items)))
 
-    async def _work_one(self, conversation: Conversation, items: list[Item]) -> None:
+    async def _guarded(self, conversation: Conversation, work: Coroutine[None, None, None]) -> None:
+        """One conversation that cannot be worked must not stop everybody's; its lease brings it back, and the log shows it."""
         try:
-            if any(item.lane == "say" for item in items):
-                await self.deliver(conversation)
-            for item in items:
-                match item.lane:
-                    case "say":
-                        pass
-                    case "do":
-                        await self._do(conversation, item)
-                    case "timer":
-                        await self._fire(conversation, item)
-                    case _:
-                        assert_never(item.lane)
+            await work
         except StoreUnavailable:
             log.warning("delivery.store_unavailable", channel=conversation.channel)
         except Exception:
             log.exception("delivery.item_failed", channel=conversation.channel)
 
-    async def _say(self, conversation: Conversation, item: Item) -> float | None:
-        """None when this one is over and the next may follow; else the seconds to wait before it is tried again."""
+    async def _work_one(self, conversation: Conversation, items: list[Item]) -> None:
+        if conversation.channel == letters.CHANNEL:
+            # The only thing that falls due there is the end of their time.
+            await self._store.done(str(conversation), [item.key for item in items])
+            return
+        says = frozenset(item.key for item in items if item.lane == "say")
+        if says:
+            await self._guarded(conversation, self._drain(conversation, leased=says))
+        for item in items:
+            match item.lane:
+                case "say":
+                    pass
+                case "do":
+                    await self._guarded(conversation, self._do(conversation, item))
+                case "timer":
+                    await self._guarded(conversation, self._fire(conversation, item))
+                case _:
+                    assert_never(item.lane)
+
+    # --- messages
+
+    async def _drain(self, conversation: Conversation, leased: frozenset[str] | None = None) -> None:
+        """Send what waits. `leased` is what the loop was given; without it the caller has the first of them."""
+        async with self._in_order(conversation):
+            while waiting := await self._waiting(conversation):
+                if any(each.put_by for each in waiting):
+                    await self._put_by(conversation, waiting, leased or frozenset())
+                    return
+                first = waiting[0]
+                if leased is not None and first.item.key not in leased:
+                    # Somebody else has the first, or it has to wait; these come after it.
+                    await self._postpone(conversation, waiting[1:], max(first.item.due, self._now() + POLL_SECONDS), leased)
+                    return
+                leased = None
+                if overtaken := _overtaken(waiting):
+                    log.info("delivery.overtaken", channel=conversation.channel, messages=len(overtaken))
+                    await self._store.done(str(conversation), [each.item.key for each in overtaken])
+                    continue
+                if not await self._say(conversation, waiting):
+                    return
+
+    async def _say(self, conversation: Conversation, waiting: Sequence[Waiting]) -> bool:
+        """Whether the first is over and the next may follow, if there is one."""
+        item, message = waiting[0]
         channel = self._channels.get(conversation.channel)
-        message = self._sessions.read_effect(str(conversation), item.key, item.body)
-        assert isinstance(message, Say | Show | Redraw | DeleteUserMessages)
         # A channel that is switched off keeps its messages until it is on again.
-        outcome = await channel.deliver(conversation.address, message, item.key) if channel else Later(60.0)
+        outcome: Delivery = await channel.deliver(conversation.address, message, item.key) if channel else Later(60.0)
+        told = log.bind(channel=conversation.channel, what=type(message).__name__, item=item.key)
+        harmless_twice = isinstance(message, Redraw | DeleteUserMessages)
         match outcome:
             case Sent():
-                return None
+                return await self._store.done(str(conversation), (item.key,))
             case Later(seconds):
-                return max(seconds, backoff(item.attempts))
-            case Dead(reason) | Refused(reason):
-                log.warning("delivery.undeliverable", channel=conversation.channel, reason=reason, what=type(message).__name__)
-                return None
+                await self._hold(conversation, waiting, seconds, item.attempts)
+                return False
+            case Dead(reason):
+                told.info("delivery.unreachable", reason=reason)
+                await self._put_by(conversation, waiting, frozenset())
+                return False
+            case Refused(reason):
+                told.error("delivery.refused", reason=reason)
+                return await self._give_up(conversation, item, message, "refused")
+            case Unknown(reason) if not harmless_twice:
+                told.warning("delivery.unknown", reason=reason)
+                if item.attempts & _MAYBE_TAKEN:
+                    return await self._give_up(conversation, item, message, "unknown")
+                await self._hold(conversation, waiting, self._retry_after(0), item.attempts | _MAYBE_TAKEN)
+                return False
+            case Unknown(reason) | Failed(reason):
+                tries = item.attempts & _COUNT
+                told.warning("delivery.failed", reason=reason, tries=tries + 1)
+                if tries + 1 >= TRIES:
+                    return await self._give_up(conversation, item, message, "failed")
+                await self._hold(conversation, waiting, self._retry_after(tries), item.attempts + 1)
+                return False
             case _:
                 assert_never(outcome)
 
-    async def _hold(self, conversation: Conversation, waiting: Sequence[Item], seconds: float) -> None:
+    def _retry_after(self, tries: int) -> float:
+        return _FIRST_RETRY * _RETRY_FACTOR**tries * (1 + _JITTER * (2 * self._chance() - 1))
+
+    async def _hold(self, conversation: Conversation, waiting: Sequence[Waiting], seconds: float, attempts: int) -> None:
         """Put off a message and those behind it together, so that none of them brings the first up too early."""
-        due = self._clock().timestamp() + seconds
-        for item in waiting:
-            await self._store.postpone(str(conversation), item.key, due, item.attempts + 1)
+        due = self._now() + seconds
+        await self._store.postpone(str(conversation), waiting[0].item.key, due, attempts)
+        await self._postpone(conversation, waiting[1:], due)
+
+    async def _postpone(
+        self, conversation: Conversation, waiting: Sequence[Waiting], due: float, only: frozenset[str] | None = None
+    ) -> None:
+        for item, _ in waiting:
+            if only is None or item.key in only:
+                await self._store.postpone(str(conversation), item.key, due, item.attempts)
+
+    async def _give_up(self, conversation: Conversation, item: Item, message: Message, reason: letters.Reason) -> bool:
+        """Whether more messages wait. What only tidied the chat is not missed; the rest becomes a dead letter."""
+        if isinstance(message, Say | Show):
+            await self._letters.put(conversation, item, reason, self._now())
+            log.error("delivery.dead_letter", channel=conversation.channel, item=item.key, reason=reason)
+        return await self._store.done(str(conversation), (item.key,))
+
+    # --- chats that cannot be reached
+
+    async def _put_by(self, conversation: Conversation, waiting: Sequence[Waiting], leased: frozenset[str]) -> None:
+        """Keep the newest news of each registration for later and have it told by mail; nothing else of it will matter then."""
+        kept = {each.news.registration: each for each in waiting if each.news is not None}
+        for each in kept.values():
+            if not each.put_by:
+                # First of all this must be known, whatever becomes of the mail; that is the loop's next work.
+                await self._store.postpone(str(conversation), each.item.key, self._now(), _PUT_BY)
+                self.wake()
+            elif each.item.key in leased:
+                await self._tell_by_mail(conversation, each)
+        gone = [each.item.key for each in waiting if each not in kept.values()]
+        if gone:
+            await self._store.done(str(conversation), gone)
+
+    async def _tell_by_mail(self, conversation: Conversation, each: Waiting) -> None:
+        assert self._requests is not None
+        assert each.news is not None
+        item, again = each.item, None
+        if not item.attempts & _TOLD:
+            again = await self._requests.tell_by_mail(each.news, item.key, item.attempts & _COUNT)
+        if again is None:
+            await self._store.postpone(str(conversation), item.key, self._now() + _PUT_BY_SECONDS, item.attempts | _TOLD)
+        else:
+            await self._store.postpone(str(conversation), item.key, self._now() + again, item.attempts + 1)
+
+    async def _revive(self, conversation: Conversation) -> None:
+        async with self._in_order(conversation):
+            put_by = [each for each in await self._waiting(conversation) if each.put_by]
+            for each in put_by:
+                await self._store.postpone(str(conversation), each.item.key, self._now() + LEASE_SECONDS, 0)
+        if put_by:
+            log.info("delivery.reachable_again", channel=conversation.channel)
+            await self._drain(conversation)
+
+    # --- the outbox
+
+    async def _waiting(self, conversation: Conversation) -> list[Waiting]:
+        items = await self._store.pending(str(conversation))
+        return [self._read(conversation, item) for item in items if item.lane == "say"]
+
+    def _read(self, conversation: Conversation, item: Item) -> Waiting:
+        message = self._sessions.read_effect(str(conversation), item.key, item.body)
+        assert isinstance(message, Say | Show | Redraw | DeleteUserMessages)
+        return Waiting(item, message)
 
     async def _do(self, conversation: Conversation, item: Item) -> None:
         assert self._requests is not None
@@ -184,7 +378,7 @@ class OutboxDelivery:
         if again is None:
             await self._store.done(str(conversation), (item.key,))
         else:
-            await self._store.postpone(str(conversation), item.key, self._clock().timestamp() + again, item.attempts + 1)
+            await self._store.postpone(str(conversation), item.key, self._now() + again, item.attempts + 1)
 
     async def _fire(self, conversation: Conversation, item: Item) -> None:
         assert self._turns is not None
@@ -195,9 +389,29 @@ class OutboxDelivery:
             await self._turns.deliver(conversation)
 
 
+def _overtaken(waiting: Sequence[Waiting]) -> list[Waiting]:
+    """News that newer news of the same registration, behind it, makes pointless."""
+    newest = {each.news.registration: each for each in waiting if each.news is not None}
+    return [each for each in waiting if each.news is not None and newest[each.news.registration] is not each]
+
+
+def _still_true(session: Session, message: Message) -> bool:
+    """Whether a message of some time ago still says what is so."""
+    match message:
+        case Show(screen):
+            return screen.token == token(session)
+        case Say(_, News() as news):
+            about = session.registration(news.registration)
+            return about is not None and about.status == ("pending" if news.status == "mailed" else news.status)
+        case Say():
+            return True
+        case _:
+            return False
+
+
 def backoff(attempts: int, *, first: float = 1.0, longest: float = 60.0) -> float:
     """Seconds before the next attempt: doubling from `first` to `longest`."""
     return float(min(longest, first * 2 ** min(attempts, 16)))
 
 
-assert POLL_SECONDS < LEASE_SECONDS < WORK_SECONDS
+assert POLL_SECONDS < SEND_SECONDS < LEASE_SECONDS < WORK_SECONDS

@@ -6,23 +6,27 @@ is told (`dialogs/news.py`). Every request carries its own Idempotency-Key, so m
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Final, assert_never
 
 import structlog
 
 from backend_client.errors import BackendUnreachable, LimitReached, RegistrationClosed, RequestRefused
-from backend_client.models import Consent, NewRegistration
-from backend_client.port import Backend
+from backend_client.models import Consent, NewRegistration, NoticeKind
+from backend_client.port import Backend, Notices
 from bot.conversation import Conversation
 from bot.delivery import backoff
 from bot.turns import Turns
-from dialogs.effects import ChangeEmail, ResendActivation, SubmitRegistration
-from dialogs.events import BackendAccepted, BackendDone, BackendRejected, BackendUnavailable, Event
+from dialogs.effects import ChangeEmail, News, ResendActivation, SubmitRegistration
+from dialogs.events import ActivationStatus, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable, Event
 
 log = structlog.get_logger(__name__)
 
 # With 1, 2, 4 ... 60 s between them, this many attempts take about a day; then the person is told and asked.
 ATTEMPTS: Final = 1440
+# News that a mail can bring as well. That a mail failed, or went, it cannot.
+BY_MAIL: Final[Mapping[ActivationStatus, NoticeKind]] = {"active": "active", "expired": "expired", "withdrawn": "withdrawn"}
 Request = SubmitRegistration | ResendActivation | ChangeEmail
 
 
@@ -32,8 +36,11 @@ def key_of(request: Request) -> str:
 
 
 class BackendRequests:
-    def __init__(self, backend: Backend, turns: Turns) -> None:
+    """`notices` tells by mail what a chat could not be told; without it, that is left untold until the chat can be reached."""
+
+    def __init__(self, backend: Backend, turns: Turns, *, notices: Notices | None = None) -> None:
         self._backend = backend
+        self._notices = notices
         self._turns = turns
 
     async def carry_out(self, conversation: Conversation, request: Request, item: str, attempts: int) -> float | None:
@@ -57,6 +64,27 @@ class BackendRequests:
             log.warning("backend.refused", what=type(request).__name__, code=refused.code)
             event = BackendRejected(key, "refused")
         await self._answer(conversation, event, f"{item} answered")
+        return None
+
+    async def tell_by_mail(self, news: News, item: str, attempts: int) -> float | None:
+        """Have the backend mail news that the chat could not be told. None when that is over; else the seconds to wait.
+
+        `item` is the message's key: it is asked for once, however often this is called.
+        """
+        if self._notices is None or (kind := BY_MAIL.get(news.status)) is None:
+            return None
+        key = hashlib.blake2b(f"{item} {news.registration} {kind}".encode(), digest_size=16).hexdigest()
+        try:
+            await self._notices.notify(news.registration, kind, key=key)
+        except BackendUnreachable:
+            log.warning("backend.unreachable", what="notice", attempts=attempts + 1)
+            return None if attempts + 1 >= ATTEMPTS else backoff(attempts)
+        except LimitReached as limit:
+            return None if attempts + 1 >= ATTEMPTS else float(limit.retry_after)
+        except RequestRefused as refused:
+            log.warning("backend.refused", what="notice", code=refused.code)
+        else:
+            log.info("delivery.told_by_mail", kind=kind)
         return None
 
     async def _answer(self, conversation: Conversation, event: Event, event_id: str) -> None:

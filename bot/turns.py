@@ -40,6 +40,7 @@ from dialogs.machine import Turn, current_screen, step
 from dialogs.profile import Profile
 from dialogs.session import Session
 from dialogs.texts import Language
+from dialogs.upcasters import SessionTooNew
 
 __all__ = ["NOTHING", "Answerable", "Delivers", "StoreUnavailable", "Taken", "TurnRunner", "Turns"]
 
@@ -174,7 +175,12 @@ class TurnRunner:
     def _memory(self, conversation: Conversation, loaded: Loaded, language: Language | None) -> Memory:
         if loaded.state is None:
             return Memory(Session(id=secrets.token_urlsafe(9), channel=conversation.channel, language=language or "id"))
-        return self._sessions.read(str(conversation), loaded.revision, loaded.state)
+        try:
+            return self._sessions.read(str(conversation), loaded.revision, loaded.state)
+        except SessionTooNew:
+            # A rolling deploy: newer code has served this conversation, and will be given the event when it comes again.
+            log.warning("turn.session_too_new", channel=conversation.channel)
+            raise StoreUnavailable("session too new") from None
 
     def _again(self, memory: Memory, event_id: str, now: datetime) -> Taken:
         """The answer to the newest event when it comes again: its first answer may not have arrived. Older ones were followed by others."""

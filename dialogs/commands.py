@@ -7,12 +7,12 @@ Lives here: global commands; each answers and then the same question stands agai
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from dialogs.clock import time_of_day
 from dialogs.effects import OpenTicket, Record
 from dialogs.fields import FIELDS
+from dialogs.frozen import replace
 from dialogs.registration import step_id
 from dialogs.session import Registration
 from dialogs.steps._step import Context, Outcome, Press, contacts
@@ -54,7 +54,7 @@ def status_line(ctx: Context, registration: Registration) -> str:
     """One registration in one line, masked."""
     at = (
         ctx.text("flow.status.mailed_at", time=time_of_day(ctx.session.language, registration.mailed_at))
-        if registration.mailed_at
+        if registration.mailed_at and registration.status == "pending"
         else ""
     )
     state = ctx.text(f"flow.status.{registration.status}")

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from dialogs.events import ActivationStatus
 from dialogs.screens import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Which registration a message brings news of, and what: of two such messages that still wait only the newer is worth telling."""
+
+    registration: str
+    status: ActivationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,7 @@ class Say:
     """A message that expects no answer and leaves the current screen in force."""
 
     text: str
+    news: News | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,7 @@ class Show:
     """Send a screen; from now on it is the current one."""
 
     screen: Screen
+    news: News | None = None
 
 
 @dataclass(frozen=True, slots=True)

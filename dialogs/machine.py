@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -41,6 +41,7 @@ from dialogs.events import (
 )
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Accepted
+from dialogs.frozen import replace
 from dialogs.profile import Profile
 from dialogs.registration import step_id, with_answer, with_handoff
 from dialogs.screens import Screen
@@ -105,7 +106,9 @@ def _show(ctx: Context, outcome: Outcome) -> Turn:
         return Turn(session, outcome.effects)
     session = replace(session, serial=session.serial + 1)
     screen = replace(current_screen(session, ctx.now, ctx.profile), notice=outcome.notice)
-    return Turn(session, (*outcome.effects, Show(screen)))
+    if outcome.news:
+        screen = replace(screen, text=outcome.news)
+    return Turn(session, (*outcome.effects, Show(screen, outcome.about)))
 
 
 def _outcome(ctx: Context, event: Event) -> Outcome:
@@ -174,7 +177,9 @@ def _press(ctx: Context, event: ButtonPressed) -> Outcome:
     if outcome is None:
         return Outcome(ctx.session, ctx.text("flow.press_a_button"))
     if here.answered is not None and event.message and STEPS[step_id(outcome.session)] is not here:
-        outcome = replace(outcome, effects=(Redraw(event.message, here.answered(ctx)), *outcome.effects))
+        screen = here.answered(ctx)
+        if screen is not None:
+            outcome = replace(outcome, effects=(Redraw(event.message, screen), *outcome.effects))
     return outcome
 
 

@@ -6,13 +6,13 @@ said beside the open question, which stands. Each piece of news is told once, ho
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from dialogs.clock import waiting
-from dialogs.effects import DeleteUserMessages, Effect, Record, Redraw, Say
+from dialogs.effects import DeleteUserMessages, Effect, News, Record, Redraw, Say
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
+from dialogs.frozen import replace
 from dialogs.registration import focused, updated
 from dialogs.session import EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.steps._step import Context, Outcome, contacts
@@ -24,9 +24,9 @@ def unchanged(session: Session) -> Outcome:
     return Outcome(session, show=False)
 
 
-def said(session: Session, words: str) -> Outcome:
+def said(session: Session, words: str, news: News | None = None) -> Outcome:
     """Tell it beside the open question."""
-    return Outcome(session, effects=(Say(words),), show=False)
+    return Outcome(session, effects=(Say(words, news),), show=False)
 
 
 def in_front(session: Session, registration: str) -> bool:
@@ -46,8 +46,7 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     session, draft = ctx.session, ctx.session.draft
     if draft is None or draft.handoff != event.handoff or session.registration(event.registration):
         return unchanged(session)
-    messages = tuple(answer.message for answer in draft.answers.values() if answer.message)
-    tidy: list[Effect] = [DeleteUserMessages(messages)] if messages else []
+    tidy: list[Effect] = [DeleteUserMessages(draft.typed)] if draft.typed else []
     if draft.summary_message:
         tidy.append(Redraw(draft.summary_message, masked_screen(ctx)))
     taken = Registration(event.registration, event.handoff, draft.answers["full_name"].value, event.email_masked)
@@ -55,7 +54,7 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     for each in session.early:
         if each.registration == taken.id:
             after = changed(replace(ctx, session=after), ActivationChanged(each.registration, each.status, each.at)).session
-    return Outcome(after, thanks(ctx, taken), (*tidy, Record("summary", "accepted")))
+    return Outcome(after, effects=(*tidy, Record("summary", "accepted")), news=thanks(ctx, taken))
 
 
 def rejected(ctx: Context, event: BackendRejected) -> Outcome:
@@ -133,10 +132,11 @@ def changed(ctx: Context, event: ActivationChanged) -> Outcome:
         return unchanged(ctx.session)
     session = updated(ctx.session, replace(about, status=status))
     record = Record(status, "news")
+    news = News(about.id, event.status)
     if in_front(session, about.id):
-        return Outcome(session, effects=(record,))
-    news = ctx.text(f"flow.news.{status}", name=about.name, email=about.email_masked)
-    return Outcome(session, effects=(Say(news), record), show=False)
+        return Outcome(session, effects=(record,), about=news)
+    words = ctx.text(f"flow.news.{status}", name=about.name, email=about.email_masked)
+    return Outcome(session, effects=(Say(words, news), record), show=False)
 
 
 def mailed(ctx: Context, about: Registration, event: ActivationChanged) -> Outcome:
@@ -146,4 +146,4 @@ def mailed(ctx: Context, about: Registration, event: ActivationChanged) -> Outco
     session = updated(ctx.session, replace(about, status="pending", mailed_at=event.at))
     if about.requests == 0:
         return unchanged(session)
-    return said(session, ctx.text("flow.news.mailed", name=about.name, email=about.email_masked))
+    return said(session, ctx.text("flow.news.mailed", name=about.name, email=about.email_masked), News(about.id, "mailed"))

@@ -55,7 +55,8 @@ class Draft:
     """A registration that is being filled in.
 
     `handoff` is born with the first summary and is the Idempotency-Key of its submission; `attempted` says that it has been sent at
-    least once, so that a later change of an answer makes a new one. `sending` is true until the backend's word is in.
+    least once, so that a later change of an answer makes a new one. `sending` is true until the backend's word is in. `typed` are the
+    channel's ids of the messages that answered, well or not, so that they can be deleted.
     """
 
     consent: Consent | None = None
@@ -68,6 +69,7 @@ class Draft:
     attempted: bool = False
     sending: bool = False
     summary_message: str = ""
+    typed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

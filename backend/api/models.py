@@ -94,6 +94,12 @@ class EmailIn(Body):
     email: Email
 
 
+class NoticeIn(Body):
+    """News of a registration that its chat could not be told."""
+
+    kind: Literal["active", "expired", "withdrawn"]
+
+
 class MailOut(BaseModel):
     """The newest activation mail; `accepted_at` is when the mail server took it."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.security import HTTPBearer
 
-from backend.api.models import EmailIn, ProblemOut, RegistrationIn, RegistrationOut
+from backend.api.models import EmailIn, NoticeIn, ProblemOut, RegistrationIn, RegistrationOut
 from backend.api.problems import MEDIA_TYPE
 from backend.registrations import Caller
 
@@ -26,7 +26,7 @@ Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,64}$")]
 _SAYS = {
     401: "No valid API key (unauthorized)",
     404: "No such registration (not_found)",
-    409: "Idempotency-Key of another request (key_reused), or the registration is over (closed)",
+    409: "Idempotency-Key of another request (key_reused), or the registration is not, or no longer, in the state for this (closed)",
     413: "Body over 64 KiB (invalid)",
     422: "The request breaks the contract (invalid); `errors` says where",
     429: "Too many mails (limit); Retry-After says when",
@@ -78,6 +78,16 @@ def router(registrations: Registrations) -> APIRouter:
     async def change_email(registration: Id, body: EmailIn, request: Request, key: Key) -> RegistrationOut:
         """Void every link and mail a new one to another address."""
         return RegistrationOut.of(await registrations.change_email(registration, body.email, _caller(request, key)))
+
+    @api.post(
+        "/registrations/{registration}/notices",
+        status_code=202,
+        operation_id="createNotice",
+        responses=_problems(401, 404, 409, 413, 422, 429, 503),
+    )
+    async def notify(registration: Id, body: NoticeIn, request: Request, key: Key) -> RegistrationOut:
+        """Tell the person by mail what their chat could not be told. An address that wants no mail, or is erased, gets none."""
+        return RegistrationOut.of(await registrations.notify(registration, body.kind, _caller(request, key)))
 
     @api.delete(
         "/registrations/{registration}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -73,6 +73,12 @@ def render_already_registered(*, language: Language, full_name: str, config: Ope
         expires="",
         expired="",
     )
+
+
+def render_notice(*, kind: Literal["active", "expired"], language: Language, full_name: str, config: Operator) -> RenderedMail:
+    """What the chat could not be told, because it cannot be reached: the account is active, or its last link has run out."""
+    link = f"{config.public_url}/masuk" if kind == "active" else f"{config.public_url}/"
+    return _render(f"notice_{kind}", language, full_name, link, config, expires="", expired="")
 
 
 def _render(

@@ -1,17 +1,17 @@
 """The mail job: writes the one mail of a `mails` row, hands it to the mail server and records that it was taken.
 
-Lives here: which mail is due (an activation, "you are registered already", or none because the address is suppressed), and what follows
-from the server's answer. Must not live here: SMTP (`smtp.py`), words (`render.py`, templates). If the process dies after the server took
-the mail and before that was recorded, the same bytes are sent once more, with the same Message-ID.
+Lives here: which mail is due (an activation, "you are registered already", a notice, or none because the address is suppressed), and what
+follows from the server's answer. Must not live here: SMTP (`smtp.py`), words (`render.py`, templates). If the process dies after the server
+took the mail and before that was recorded, the same bytes are sent once more, with the same Message-ID.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr, parseaddr
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 import structlog
@@ -24,7 +24,7 @@ from backend.database import Database
 from backend.events import Events, EventType
 from backend.ids import activation_link
 from backend.jobs import Again, pick
-from backend.mail.render import RenderedMail, render_activation, render_already_registered
+from backend.mail.render import RenderedMail, render_activation, render_already_registered, render_notice
 from backend.mail.smtp import NotNow, Refused, Smtp
 from backend.tables import accounts, links, mails, registrations, suppressions
 from backend.vault import Vault
@@ -40,6 +40,24 @@ class _Due:
 
     kind: Kind
     row: sa.Row[Any]
+
+
+# News older than this is no longer worth a mail.
+_NOTICE_LIFE: Final = timedelta(days=3)
+_NOTICE: Final = (
+    sa.select(
+        mails,
+        registrations.c.status,
+        registrations.c.language,
+        registrations.c.full_name,
+        registrations.c.email,
+        accounts.c.id.label("account"),
+        accounts.c.full_name.label("account_name"),
+    )
+    .join(registrations, registrations.c.id == mails.c.registration_id)
+    .outerjoin(accounts, accounts.c.registration_id == registrations.c.id)
+    .where(mails.c.state == "queued")
+)
 
 
 class Mailer:
@@ -77,6 +95,55 @@ class Mailer:
         await self._accepted(due)
         return None
 
+    async def notify(self, mail: str, attempt: int) -> Again | None:
+        """The handler of a notice's job. Nobody is told what became of it: it is itself what a chat could not be told."""
+        async with self._database.reading() as conn:
+            row = (await conn.execute(_NOTICE.where(mails.c.id == mail))).one_or_none()
+            suppressed = row is not None and await self._suppressed(conn, row.recipient_index)
+        if row is None:
+            return None
+        kind = row.kind.removeprefix("notice.")
+        if suppressed or row.status != kind or row.email is None:
+            await self._close_notice(mail, "failed", reason="suppressed" if suppressed else "obsolete")
+            return None
+        try:
+            await self._smtp.send(self._notice(row, kind))
+        except NotNow as error:
+            log.warning("mail.deferred", mail=mail, attempt=attempt, why=error.why)
+            if row.queued_at + _NOTICE_LIFE <= self._now():
+                await self._close_notice(mail, "failed", reason="expired")
+                return None
+            return Again(pick(self._config.timings.mail_backoff, attempt))
+        except Refused as error:
+            log.error("mail.failed", mail=mail, reason=f"refused {error.code}")
+            await self._close_notice(mail, "failed", reason=f"refused {error.code}")
+            return None
+        await self._close_notice(mail, "accepted", accepted_at=self._now())
+        return None
+
+    def _notice(self, row: sa.Row[Any], kind: Literal["active", "expired"]) -> EmailMessage:
+        # An active registration's name is in its account alone.
+        name = (
+            self._vault.open("registrations", "full_name", row.registration_id, row.full_name)
+            if row.full_name is not None
+            else self._vault.open("accounts", "full_name", row.account, row.account_name)
+        )
+        to = self._vault.open("registrations", "email", row.registration_id, row.email)
+        rendered = render_notice(kind=kind, language=row.language, full_name=name, config=self._config)
+        return compose(rendered, sender=self._config, to=to, message_id=row.message_id, at=row.queued_at)
+
+    async def _close_notice(self, mail: str, state: str, **values: object) -> None:
+        async with self._database.writing() as conn:
+            await conn.execute(
+                mails.update().where(mails.c.id == mail, mails.c.state == "queued").values(state=state, **values)
+            )
+
+    async def _suppressed(self, conn: AsyncConnection, recipient: bytes) -> bool:
+        found = sa.select(suppressions.c.until).where(
+            suppressions.c.email_index == recipient, suppressions.c.until > self._now()
+        )
+        return (await conn.execute(found)).first() is not None
+
     async def _due(self, conn: AsyncConnection, mail: str) -> _Due | None:
         found = await conn.execute(
             sa.select(
@@ -100,10 +167,7 @@ class Mailer:
         return _Due(await self._kind(conn, row), row)
 
     async def _kind(self, conn: AsyncConnection, row: sa.Row[Any]) -> Kind:
-        suppressed = sa.select(suppressions.c.until).where(
-            suppressions.c.email_index == row.recipient_index, suppressions.c.until > self._now()
-        )
-        if (await conn.execute(suppressed)).first() is not None:
+        if await self._suppressed(conn, row.recipient_index):
             return "suppressed"
         known = sa.select(accounts.c.id).where(
             sa.or_(accounts.c.nik_index == row.nik_index, accounts.c.email_index == row.email_index)

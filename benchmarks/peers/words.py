@@ -47,11 +47,11 @@ def question(field: str, notice: str) -> str:
 
 
 def kind_notice(kind: str) -> str:
-    return say("flow.kind_chosen", kind=KIND_NAMES[kind])
+    return f"Tipe registrasi: {KIND_NAMES[kind]}."
 
 
 def saved(field: str, value: str) -> str:
-    return say("flow.saved", label=say(f"{field}.label"), value=value)
+    return f"{say(f'{field}.label')}: {value}"
 
 
 def summary(answers: dict[str, str]) -> str:

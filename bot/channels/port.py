@@ -7,9 +7,12 @@ How a channel's input reaches the dialog: it makes an Event of it and calls `Tur
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from dialogs.effects import Message
+
+# Waiting for a limit included; whoever delivers a message is known to be at it for `bot.turns.LEASE_SECONDS`.
+SEND_SECONDS: Final = 9.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,24 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Try again after this many seconds; `whole_channel` when the limit is the channel's and not this chat's."""
+    """A limit, not a fault: try again after this many seconds. `whole_channel` when it is the channel's and not this chat's."""
 
     seconds: float
     whole_channel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A fault of the network or of the channel; the message was not taken, and may well be the next time."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The message was handed over and no answer came: it may have been taken or not."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +68,7 @@ class Refused:
     reason: str
 
 
-Delivery = Sent | Later | Dead | Refused
+Delivery = Sent | Later | Failed | Unknown | Dead | Refused
 
 
 class Channel(Protocol):
@@ -64,5 +81,5 @@ class Channel(Protocol):
     async def deliver(self, address: str, message: Message, key: str) -> Delivery:
         """Carry one message to the chat. `key` is the same at every attempt; where the channel can, it makes the second one harmless.
 
-        A fault of the network or the channel is an answer (Later), never an exception.
+        A fault of the network or the channel is an answer (Failed, Unknown), never an exception. It answers within SEND_SECONDS.
         """

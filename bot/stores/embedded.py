@@ -48,6 +48,8 @@ class EmbeddedStore:
             connection.execute("pragma synchronous = full")
             connection.execute("pragma secure_delete = on")
             connection.executescript(SCHEMA)
+            # One process at a time works on this file: whatever was leased, its holder is gone.
+            connection.execute("update item set due = 0 where lane <> 'timer' and attempts = 0")
             return connection
 
         return cls(await asyncio.get_running_loop().run_in_executor(thread, connect), thread)

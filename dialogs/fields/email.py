@@ -82,11 +82,9 @@ class Email:
         return value
 
     def mask(self, value: str) -> str:
-        """First and last letter of the mailbox and the domain: b***i@example.com. Of three letters the first, of fewer none."""
+        """First letter of the mailbox and the domain: b***@example.com; of a mailbox of one or two letters nothing."""
         local, _, domain = value.rpartition("@")
-        if len(local) < 4:
-            return f"{local[:1] if len(local) == 3 else ''}***@{domain}"
-        return f"{local[0]}***{local[-1]}@{domain}"
+        return f"{local[:1] if len(local) > 2 else ''}***@{domain}"
 
 
 def _refuse(code: Refusal, /, **facts: str | int) -> Rejected:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from dialogs.effects import Effect
+from dialogs.effects import Effect, News
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.profile import Profile
@@ -41,12 +41,18 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow."""
+    """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow.
+
+    `news` takes the place of that screen's text for once: where what has happened is the message, and the buttons are the same.
+    `about` says which registration's status the screen tells.
+    """
 
     session: Session
     notice: str = ""
     effects: tuple[Effect, ...] = ()
     show: bool = True
+    news: str = ""
+    about: News | None = None
 
 
 Drawing = Callable[[Context], Screen]
@@ -58,7 +64,7 @@ Typed = Callable[[Context, TextSent], Outcome]
 class Step:
     """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument.
 
-    `answered` draws what becomes of a screen with personal data once one of its buttons was pressed.
+    `answered` draws what becomes of a screen with personal data once one of its buttons was pressed; None where it may stay.
     """
 
     id: str
@@ -66,7 +72,7 @@ class Step:
     presses: Mapping[str, Press] = field(default_factory=dict)
     typed: Typed | None = None
     help: Callable[[Context], str] | None = None
-    answered: Drawing | None = None
+    answered: Callable[[Context], Screen | None] | None = None
 
 
 def button(

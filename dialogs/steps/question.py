@@ -6,13 +6,12 @@ Lives here: question, answer, doubt, going back. Must not live here: what is val
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialogs.clock import local_date
 from dialogs.effects import Record
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields._field import Accepted, Doubtful, Rejected
+from dialogs.frozen import replace
 from dialogs.registration import first_unmet, open_question, with_answer
 from dialogs.screens import Action, Screen
 from dialogs.session import Answer, OpenDoubt
@@ -21,6 +20,8 @@ from dialogs.steps._step import Context, Outcome, Step, button, contacts, label,
 # After this many refused answers in a row the example is shown, and after this many the helpdesk is offered too.
 TRIES_BEFORE_EXAMPLE = 2
 TRIES_BEFORE_HELPDESK = 4
+# Telegram deletes at most 100 messages in one call.
+MESSAGES_REMEMBERED = 100
 
 
 def doubt_lines(ctx: Context, doubt: OpenDoubt) -> str:
@@ -70,6 +71,7 @@ def screen(ctx: Context) -> Screen:
 
 
 def typed(ctx: Context, event: TextSent) -> Outcome:
+    ctx = remembering(ctx, event)
     field_id = open_question(ctx.draft) or FIELDS[0].id
     parsed = BY_ID[field_id].parse(event.text, local_date(ctx.now))
     match parsed:
@@ -83,6 +85,14 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
             tries = ctx.draft.tries + 1
             session = replace(ctx.session, draft=replace(ctx.draft, tries=tries))
             return Outcome(session, refusal(ctx, field_id, parsed, tries), (Record(field_id, "rejected", code),))
+
+
+def remembering(ctx: Context, event: TextSent) -> Context:
+    """With the message's id in the draft: a refused NIK is as personal as a good one."""
+    if not event.message or event.message in ctx.draft.typed:
+        return ctx
+    draft = replace(ctx.draft, typed=(*ctx.draft.typed, event.message)[-MESSAGES_REMEMBERED:])
+    return replace(ctx, session=replace(ctx.session, draft=draft))
 
 
 def take(ctx: Context, field_id: str, answer: Answer) -> Outcome:
@@ -111,9 +121,11 @@ def back(ctx: Context, _: str) -> Outcome:
     return Outcome(replace(ctx.session, draft=replace(draft, editing=order[at - 1], tries=0)))
 
 
-def asked(ctx: Context) -> Screen:
-    """The question when it has been answered by a button: without the old answer that it offered to keep."""
+def asked(ctx: Context) -> Screen | None:
+    """The question when a button has answered it: without the old answer that it offered to keep."""
     field_id = open_question(ctx.draft) or FIELDS[0].id
+    if field_id not in ctx.draft.answers:
+        return None
     return Screen(token="", step=field_id, text=ctx.text(f"{field_id}.ask"))
 
 

@@ -5,13 +5,12 @@ Lives here: one registration that the backend has taken, by its status. Must not
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialogs.clock import local_date, time_of_day, waiting
 from dialogs.effects import ChangeEmail, Record, ResendActivation
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID
 from dialogs.fields._field import Accepted, Doubtful, Rejected
+from dialogs.frozen import replace
 from dialogs.registration import focused, updated
 from dialogs.screens import Screen
 from dialogs.session import EmailChange, OpenDoubt, Registration
@@ -83,7 +82,8 @@ def resend(ctx: Context, _: str) -> Outcome:
                 at=time_of_day(ctx.session.language, free),
             )
             return Outcome(ctx.session, notice, (Record("resend", "rejected", "too_early"),))
-    asked = replace(about, requests=about.requests + 1)
+    # Whatever was wrong with the last mail, this one is on its way.
+    asked = replace(about, requests=about.requests + 1, status="pending")
     effect = ResendActivation(request=f"{about.handoff}-r{asked.requests}", registration=about.id)
     notice = ctx.text("flow.resending", email=about.email_masked)
     return Outcome(updated(ctx.session, asked), notice, (effect, Record("resend", "asked")))
@@ -133,7 +133,7 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
 def change(ctx: Context, email: str) -> Outcome:
     """Ask the backend; the chat goes back to the registration and hears the result there."""
     about = registration(ctx)
-    asked = replace(about, requests=about.requests + 1)
+    asked = replace(about, requests=about.requests + 1, status="pending", mailed_at=None)
     effect = ChangeEmail(request=f"{about.handoff}-e{asked.requests}", registration=about.id, email=email)
     session = updated(replace(ctx.session, email_change=None), asked)
     return Outcome(

@@ -214,3 +214,30 @@ async def test_status_events_come_signed_and_carry_the_reference_and_their_order
         assert event.timestamp >= made.created_at - timedelta(seconds=1)
         assert "siti.rahmawati" not in event.data.email_masked
     assert events[1].data.status == "active"
+
+
+async def test_a_notice_is_taken_once_for_what_is_so_and_refused_for_what_is_not(subject: Subject, new: New) -> None:
+    made = await subject.backend.create(new(), key="key-000000000001")
+    with pytest.raises(RegistrationClosed):
+        await subject.backend.notify(made.id, "active", key="key-000000000002")
+    await subject.activate(made.id)
+    with pytest.raises(RegistrationClosed):
+        await subject.backend.notify(made.id, "expired", key="key-000000000003")
+    await subject.wait(COOLDOWN_SECONDS + 1)
+    told = await subject.backend.notify(made.id, "active", key="key-000000000004")
+    assert (told.id, told.status) == (made.id, "active")
+    assert await subject.backend.notify(made.id, "active", key="key-000000000004") == told
+    with pytest.raises(KeyReused):
+        await subject.backend.notify(made.id, "withdrawn", key="key-000000000004")
+    with pytest.raises(RegistrationUnknown):
+        await subject.backend.notify("0" * 32, "active", key="key-000000000005")
+
+
+async def test_a_notice_of_a_withdrawn_registration_is_taken_and_nobody_is_mailed(subject: Subject, new: New) -> None:
+    made = await subject.backend.create(new(), key="key-000000000001")
+    await subject.mails(1)
+    await subject.backend.withdraw(made.id)
+    told = await subject.backend.notify(made.id, "withdrawn", key="key-000000000002")
+    assert told.status == "withdrawn"
+    await subject.backend.create(new(email="sesudah@example.com"), key="key-000000000003")
+    assert sorted(await subject.mails(2)) == ["sesudah@example.com", "siti.rahmawati@example.com"]

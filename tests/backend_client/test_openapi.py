@@ -19,6 +19,7 @@ from backend_client.models import (
     FieldError,
     Mail,
     NewRegistration,
+    Notice,
     Problem,
     Registration,
     StatusEvent,
@@ -32,6 +33,7 @@ PAIRS = [
     (NewRegistration, "RegistrationIn", True),
     (Consent, "ConsentIn", True),
     (EmailChange, "EmailIn", True),
+    (Notice, "NoticeIn", True),
     (Registration, "RegistrationOut", False),
     (Mail, "MailOut", False),
     (Problem, "ProblemOut", False),
@@ -86,6 +88,7 @@ def test_the_client_asks_what_the_contract_offers_and_the_contract_offers_nothin
         ("GET", "/api/v1/registrations/{registration}", "getRegistration"),
         ("POST", "/api/v1/registrations/{registration}/resend", "resendActivation"),
         ("PUT", "/api/v1/registrations/{registration}/email", "changeEmail"),
+        ("POST", "/api/v1/registrations/{registration}/notices", "createNotice"),
         ("DELETE", "/api/v1/registrations/{registration}", "withdrawRegistration"),
     }
     assert {name for name in vars(BackendClient) if not name.startswith("_")} == {
@@ -93,6 +96,7 @@ def test_the_client_asks_what_the_contract_offers_and_the_contract_offers_nothin
         "status",
         "resend",
         "change_email",
+        "notify",
         "withdraw",
         "close",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ from bot.channels.port import Capabilities, Dead, Delivery, Later, Sent
 from bot.conversation import Conversation
 from bot.delivery import OutboxDelivery
 from bot.requests import BackendRequests
-from bot.sessions import Sessions
+from bot.sessions import Memory, Sessions
 from bot.stores.embedded import EmbeddedStore
 from bot.stores.port import Commit, Item, Loaded, Store, StoreUnavailable
 from bot.turns import TurnRunner
 from dialogs.effects import Message, Say, Show
 from dialogs.events import ActivationChanged, ButtonPressed, CommandSent, Event, Started, TextSent
 from dialogs.registration import step_id
+from dialogs.session import VERSION, Session
 from dialogs.testing import PROFILE
 
 CHAT = Conversation("web", "a")
@@ -218,6 +219,15 @@ async def test_an_answer_does_not_overtake_messages_that_still_wait(bot: Bot, cl
     clock.now += timedelta(seconds=30)
     await bot.settles()
     assert len(bot.channel.got) == 2
+
+
+async def test_a_conversation_of_a_newer_version_is_left_to_the_newer_process(bot: Bot, store: Store) -> None:
+    newer = replace(Session(id="x", channel="web"), version=(VERSION[0] + 1, 0))
+    state = Sessions(KEYS).write(str(CHAT), 1, Memory(newer))
+    await store.commit(Commit(str(CHAT), 0, state, (), (), bot.clock().timestamp(), 1000.0))
+    with pytest.raises(StoreUnavailable):
+        await bot.turns.take(CHAT, Started(), "e0")
+    assert (await store.load(str(CHAT), bot.clock().timestamp())).revision == 1
 
 
 async def test_quick_messages_of_one_person_are_taken_in_the_order_of_their_arrival(bot: Bot) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -56,14 +57,48 @@ class Called:
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong with `times` calls of a method, `after` so many went well: an error answer, a connection that is cut, a wait."""
+    """What goes wrong with `times` calls of a method, `after` so many went well: an error answer, a connection that is cut, a wait.
+
+    With `done` the connection is cut after the call was carried out.
+    """
 
     method: str
     times: int = 1
     after: int = 0
     error: Refusal | None = None
     cut: bool = False
+    done: bool = False
     held: asyncio.Event | None = None
+
+
+@dataclass(slots=True)
+class FloodControl:
+    """Telegram's own limits, to the letter: at most 30 calls to chats in any second, and in a chat one a second after a short burst.
+
+    `refused` counts the calls that broke them; `times` is when each call that was let through came, in seconds of the loop.
+    """
+
+    whole: int = 30
+    chat_burst: int = 4
+    refused: int = 0
+    times: list[float] = field(default_factory=list)
+    _chats: dict[int, float] = field(default_factory=dict)
+
+    def check(self, chat: int) -> None:
+        """Raises the 429 that Telegram would answer with."""
+        now = asyncio.get_running_loop().time()
+        full_again = max(self._chats.get(chat, now), now) + 1
+        if full_again - now > self.chat_burst:
+            self._refuse(full_again - now - self.chat_burst)
+        if len(self.times) >= self.whole and now - self.times[-self.whole] < 1:
+            self._refuse(1 - (now - self.times[-self.whole]))
+        self._chats[chat] = full_again
+        self.times.append(now)
+
+    def _refuse(self, seconds: float) -> None:
+        self.refused += 1
+        retry_after = math.ceil(seconds)
+        raise Refusal(429, f"Too Many Requests: retry after {retry_after}", retry_after=retry_after)
 
 
 @dataclass(slots=True)
@@ -103,6 +138,8 @@ class FakeBotApi:
     commands: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)
     webhook: Webhook | None = None
     allowed: list[str] = field(default_factory=list)
+    flood_control: FloodControl | None = None
+    slow_seconds: float = 0.0  # every answer takes so long
 
     def __post_init__(self) -> None:
         self.bot: dict[str, Any] = {
@@ -148,6 +185,10 @@ class FakeBotApi:
     def cut(self, method: str, times: int = 1) -> None:
         """The connection breaks before the answer; the call is not carried out."""
         self._faults.append(Fault(method, times, cut=True))
+
+    def cut_after(self, method: str, times: int = 1) -> None:
+        """The call is carried out, and then the connection breaks before the answer."""
+        self._faults.append(Fault(method, times, cut=True, done=True))
 
     @contextlib.contextmanager
     def holding(self, method: str) -> Iterator[None]:
@@ -225,6 +266,10 @@ class FakeBotApi:
         try:
             params = rules.parameters(method, await _given(request))
             self.calls.append(Called(method, params))
+            if self.slow_seconds:
+                await asyncio.sleep(self.slow_seconds)
+            if self.flood_control is not None and "chat_id" in params:
+                self.flood_control.check(params["chat_id"])
             fault = next((fault for fault in self._faults if fault.method == method), None)
             if fault is not None and fault.after:
                 fault.after -= 1
@@ -232,6 +277,8 @@ class FakeBotApi:
                 fault.times -= 1
                 if not fault.times:
                     self._faults.remove(fault)
+                if fault.done:
+                    await self._carry_out(method, params)
                 if fault.cut:
                     return _Cut()
                 if fault.error is not None:

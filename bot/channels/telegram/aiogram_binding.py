@@ -26,6 +26,7 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 from aiogram.methods import Response, TelegramMethod
+from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
 from bot.channels.telegram.api import BotApiError
 
@@ -43,6 +44,8 @@ _CODES: tuple[tuple[type[AiogramError], int], ...] = (
     (TelegramNetworkError, 0),
     (ClientDecodeError, 0),  # a proxy's page instead of an answer
 )
+# What aiohttp raises before a byte of the call has left.
+_NOT_CONNECTED = (ClientConnectorError, ConnectionTimeoutError)
 
 
 @lru_cache(maxsize=64)
@@ -72,7 +75,8 @@ class AiogramApi:
             said = error.message if isinstance(error, TelegramAPIError) else type(error).__name__
             retry_after = error.retry_after if isinstance(error, TelegramRetryAfter) else 0
             # Not `from error`: what aiogram chains may name the whole address, token included.
-            raise BotApiError(code, said, retry_after) from None
+            arrived = not isinstance(error.__cause__, _NOT_CONNECTED)
+            raise BotApiError(code, said, retry_after, arrived=arrived) from None
         except (OSError, ValueError) as error:
             raise BotApiError(0, type(error).__name__) from None
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Protocol
 
-from bot.channels.port import Dead, Delivery, Later, Refused, Sent
+from bot.channels.port import Dead, Delivery, Failed, Later, Refused, Sent, Unknown
 
 _TOKEN_IN_URL: Final = re.compile(r"bot\d+:[\w-]+")
-_NO_ANSWER_PAUSE: Final = 2.0  # seconds; the delivery loop lets it grow
 _REVOKED_PAUSE: Final = 60.0  # seconds
 
 
 class BotApiError(Exception):
-    """The Bot API said no, or nothing. `code` is its error_code, 0 where no answer came; the token is never in `description`."""
+    """The Bot API said no, or nothing. `code` is its error_code, 0 where no answer came; the token is never in `description`.
 
-    def __init__(self, code: int, description: str, retry_after: float = 0) -> None:
+    `arrived` is False where the call cannot have reached the Bot API.
+    """
+
+    def __init__(self, code: int, description: str, retry_after: float = 0, *, arrived: bool = True) -> None:
         self.code = code
+        self.arrived = arrived
         self.description = _TOKEN_IN_URL.sub("bot<token>", description)
         self.retry_after = retry_after
         super().__init__(f"{code} {self.description}")
@@ -46,7 +49,9 @@ def outcome(error: BotApiError) -> Delivery:
             return Sent()
         case 400 if "chat not found" in said or "user is deactivated" in said:
             return Dead("gone")
+        case 0 if error.arrived:
+            return Unknown(error.description)
         case code if code == 0 or code >= 500:
-            return Later(max(error.retry_after, _NO_ANSWER_PAUSE))
+            return Failed(error.description)
         case _:
             return Refused(error.description)

@@ -6,20 +6,25 @@ HTTP (`aiogram_binding.py`). What it remembers is for looks and may be lost: no 
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
-from bot.channels.port import Capabilities, Delivery, Refused, Sent
+from bot.channels.port import SEND_SECONDS, Capabilities, Delivery, Later, Refused, Sent
 from bot.channels.telegram.api import BotApi, BotApiError, outcome
 from bot.channels.telegram.codec import Call, draw
+from bot.limits import PATIENCE_SECONDS, Limiter, LocalBuckets
 from dialogs.effects import Message
 
 logger = structlog.get_logger(__name__)
 
 NAME: Final = "telegram"
 _REMEMBERED: Final = 10_000
+# Whoever wrote within this time waits for an answer; what comes later is a notification.
+_WAITS_FOR_ANSWER: Final = 10.0
+_CALL_SECONDS: Final = SEND_SECONDS - PATIENCE_SECONDS
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -35,13 +40,15 @@ class _Recent(OrderedDict[K, V]):
 
 
 class TelegramChannel:
-    """The `Channel` port over a `BotApi`."""
+    """The `Channel` port over a `BotApi`. `limiter` is where every message to a chat waits for its place."""
 
     name: Final = NAME
     capabilities: Final = Capabilities(buttons=100, edit=True, delete=True, contact=True)
 
-    def __init__(self, api: BotApi) -> None:
+    def __init__(self, api: BotApi, limiter: Limiter | None = None) -> None:
         self._api = api
+        self._limiter = limiter or Limiter(LocalBuckets())
+        self._heard: _Recent[int, float] = _Recent()
         self._keyboards: _Recent[int, None] = _Recent()
         self._parts_sent: _Recent[tuple[int, str], int] = _Recent()
 
@@ -54,25 +61,40 @@ class TelegramChannel:
         calls = self.drawn(chat, message)
         last = ""
         for part in range(min(self._parts_sent.pop((chat, key), 0), len(calls)), len(calls)):
-            try:
-                result = await self._api.call(*calls[part])
-            except BotApiError as error:
-                delivery = outcome(error)
-                if isinstance(delivery, Sent):
-                    continue
+            delivery = await self._call(chat, calls[part])
+            if not isinstance(delivery, Sent):
                 if part:
                     self._parts_sent.put((chat, key), part)
-                logger.info(
-                    "telegram.not_delivered",
-                    method=calls[part].method,
-                    code=error.code,
-                    outcome=type(delivery).__name__,
-                )
                 return delivery
-            last = str(result.get("message_id", "")) if isinstance(result, dict) else ""
+            last = delivery.message or last
         for call in calls:
             self.sent(call)
         return Sent(last)
+
+    async def _call(self, chat: int, call: Call) -> Delivery:
+        urgent = asyncio.get_running_loop().time() - self._heard.get(chat, float("-inf")) < _WAITS_FOR_ANSWER
+        if wait := await self._limiter.place(str(chat), urgent=urgent):
+            return Later(wait)
+        try:
+            result: Any = await self._api.call(*call, within=_CALL_SECONDS)
+        except BotApiError as error:
+            delivery = outcome(error)
+            if isinstance(delivery, Later):
+                delivery = await self._slowed(chat, delivery)
+            if not isinstance(delivery, Sent):
+                logger.info("telegram.not_delivered", method=call.method, code=error.code, outcome=type(delivery).__name__)
+            return delivery
+        return Sent(str(result.get("message_id", "")) if isinstance(result, dict) else "")
+
+    async def _slowed(self, chat: int, later: Later) -> Later:
+        if later.whole_channel:
+            await self._limiter.shut(later.seconds)
+            return later
+        return Later(later.seconds, whole_channel=await self._limiter.flooded(str(chat), later.seconds))
+
+    def heard(self, chat: int) -> None:
+        """The person has just written, and waits for an answer."""
+        self._heard.put(chat, asyncio.get_running_loop().time())
 
     def drawn(self, chat: int, message: Message) -> tuple[Call, ...]:
         """The calls that this message takes in this chat as it stands."""

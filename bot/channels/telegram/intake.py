@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +40,7 @@ class Done:
 
 
 NOTHING: Final = Done()
+Reached = Callable[[Conversation], Awaitable[None]]
 
 
 def where(error: BaseException) -> str:
@@ -51,13 +52,16 @@ def where(error: BaseException) -> str:
 
 
 class Intake:
-    """One for a running bot. `username` is the bot's own, "" until Telegram has told it. `courtesies` carries calls that may get lost."""
+    """One for a running bot. `courtesies` carries calls that may get lost; `reached` is told of people who can be written to, where that
+    may be news. `username` is the bot's own, "" until Telegram has told it.
+    """
 
-    def __init__(self, turns: Turns, channel: TelegramChannel, courtesies: BotApi) -> None:
+    def __init__(self, turns: Turns, channel: TelegramChannel, courtesies: BotApi, reached: Reached | None = None) -> None:
         self.username = ""
         self._turns = turns
         self._channel = channel
         self._api = courtesies
+        self._reached = reached
         self._tasks: set[asyncio.Task[None]] = set()
         self._courtesies = 0
         self._invited: OrderedDict[int, float] = OrderedDict()
@@ -74,6 +78,7 @@ class Intake:
                     self.courtesy(Call("answerCallbackQuery", {"callback_query_id": callback}))
                 if event is None or update_id in self._answered:
                     return NOTHING
+                self._channel.heard(chat)
                 if isinstance(event, ContactShared):
                     self._channel.keyboard_shown(chat)
                 conversation = Conversation(NAME, str(chat))
@@ -89,6 +94,9 @@ class Intake:
                 taken = await self._turns.take(conversation, event, str(update_id), language=language, answerable=answerable)
                 left = conversation if taken.left else None
                 if taken.answer is None:
+                    if left is None and self._reached is not None:
+                        # Nothing to say, or it stands behind what was kept while this chat could not be reached.
+                        self._spawn(self._at_ease(self._reached(conversation)))
                     return Done(left=left)
                 if not drawn:
                     # The event came again, and nothing was decided anew: the answer is the screen in force.
@@ -106,7 +114,9 @@ class Intake:
                 return Done(self._invitation(update))
             case Reachable(chat=chat, yes=yes):
                 logger.info("telegram.reachable" if yes else "telegram.unreachable")
-                return Done(left=Conversation(NAME, str(chat))) if yes else NOTHING
+                if yes:
+                    self._spawn(self._at_ease((self._reached or self._turns.deliver)(Conversation(NAME, str(chat)))))
+                return NOTHING
 
     def answered(self, update: Update) -> None:
         """The response with the answer has been written: this update is over, should Telegram bring it once more."""
@@ -116,11 +126,11 @@ class Intake:
 
     def deliver(self, conversation: Conversation) -> None:
         """Deliver in the background, so that the response to an update waits for nobody."""
-        self._spawn(self._deliver(conversation))
+        self._spawn(self._at_ease(self._turns.deliver(conversation)))
 
-    async def _deliver(self, conversation: Conversation) -> None:
+    async def _at_ease(self, delivery: Awaitable[None]) -> None:
         try:
-            await self._turns.deliver(conversation)
+            await delivery
         except StoreUnavailable:
             logger.warning("telegram.delivery_postponed")  # committed, so the delivery loop will find it
 

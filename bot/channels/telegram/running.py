@@ -20,11 +20,12 @@ from starlette.routing import Route
 from bot.channels.telegram.api import BotApi, BotApiError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.codec import ALLOWED_UPDATES
-from bot.channels.telegram.intake import Intake, where
+from bot.channels.telegram.intake import Intake, Reached, where
 from bot.channels.telegram.lean_api import LeanApi
 from bot.channels.telegram.polling import Polling, pause
 from bot.channels.telegram.texts import WORDS
 from bot.channels.telegram.webhook import PATH, Webhook
+from bot.limits import Buckets, Limiter, LocalBuckets
 from bot.turns import Turns
 from dialogs.texts import Language
 
@@ -52,6 +53,11 @@ class TelegramConfig:
     mode: Literal["polling", "webhook"] = "polling"
     webhook_secret: str = field(default="", repr=False)
     public_url: str = ""
+
+    @property
+    def bot_id(self) -> str:
+        """The bot's own number at Telegram; no secret."""
+        return self.token.partition(":")[0]
 
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.token):
@@ -99,7 +105,10 @@ class _Connection:
 
 
 class Telegram:
-    """One bot. `menu` is the list of commands by language; Indonesian is also what every other language sees."""
+    """One bot. `menu` is the list of commands by language; Indonesian is also what every other language sees.
+
+    `buckets` count what is sent; without them this process counts for itself alone.
+    """
 
     def __init__(
         self,
@@ -107,6 +116,7 @@ class Telegram:
         *,
         menu: Menu | None = None,
         connect: Callable[[TelegramConfig], BotApi] = _aiogram,
+        buckets: Buckets | None = None,
     ) -> None:
         self._config = config
         self._menu = menu or {language: words.commands for language, words in WORDS.items()}
@@ -116,16 +126,18 @@ class Telegram:
         self._courtesies: LeanApi | None = None
         self._life: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
-        self.channel = TelegramChannel(self._api)
+        self.channel = TelegramChannel(self._api, Limiter(buckets or LocalBuckets()))
         self.routes: tuple[Route, ...] = ()
 
-    def start(self, turns: Turns) -> None:
+    def start(self, turns: Turns, *, reached: Reached | None = None) -> None:
         """Begin, inside a running loop; returns at once. In webhook mode `routes` holds the endpoint from here on.
+
+        `reached` is told of people who can be written to again (`OutboxDelivery.reached`).
 
         The library is imported and Telegram told of commands and webhook in the background, as often as the network needs.
         """
         self._courtesies = LeanApi(self._config.token, self._config.api_base)
-        self._intake = Intake(turns, self.channel, self._courtesies)
+        self._intake = Intake(turns, self.channel, self._courtesies, reached)
         if self._config.mode == "webhook":
             self.routes = (
                 Route(

@@ -18,6 +18,7 @@ from dialogs.effects import DeleteUserMessages, Message, Redraw, Say, Show
 
 _log: Final = structlog.get_logger(__name__)
 _RETRY_SECONDS: Final = 2.0
+_PAGE: Final = 200
 
 
 def user_key(message: str) -> str:
@@ -45,6 +46,15 @@ class WebChannel:
             return Later(_RETRY_SECONDS, whole_channel=True)
         return Sent(key)
 
+    async def _cover(self, conversation: Conversation) -> None:
+        """Our own screens that showed personal data for proof-reading, the earlier summaries among them, are covered with it."""
+        cursor = 0
+        while entries := await self._transcript.since(conversation, cursor, _PAGE):
+            cursor = entries[-1].cursor
+            for entry in entries:
+                if (covered := items.covered(entry.item)) is not None:
+                    await self._transcript.replace(conversation, *covered)
+
     async def _write(self, conversation: Conversation, message: Message, key: str) -> None:
         match message:
             case Say(text):
@@ -58,5 +68,6 @@ class WebChannel:
                 for named in map(user_key, messages):
                     if old := await self._transcript.get(conversation, named):
                         await self._transcript.replace(conversation, named, items.masked(old))
+                await self._cover(conversation)
             case _:
                 assert_never(message)

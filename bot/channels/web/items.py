@@ -91,6 +91,15 @@ def masked(item: bytes) -> bytes:
     return item if old.masked else _encode(msgspec.structs.replace(old, text=mask(old.text), masked=True))
 
 
+def covered(item: bytes) -> tuple[str, bytes] | None:
+    """A screen of ours that showed personal data, as its key and the item without its text; None for any other."""
+    old = _decode(item)
+    if not old.sensitive:
+        return None
+    blank = msgspec.structs.replace(old, text=_DOTS, notice="", sensitive=False, token="", actions=(), masked=True)
+    return old.id, _encode(blank)
+
+
 def mask(text: str) -> str:
     """Enough of a number or an e-mail address to recognise it; of anything else nothing, for it may be a password."""
     plain = text.strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bot.channels.port import Channel, Delivery, Later
+from bot.channels.port import Channel, Delivery, Failed, Later, Unknown
 from bot.conversation import Conversation
 from bot.turns import Answerable, StoreUnavailable, Taken
 from dialogs.effects import Message, Say, Show
@@ -96,7 +96,7 @@ class ScriptedTurns:
                 key, message = pending[0]
                 outcome = await self.channel.deliver(conversation.address, message, key)
                 self.outcomes.append(outcome)
-                if isinstance(outcome, Later):
+                if isinstance(outcome, Later | Failed | Unknown):
                     return
                 del pending[0]
 

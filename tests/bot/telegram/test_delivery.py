@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import socket
 
 import pytest
 import structlog
 
-from bot.channels.port import Capabilities, Dead, Delivery, Later, Refused, Sent
+from bot.channels.port import Capabilities, Dead, Delivery, Failed, Later, Refused, Sent, Unknown
+from bot.channels.telegram.aiogram_binding import AiogramApi
+from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.running import Telegram
 from dialogs.effects import Redraw, Say, Show
 from dialogs.screens import Action, Screen
@@ -39,7 +42,7 @@ async def test_somebody_who_blocked_the_bot_is_dead_to_it(by_polling: Telegram, 
         (403, "Forbidden: user is deactivated", Dead("deactivated")),
         (400, "Bad Request: chat not found", Dead("gone")),
         (400, "Bad Request: message is too strange", Refused("Bad Request: message is too strange")),
-        (502, "Bad Gateway", Later(2.0)),
+        (502, "Bad Gateway", Failed("Bad Gateway")),
         (401, "Unauthorized", Later(60.0, whole_channel=True)),
     ],
 )
@@ -53,21 +56,60 @@ async def test_errors_are_told_apart(
 async def test_a_flood_limit_is_waited_for_as_long_as_telegram_says_and_then_the_message_goes(
     api: FakeBotApi, by_polling: Telegram, user: User
 ) -> None:
+    other = api.user("Siti")
+    other.starts()
+    await other.sees("started")
     api.flood("sendMessage", retry_after=7)
     assert await by_polling.channel.deliver(str(user.id), Say("halo"), "k") == Later(7)
+    again = await by_polling.channel.deliver(str(user.id), Say("halo"), "k")
+    assert isinstance(again, Later)
+    assert 6 < again.seconds <= 7
+    assert len(api.called("sendMessage")) == 3, "known without asking"
+    assert isinstance(await by_polling.channel.deliver(str(other.id), Say("halo"), "o"), Sent), "the other chat does not wait"
+
+
+async def test_a_short_flood_limit_is_sat_out(api: FakeBotApi, by_polling: Telegram, user: User) -> None:
+    api.flood("sendMessage", retry_after=1)
+    assert await by_polling.channel.deliver(str(user.id), Say("halo"), "k") == Later(1)
     assert isinstance(await by_polling.channel.deliver(str(user.id), Say("halo"), "k"), Sent)
     assert [message.text for message in user.answers].count("halo") == 1
 
 
-async def test_a_broken_connection_is_later(api: FakeBotApi, by_polling: Telegram, user: User) -> None:
+async def test_a_second_flood_limit_soon_after_the_first_is_the_whole_bot_s(
+    api: FakeBotApi, by_polling: Telegram, user: User
+) -> None:
+    other = api.user("Siti")
+    other.starts()
+    await other.sees("started")
+    api.flood("sendMessage", retry_after=30, times=2)
+    assert await by_polling.channel.deliver(str(user.id), Say("halo"), "k") == Later(30)
+    assert await by_polling.channel.deliver(str(other.id), Say("halo"), "o") == Later(30, whole_channel=True)
+    third = await by_polling.channel.deliver("5", Say("halo"), "t")
+    assert isinstance(third, Later)
+    assert third.seconds > 29
+
+
+async def test_a_connection_that_breaks_before_the_answer_leaves_it_unknown(
+    api: FakeBotApi, by_polling: Telegram, user: User
+) -> None:
     api.cut("sendMessage")
-    assert isinstance(await by_polling.channel.deliver(str(user.id), Say("halo"), "k"), Later)
+    assert isinstance(await by_polling.channel.deliver(str(user.id), Say("halo"), "k"), Unknown)
+
+
+async def test_a_server_that_is_not_there_has_not_taken_the_message() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    api = AiogramApi(TOKEN, f"http://127.0.0.1:{port}")
+    try:
+        assert isinstance(await TelegramChannel(api).deliver("5", Say("halo"), "k"), Failed)
+    finally:
+        await api.close()
 
 
 async def test_a_long_message_goes_on_at_the_part_that_is_missing(api: FakeBotApi, by_polling: Telegram, user: User) -> None:
     message = Say("awal\n\n" * 800 + "akhir")
     api.refuse("sendMessage", 502, "Bad Gateway", after=1)
-    assert isinstance(await by_polling.channel.deliver(str(user.id), message, "k"), Later)
+    assert isinstance(await by_polling.channel.deliver(str(user.id), message, "k"), Failed)
     assert len(user.answers) == 2
     assert isinstance(await by_polling.channel.deliver(str(user.id), message, "k"), Sent)
     assert [each.text[-5:].strip() for each in user.answers[1:]] == ["awal", "akhir"]
@@ -76,9 +118,9 @@ async def test_a_long_message_goes_on_at_the_part_that_is_missing(api: FakeBotAp
 async def test_what_had_to_wait_comes_when_the_person_unblocks_the_bot(
     api: FakeBotApi, turns: ScriptedTurns, user: User
 ) -> None:
-    api.flood("sendMessage", retry_after=3600)
+    api.refuse("sendMessage", 502, "Bad Gateway")
     user.says("halo")
-    await until(lambda: turns.outcomes[-1:] == [Later(3600)])
+    await until(lambda: turns.outcomes[-1:] == [Failed("Bad Gateway")])
     user.blocks()
     user.unblocks()
     await user.sees("echo halo")

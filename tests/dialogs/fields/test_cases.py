@@ -76,7 +76,7 @@ def test_values_are_shown_for_proof_reading_and_masked_for_others():
         "full_name": ("Aldo Salvatore", "A*** S***"),
         "nik": ("3171 2345 0190 0001", "3171********0001"),
         "phone": ("0812-3456-7890", "0812-****-7890"),
-        "email": ("budi.santoso@example.com", "b***o@example.com"),
+        "email": ("budi.santoso@example.com", "b***@example.com"),
     }
 
 
@@ -92,7 +92,7 @@ def test_values_are_shown_for_proof_reading_and_masked_for_others():
         ("email", "b@example.com", "***@example.com"),
         ("email", "bu@example.com", "***@example.com"),
         ("email", "bud@example.com", "b***@example.com"),
-        ("email", "budi@example.com", "b***i@example.com"),
+        ("email", "budi@example.com", "b***@example.com"),
     ],
 )
 def test_short_values_are_masked_so_that_little_remains(field, value, mask):
