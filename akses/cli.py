@@ -1,4 +1,4 @@
-"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | keys`.
+"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | jobs | keys`.
 
 Lives here: one short function a command. Must not live here: what a command starts (`akses/compose.py`, `akses/chat.py`). Heavy imports
 stay inside the commands, so that `--help` is quick.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from akses import jobs_cli
 from akses.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
 )  # fmt: skip
 keys = typer.Typer(help="Keys that protect personal data at rest.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(jobs_cli.app, name="jobs")
 
 
 def main() -> None:

@@ -18,30 +18,46 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
+from opentelemetry.trace import Tracer
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from akses import health, helpdesk_page
+from akses import health, helpdesk_page, request_id, tracing
 from akses.front import Front
 from akses.keyring import Keyring
+from akses.metrics import Metrics
 from akses.settings import Settings
+from akses.version import version
 from bot.channels.web.transcript import Transcript, TranscriptUnavailable
 from bot.stores.port import Store
+
+if TYPE_CHECKING:
+    from bot.redis_link import RedisLink
 
 log = structlog.get_logger(__name__)
 
 Role = Literal["run", "web", "worker", "bot"]
 FORGET_EVERY_SECONDS: Final = 3600.0
+# What runs beside the application may finish for so long; the rest is committed, and the next start or another process takes it up.
+GRACE_SECONDS: Final = 5.0
 DESIGN: Final = Path(__file__).resolve().parent.parent / "design"
 
 
 class AlreadyRunning(Exception):
     """Another process works on this DATA_DIR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running product: the application to serve, and whom to tell first that the process is to stop."""
+
+    app: ASGIApp
+    on_stop: tuple[Callable[[], None], ...]
 
 
 @dataclass(slots=True)
@@ -51,6 +67,8 @@ class Parts:
     settings: Settings
     keyring: Keyring
     stack: AsyncExitStack
+    metrics: Metrics
+    tracer: Tracer | None
     routes: list[BaseRoute] = field(default_factory=list)
     posts: dict[str, ASGIApp] = field(default_factory=dict)
     probes: dict[str, health.Probe] = field(default_factory=dict)
@@ -90,12 +108,13 @@ def only_one(data_dir: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def composed(settings: Settings, role: Role) -> AsyncIterator[ASGIApp]:
-    """Everything of this role, started; the application to serve at `settings.port`. Raises AlreadyRunning."""
+async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
+    """Everything of this role, started, to be served at `settings.port`. Raises AlreadyRunning."""
     async with AsyncExitStack() as stack:
         if settings.embedded:
             stack.enter_context(only_one(settings.data_dir))
-        parts = Parts(settings, Keyring.parse(settings.encryption_keys), stack)
+        metrics = Metrics(role=role, version=version())
+        parts = Parts(settings, Keyring.parse(settings.encryption_keys), stack, metrics, tracing.tracer())
         if role == "run" and not settings.smtp_url:
             await _inbox(parts)
         if role in ("run", "web", "worker"):
@@ -103,11 +122,14 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[ASGIApp]:
         if role in ("run", "bot"):
             await _bot(parts)
             parts.routes += helpdesk_page.routes(settings.operator_name, demo=settings.embedded)
-        parts.routes += health.routes(parts.probes)
+        readiness = health.Readiness(parts.probes, observe=metrics.part_ready)
+        parts.routes += readiness.routes()
+        parts.routes += metrics.routes(settings.api_keys)
         parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
-        yield Front(parts.posts, Starlette(routes=parts.routes))
+        rest = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        yield Served(Front(parts.posts, rest), (readiness.stop, *parts.on_stop))
 
 
 async def _inbox(parts: Parts) -> None:
@@ -137,14 +159,18 @@ async def _backend(parts: Parts, role: Role) -> None:
         mail_from=settings.mail_from,
         smtp_url=settings.smtp_url,
         database_url=settings.accounts_url,
-        api_keys=(settings.backend_api_key,),
+        api_keys=settings.api_keys,
         status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
         status_webhook_secrets=settings.webhook_secrets,
     )
     if settings.embedded:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
-    backend = await parts.stack.enter_async_context(open_backend(config, parts.keyring, role=backend_role))
+    backend = await parts.stack.enter_async_context(
+        open_backend(config, parts.keyring, role=backend_role, observe=parts.metrics.job)
+    )
+    if role != "web":
+        parts.metrics.watch_jobs(backend.jobs.stats)
     parts.probes["accounts"] = backend.ready
     if role != "worker":
         parts.rest = create_app(backend)
@@ -172,62 +198,67 @@ async def _bot(parts: Parts) -> None:
         privacy_url=f"{settings.public_base}/privasi",
         demo=settings.embedded,
     )
-    store, transcript = await _dialog_storage(parts)
+    link, kept, transcript = await _dialog_storage(parts)
+    store = tracing.traced(kept, "store", parts.tracer)
     sessions = Sessions(keyring)
-    channels: dict[str, Channel] = {name: WebChannel(name, transcript) for name in ("web", "terminal")}
+    metrics = parts.metrics
+    channels: dict[str, Channel] = {name: metrics.channel(WebChannel(name, transcript)) for name in ("web", "terminal")}
     telegram = None
     if settings.telegram_bot_token:
         from bot.channels.telegram.running import Telegram, TelegramConfig
+        from bot.redis_limits import RedisBuckets
 
-        telegram = Telegram(
-            TelegramConfig(
-                token=settings.telegram_bot_token,
-                api_base=settings.telegram_api_base,
-                mode=settings.telegram_mode,
-                webhook_secret=settings.telegram_webhook_secret,
-                public_url=settings.public_base,
-            )
+        account = TelegramConfig(
+            token=settings.telegram_bot_token,
+            api_base=settings.telegram_api_base,
+            mode=settings.telegram_mode,
+            webhook_secret=settings.telegram_webhook_secret,
+            public_url=settings.public_base,
         )
-        channels[telegram.channel.name] = telegram.channel
+        telegram = Telegram(account, buckets=RedisBuckets(link, account.bot_id) if link else None)
+        channels[telegram.channel.name] = metrics.channel(telegram.channel)
     client = await stack.enter_async_context(
-        BackendClient(settings.backend_url or settings.local_base, api_key=settings.backend_api_key)
+        BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
     )
-    turns = TurnRunner(store, sessions, profile)
+    runner = TurnRunner(store, sessions, profile, observe=metrics.observe, lost=metrics.lost)
+    turns = metrics.turns(tracing.traced(runner, "turn", parts.tracer))
     delivery = OutboxDelivery(store, sessions, channels)
-    turns.deliver_through(delivery)
-    delivery.connect(turns, BackendRequests(client, turns))
-    await stack.enter_async_context(running(delivery.run(), "delivery"))
+    runner.deliver_through(delivery)
+    backend = metrics.backend(tracing.traced(client, "backend", parts.tracer))
+    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=client)))
+    await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
+    metrics.watch_outbox(kept.backlog)
     await stack.enter_async_context(running(forgetting(transcript), "transcript expiry"))
     if telegram is not None:
-        telegram.start(turns)
+        telegram.start(turns, reached=delivery.reached)
         stack.push_async_callback(telegram.close)
-        parts.posts |= {route.path: route.app for route in telegram.routes}
+        parts.posts |= {route.path: request_id.RequestIds(route.app, told=False) for route in telegram.routes}
     config = WebConfig(public_url=settings.public_base, operator_name=settings.operator_name, demo=settings.embedded)
     api = WebApi(transcript, turns, keyring, config)
     parts.on_stop.append(api.close)
-    stack.callback(api.close)
     parts.routes += web_routes(api, config)
     parts.routes += status_webhook.routes(turns, settings.webhook_secrets)
     parts.probes["dialog store"] = lambda: store.load("probe", 0.0)
 
 
-async def _dialog_storage(parts: Parts) -> tuple[Store, Transcript]:
+async def _dialog_storage(parts: Parts) -> tuple[RedisLink | None, Store, Transcript]:
     """Redis for any number of processes, or two SQLite files for one."""
     settings, stack = parts.settings, parts.stack
     if settings.redis_url:
+        from bot import redis_link
         from bot.channels.web.redis_transcript import RedisTranscript
-        from bot.redis_link import RedisLink
         from bot.stores.redis import RedisStore
 
-        link = await RedisLink.open(settings.redis_url)
+        link = await redis_link.RedisLink.open(settings.redis_url)
         stack.push_async_callback(link.close)
-        return RedisStore(link), RedisTranscript(link, parts.keyring)
+        return link, RedisStore(link), RedisTranscript(link, parts.keyring)
     from bot.channels.web.sqlite_transcript import SqliteTranscript
     from bot.stores.embedded import EmbeddedStore
 
     store = await EmbeddedStore.open(settings.data_dir / "dialog.db")
     stack.push_async_callback(store.close)
-    return store, await stack.enter_async_context(SqliteTranscript(settings.data_dir / "transcript.db", parts.keyring))
+    transcript = await stack.enter_async_context(SqliteTranscript(settings.data_dir / "transcript.db", parts.keyring))
+    return None, store, transcript
 
 
 async def forgetting(transcript: Transcript) -> None:
@@ -241,11 +272,14 @@ async def forgetting(transcript: Transcript) -> None:
 
 
 @asynccontextmanager
-async def running(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
-    """Run a coroutine beside the application, and end it with it."""
+async def running(work: Coroutine[None, None, None], name: str, stop: Callable[[], None] | None = None) -> AsyncIterator[None]:
+    """Run a coroutine beside the application, and end it with it: asked to `stop` it may end what it has begun."""
     task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:
+        if stop is not None:
+            stop()
+            await asyncio.wait({task}, timeout=GRACE_SECONDS)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

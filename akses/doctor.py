@@ -23,6 +23,8 @@ from akses.settings import SECRETS_FILE, Settings
 PATIENCE_SECONDS: Final = 5.0
 # Signed webhooks are refused when the clocks of two machines are five minutes apart; timers and links begin to err long before.
 SKEW_SECONDS: Final = 5.0
+# A mail or an event that has waited so long for its first attempt waits for a worker that is not there.
+WAITING_SECONDS: Final = 120.0
 # More updates than this waiting at Telegram, and people have been waiting, too.
 PENDING_UPDATES: Final = 100
 Check = Callable[[Settings], Awaitable[str]]
@@ -166,6 +168,34 @@ def _database_clock(url: str) -> float:
         engine.dispose()
 
 
+async def durable_work(settings: Settings) -> str:
+    """Somebody does the durable work, it keeps up, and nothing was given up that a human has not looked at."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from backend.database import Database
+    from backend.jobs import Jobs
+
+    if settings.embedded and not (settings.data_dir / "accounts.db").exists():
+        return "there is none yet; the first run makes it"
+    database = Database(settings.accounts_url)
+    jobs = Jobs(database, settings.accounts_url)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            stats = await jobs.stats()
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise Unwell(f"the accounts database cannot be asked for its jobs: {type(error).__name__}") from None
+    finally:
+        await jobs.close()
+        await database.close()
+    if stats.dead_total:
+        dead = ", ".join(f"{job} {count}" for job, count in sorted(stats.dead.items()))
+        raise Unwell(f"jobs were given up ({dead}): akses jobs dead tells why; mend that, then akses jobs replay --all")
+    if stats.late or stats.oldest > WAITING_SECONDS:
+        waiting = sum(stats.waiting.values()) + stats.late
+        raise Unwell(f"jobs wait ({waiting}), the first for {stats.oldest:.0f} s: is a worker running, and does it keep up?")
+    return f"{sum(stats.waiting.values())} waiting, {stats.running} under way, none given up"
+
+
 async def mail(settings: Settings) -> str:
     if not settings.smtp_url:
         return "mail goes to the built-in inbox (/inbox)"
@@ -281,6 +311,7 @@ CHECKS: Final[dict[str, Check]] = {
     "accounts": accounts,
     "dialogs": dialogs,
     "clock": clock,
+    "durable work": durable_work,
     "mail": mail,
     "product": product,
     "status webhook": status_webhook,

@@ -19,6 +19,7 @@ def foreseen(error: BaseException) -> str | None:
     from akses.compose import AlreadyRunning
     from backend.database import DatabaseInUse
     from backend.migrations import SchemaOutdated
+    from backend.waiting import DatabaseUnreachable
     from bot.channels.telegram.running import TelegramConfigInvalid
     from bot.redis_link import RedisUnavailable
 
@@ -29,6 +30,10 @@ def foreseen(error: BaseException) -> str | None:
             return f"Another process already works on {error}. Stop it first, or set DATA_DIR to another folder."
         case DatabaseInUse():
             return f"{error}. Stop it first, or use PostgreSQL (DATABASE_URL)."
+        case DatabaseUnreachable():
+            return (
+                "The accounts database does not answer: look at DATABASE_URL and at PostgreSQL itself, or ask 'akses doctor'."
+            )
         case SchemaOutdated():
             return f"The accounts database is not at this version's schema: run 'akses migrate' first. ({error})"
         case TelegramConfigInvalid():

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
+_BRAND: Final = Path(__file__).resolve().parents[1] / "design" / "icons" / "brand.svg"
 HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -28,7 +32,8 @@ def routes(operator: str, *, demo: bool) -> list[BaseRoute]:
         if demo
         else ""
     )
-    html = page.replace("{{ operator }}", escape(operator)).replace("{{ demo }}", banner)
+    brand = _BRAND.read_text(encoding="utf-8").strip()
+    html = page.replace("{{ operator }}", escape(operator)).replace("{{ demo }}", banner).replace("{{ brand }}", brand)
 
     async def show(_: Request) -> Response:
         return HTMLResponse(html, headers=HEADERS)

@@ -14,7 +14,7 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, time
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -30,6 +30,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from akses import request_id
+from backend.job_records import Stats
 from backend_client.errors import (
     BackendUnreachable,
     KeyReused,
@@ -42,6 +44,7 @@ from backend_client.models import NewRegistration, Registration
 from backend_client.port import Backend
 from bot.channels.port import Capabilities, Channel, Delivery
 from bot.conversation import Conversation
+from bot.stores.port import Backlog
 from bot.turns import NOTHING, Answerable, StoreUnavailable, Taken, Turns
 from dialogs.effects import Message as ChatMessage
 from dialogs.effects import OpenTicket, Record
@@ -64,6 +67,7 @@ CALL_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 # Asked for more often than this, what has to be looked up (queues, outbox) is told as it was.
 SAMPLE_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 2.0
+OUTBOX_SECONDS: Final = 60.0
 # The routes of the product, the special before the general; anything else is "other".
 ROUTES: Final = (
     "/whatsapp/webhook", "/status/webhook", "/chat/api", "/api/v1", "/aktivasi", "/assets", "/helpdesk",
@@ -201,6 +205,34 @@ class Metrics:
         """A gauge that is looked up for each scrape: `sample` gives numbers by the values of `labels`. It may fail or take its time."""
         self.looked.add(name, meaning, labels, sample)
 
+    def watch_outbox(self, backlog: Callable[[float, float], Awaitable[Backlog]]) -> None:
+        """The dialog store's outbox: what is to happen within a minute, which is more than anything under way may take."""
+
+        async def items() -> Sampled:
+            now = time()
+            found = await backlog(now, now + OUTBOX_SECONDS)
+            return {("items",): float(found.items), ("seconds_late",): found.late}
+
+        self.look_up("akses_outbox", "Undelivered things, and by how much the most belated is late", ("what",), items)
+
+    def watch_jobs(self, stats: Callable[[], Awaitable[Stats]]) -> None:
+        """The durable work of all processes together, by queue or job."""
+
+        async def jobs() -> Sampled:
+            found = await stats()
+            return {
+                **{("waiting", queue): float(count) for queue, count in found.waiting.items()},
+                **{("dead", job): float(count) for job, count in found.dead.items()},
+                ("running", ""): float(found.running),
+                ("late", ""): float(found.late),
+            }
+
+        async def oldest() -> Sampled:
+            return {(): (await stats()).oldest}
+
+        self.look_up("akses_jobs", "Durable work that is not done, by its state and its queue or job", ("state", "of"), jobs)
+        self.look_up("akses_jobs_oldest_seconds", "How long the first in line has been waiting", (), oldest)
+
     # --- the layers at the ports
 
     def turns(self, inner: Turns) -> Turns:
@@ -251,7 +283,7 @@ def _bears(request: Request, api_keys: tuple[str, ...]) -> bool:
 
 
 class CountedTurns:
-    """`Turns`, counted."""
+    """`Turns`, counted; and named in the logs, where what they come from is no request (polling, timers)."""
 
     def __init__(self, inner: Turns, metrics: Metrics) -> None:
         self._inner = inner
@@ -269,7 +301,8 @@ class CountedTurns:
     ) -> Taken:
         channel, outcome, began = conversation.channel, "failed", perf_counter()
         try:
-            taken = await self._inner.take(conversation, event, event_id, language=language, answerable=answerable)
+            with request_id.at_least():
+                taken = await self._inner.take(conversation, event, event_id, language=language, answerable=answerable)
             outcome = "nothing" if taken is NOTHING else "answered" if taken.answer is not None else "committed"
         except StoreUnavailable:
             outcome = "unavailable"

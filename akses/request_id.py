@@ -13,12 +13,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+if TYPE_CHECKING:
+    from bot.conversation import Conversation
+    from bot.delivery import Requests
+    from dialogs.effects import News, Request
+
 HEADER: Final = b"x-request-id"
-_SHAPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+_SHAPE: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER: Final = re.compile(r"\d(?:[._-]?\d){7}")
 # Sixteen letters instead of hex digits, so that no name of ours ever looks like a number.
@@ -52,14 +57,27 @@ def named(name: str) -> Iterator[None]:
         _current.reset(token)
 
 
+class at_least:  # noqa: N801 (used as a function; a class, because a generator would cost a turn ten times as much)
+    """Everything within has a name: the one in hand, or a new one."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = None if _current.get() else _current.set(new())
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+
+
 class RequestIds:
-    """An ASGI layer around the whole application. The answer bears the name, so that who asks for help can tell it; only answers to
-    `unread` paths do not: there every microsecond counts and nobody looks.
+    """An ASGI layer around an application. The answer bears the name, so that who asks for help can tell it; without `told` it does
+    not: for the paths where every microsecond counts and nobody looks.
     """
 
-    def __init__(self, app: ASGIApp, *, unread: frozenset[str] = frozenset({"/telegram/webhook"})) -> None:
+    def __init__(self, app: ASGIApp, *, told: bool = True) -> None:
         self._app = app
-        self._unread = unread
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,6 +94,21 @@ class RequestIds:
 
         token = _current.set(name)
         try:
-            await self._app(scope, receive, send if scope["path"] in self._unread else answer)
+            await self._app(scope, receive, answer if self._told else send)
         finally:
             _current.reset(token)
+
+
+class NamedRequests:
+    """`Requests` that go to the backend under the name of their item in the outbox, which the turn that committed it has logged."""
+
+    def __init__(self, inner: Requests) -> None:
+        self._inner = inner
+
+    async def carry_out(self, conversation: Conversation, request: Request, item: str, attempts: int) -> float | None:
+        with named(item):
+            return await self._inner.carry_out(conversation, request, item, attempts)
+
+    async def tell_by_mail(self, news: News, item: str, attempts: int) -> float | None:
+        with named(item):
+            return await self._inner.tell_by_mail(news, item, attempts)

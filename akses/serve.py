@@ -11,6 +11,7 @@ makes the next start finish what was begun.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -46,9 +47,9 @@ async def serve(settings: Settings, role: Role) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError when the port is taken, AlreadyRunning when DATA_DIR is."""
     asked = _asked_to_stop()
     with listen(settings) as listening:
-        async with composed(settings, role) as app:
+        async with composed(settings, role) as served:
             config = uvicorn.Config(
-                app,
+                served.app,
                 log_config=None,
                 access_log=False,  # paths hold activation tokens
                 lifespan="off",
@@ -60,12 +61,15 @@ async def serve(settings: Settings, role: Role) -> None:
             )
             server = Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]), name="serving")
+            settle()
             if role == "run":
                 sys.stdout.write(welcome(settings))
                 sys.stdout.flush()
             log.info("process.started", role=role, port=settings.port)
             await asyncio.wait({asked, serving}, return_when=asyncio.FIRST_COMPLETED)
             log.info("process.stopping", role=role)
+            for tell in served.on_stop:
+                tell()
             await asyncio.wait({serving}, timeout=LINGER_SECONDS[role])
             server.should_exit = True
             await serving
@@ -85,6 +89,16 @@ def _asked_to_stop() -> asyncio.Future[None]:
     for number in STOPPING:
         loop.add_signal_handler(number, stop)
     return asked
+
+
+def settle() -> None:
+    """What has been loaded by now stays: the cycle collector need not look at it again, and need not look so often.
+
+    A turn leaves hardly any cycles; measured, this is worth a fifth of a turn's time and the longest pauses.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
 
 
 def welcome(settings: Settings) -> str:

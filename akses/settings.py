@@ -31,6 +31,12 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "run": (*_ALL, *_BACKEND, "REDIS_URL"),
     "doctor": _ALL,
 }
+# How the addresses of servers may begin.
+ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
+    "DATABASE_URL": ("postgresql", "postgres"),
+    "REDIS_URL": ("redis", "rediss"),
+    "SMTP_URL": ("smtp", "smtps"),
+}
 
 
 class SettingsInvalid(Exception):
@@ -46,9 +52,9 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535)
     public_url: str = ""
     data_dir: Path = Path(".data")
-    database_url: str = ""
-    redis_url: str = ""
-    smtp_url: str = ""
+    database_url: str = Field("", repr=False)
+    redis_url: str = Field("", repr=False)
+    smtp_url: str = Field("", repr=False)
     mail_from: str = "akses@ksei.co.id"
     backend_url: str = ""
     backend_api_key: str = Field("", repr=False)
@@ -90,6 +96,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.data_dir / 'accounts.db').resolve()}"
 
     @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The bot sends the first; the backend takes all, so that they can be rotated."""
+        return tuple(part.strip() for part in self.backend_api_key.split(",") if part.strip())
+
+    @property
     def webhook_secrets(self) -> tuple[str, ...]:
         """The first signs; all verify, so that they can be rotated."""
         return tuple(part.strip() for part in self.status_webhook_secret.split(",") if part.strip())
@@ -120,6 +131,11 @@ def _faults(settings: Settings, role: str) -> list[str]:
             Keyring.parse(settings.encryption_keys)
         except KeyringInvalid as error:
             faults.append(f"ENCRYPTION_KEYS: {error}; make one with: akses keys new")
+    faults += [
+        f"{name}: is not written as {schemes[0]}://user:password@host:port"
+        for name, schemes in ADDRESSES.items()
+        if not _is_address(getattr(settings, name.lower()), schemes)
+    ]
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
         faults.append("PUBLIC_URL: must begin with https:// (or http:// on this machine)")
     if settings.telegram_bot_token and settings.telegram_mode == "webhook" and not settings.telegram_webhook_secret:
@@ -135,12 +151,26 @@ def _faults(settings: Settings, role: str) -> list[str]:
     return faults
 
 
+def _is_address(written: str, schemes: tuple[str, ...]) -> bool:
+    """Whether nothing is written, or an address of one of these kinds whose port is a number."""
+    try:
+        parts = urlsplit(written)
+        return not written or (parts.scheme.partition("+")[0] in schemes and (parts.port or 0) >= 0)
+    except ValueError:
+        return False
+
+
 def _make_secrets(settings: Settings) -> None:
     """Fill in what is unset from DATA_DIR/secrets.json, made once with mode 0600; a half-written file cannot come to be."""
     folder = settings.data_dir
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / SECRETS_FILE
-    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    try:
+        kept: dict[str, str] = dict(json.loads(path.read_text())) if path.exists() else {}
+    except ValueError:
+        raise SettingsInvalid(
+            f"{path}: is damaged; bring back its backup, for without its keys the data here cannot be read"
+        ) from None
     made = {
         "encryption_keys": kept.get("encryption_keys") or Keyring.generate(),
         "backend_api_key": kept.get("backend_api_key") or secrets.token_urlsafe(32),

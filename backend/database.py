@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -87,8 +87,16 @@ def blocking_engine(database_url: str) -> sa.Engine:
 
 
 def _own_transactions(engine: sa.Engine) -> None:
+    event.listen(engine, "do_connect", _create_for_owner_only)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
+
+
+def _create_for_owner_only(_dialect: object, _record: object, arguments: Sequence[Any], _options: object) -> None:
+    """SQLite itself would create the file as the umask has it; what lies beside it (-wal, -shm) takes the file's mode."""
+    # O_EXCL: closing a second descriptor of an open SQLite file would drop the locks that this process holds on it.
+    with suppress(FileExistsError):
+        os.close(os.open(arguments[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:

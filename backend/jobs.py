@@ -13,6 +13,7 @@ import asyncio
 import os
 import secrets
 import socket
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -99,8 +100,17 @@ class Enqueue(Protocol):
 class Jobs:
     """Enqueue everywhere; `start` only in the process that also does the work."""
 
-    def __init__(self, database: Database, database_url: str, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        database_url: str,
+        *,
+        patience: Patience | None = None,
+        observe: Callable[[str, str, float], None] = lambda *_: None,
+    ) -> None:
+        """`observe` is told of each attempt: the job, what it came to (done, again, dead, broken) and the seconds that it took."""
         self._database = database
+        self._observe = observe
         self._url = plain_url(database_url)
         self._serializer = DBOSPortableJSONSerializer()
         self._client = DBOSClient(
@@ -128,6 +138,7 @@ class Jobs:
     async def enqueue(self, conn: AsyncConnection, job: str, subject: str, *, delay: float = 0, priority: int = 1) -> None:
         """Write the job into the caller's transaction. The same job for the same subject is written once."""
         await self._write(conn, self._queues[job], job, subject, 1, delay=delay, priority=priority)
+        log.info("job.enqueued", job=job, subject=subject)  # under the name of the request that causes it
 
     async def _write(
         self,
@@ -200,17 +211,23 @@ class Jobs:
 
     async def _work(self, job: str, handler: Handler, subject: str, run: int, before: int, breaks: int) -> None:
         outcome: Again | Dead | None
+        began, told = time.perf_counter(), ""
         try:
-            async with asyncio.timeout(self._patience.handler):
-                outcome = await handler(subject, run - before)
+            # What the handler logs bears the job that it is about.
+            with structlog.contextvars.bound_contextvars(job=job, subject=subject):
+                async with asyncio.timeout(self._patience.handler):
+                    outcome = await handler(subject, run - before)
             breaks = 0
         except Exception as error:  # noqa: BLE001 - a job must never be lost, neither to a defect nor to an outage
             # Told by its type alone: the message of an error may hold personal data.
             what = type(error).__name__
+            told = "broken"
             log.error("job.broken", job=job, subject=subject, attempt=run - before, error=what)
             waits = self._patience.broken
             outcome = Again(waits[breaks]) if breaks < len(waits) else Dead(f"broken: {what}")
             breaks += 1
+        told = told or ("done" if outcome is None else type(outcome).__name__.lower())
+        self._observe(job, told, time.perf_counter() - began)
         match outcome:
             case None:
                 return

@@ -15,8 +15,8 @@ def mask_email(email: str) -> str:
 
 
 def mask_nik(nik: str) -> str:
-    """Show "3171234567890123" as "************0123"."""
-    return "*" * (len(nik) - 4) + nik[-4:]
+    """Show "3171234567890123" as "3171********0123", the same as the chat does."""
+    return f"{nik[:4]}********{nik[-4:]}"
 
 
 def mask_phone(phone: str) -> str:

@@ -5,7 +5,7 @@ Lives here: construction and order of start and stop; the one place that knows a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -58,7 +58,12 @@ class Backend:
 
 @asynccontextmanager
 async def open_backend(
-    config: BackendConfig, keyring: Keyring, *, role: Role, clock: Clock = utc_now
+    config: BackendConfig,
+    keyring: Keyring,
+    *,
+    role: Role,
+    clock: Clock = utc_now,
+    observe: Callable[[str, str, float], None] = lambda *_: None,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them.
 
@@ -77,7 +82,7 @@ async def open_backend(
                 await conn.run_sync(require_current)
         # No proxy of the environment and no redirect: where events go is the operator's word alone.
         client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, follow_redirects=False))
-        jobs = Jobs(database, config.database_url)
+        jobs = Jobs(database, config.database_url, observe=observe)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()
         events = Events(jobs, told=bool(config.status_webhook_url))

@@ -113,6 +113,7 @@ class OutboxDelivery:
         self._clock = clock
         self._chance = chance
         self._wake = asyncio.Event()
+        self._stopping = False
         self._in_order = InOrder()
         self._letters = Letters(store)
         self._requests: Requests | None = None
@@ -123,6 +124,11 @@ class OutboxDelivery:
         self._turns, self._requests = turns, requests
 
     def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` return when what it has taken up is done."""
+        self._stopping = True
         self._wake.set()
 
     async def deliver(self, conversation: Conversation) -> None:
@@ -162,11 +168,11 @@ class OutboxDelivery:
         return true
 
     async def run(self) -> None:
-        """Drain until cancelled."""
+        """Drain until asked to `stop`."""
         next_expiry = 0.0
         places = asyncio.Semaphore(BATCHES)
         async with asyncio.TaskGroup() as group:
-            while True:
+            while not self._stopping:
                 await places.acquire()
                 batch: Sequence[tuple[str, Item]] = ()
                 try:
@@ -191,6 +197,8 @@ class OutboxDelivery:
         return self._clock().timestamp()
 
     async def _nap(self) -> None:
+        if self._stopping:
+            return
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()

@@ -111,12 +111,14 @@ class TurnRunner:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         observe: Callable[[Conversation, Record | OpenTicket], None] = lambda *_: None,
+        lost: Callable[[Conversation], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._sessions = sessions
         self._profile = profile
         self._clock = clock
         self._observe = observe
+        self._lost = lost
         self._delivery: Delivers | None = None
         self._in_order = InOrder()
 
@@ -148,8 +150,9 @@ class TurnRunner:
                 commit = self._commit(conversation, after, loaded.revision, turn, now, answer)
                 outcome = await self._store.commit(commit)
                 if outcome is Outcome.LOST:
+                    self._lost(conversation)
                     continue
-                self._committed(conversation, turn)
+                self._committed(conversation, turn, commit)
                 if outcome is Outcome.FIRST:
                     return Taken(answer, left=any(item.lane == "say" for item in commit.items))
                 if answer is not None:
@@ -220,12 +223,16 @@ class TurnRunner:
         name, key = str(conversation), f"{turn.session.id}.{revision + 1}.answer"
         return Item(key, "say", self._sessions.write_effect(name, key, message), now.timestamp() + LEASE_SECONDS)
 
-    def _committed(self, conversation: Conversation, turn: Turn) -> None:
+    def _committed(self, conversation: Conversation, turn: Turn, commit: Commit) -> None:
         for effect in turn.effects:
             if isinstance(effect, Record | OpenTicket):
                 self._observe(conversation, effect)
-            elif self._delivery is not None and isinstance(effect, SubmitRegistration | ResendActivation | ChangeEmail):
-                self._delivery.wake()
+        for item in commit.items:
+            if item.lane == "do":
+                # The request goes to the backend under this name, in another task and perhaps from another process.
+                log.info("turn.request_committed", item=item.key, channel=conversation.channel)
+                if self._delivery is not None:
+                    self._delivery.wake()
 
 
 def _answer(turn: Turn, answerable: Answerable | None) -> Message | None:

@@ -34,7 +34,7 @@ function watch(form) {
       item.dataset.state = kept ? "kept" : insist || rule === "too_long" ? "broken" : "open";
     }
     // The server alone knows these two; what it said was about the password before.
-    for (const rule of ["common", "personal"]) items.get(rule).dataset.state = "open";
+    for (const rule of ["common", "personal"]) items.get(rule).hidden = true;
     const count = shown.filter((rule) => items.get(rule).dataset.state === "kept").length;
     status.textContent = status.dataset.progress.replace("{kept}", count).replace("{all}", shown.length);
   }

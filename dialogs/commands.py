@@ -7,12 +7,12 @@ Lives here: global commands; each answers and then the same question stands agai
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from dialogs.clock import time_of_day
 from dialogs.effects import OpenTicket, Record
 from dialogs.fields import FIELDS
+from dialogs.frozen import replace
 from dialogs.registration import step_id
 from dialogs.session import Registration
 from dialogs.steps._step import Context, Outcome, Press, contacts

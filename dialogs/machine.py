@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -41,6 +41,7 @@ from dialogs.events import (
 )
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Accepted
+from dialogs.frozen import replace
 from dialogs.profile import Profile
 from dialogs.registration import step_id, with_answer, with_handoff
 from dialogs.screens import Screen

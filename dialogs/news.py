@@ -6,13 +6,13 @@ said beside the open question, which stands. Each piece of news is told once, ho
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from dialogs.clock import waiting
 from dialogs.effects import DeleteUserMessages, Effect, News, Record, Redraw, Say
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
+from dialogs.frozen import replace
 from dialogs.registration import focused, updated
 from dialogs.session import EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.steps._step import Context, Outcome, contacts

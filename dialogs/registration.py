@@ -6,9 +6,8 @@ or does (`dialogs/steps/`).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialogs.fields import FIELDS
+from dialogs.frozen import replace
 from dialogs.kinds import BY_ID as KINDS
 from dialogs.session import Answer, Draft, Registration, Session
 

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from akses.inbox.store import CaughtMail, MailStore, links_of
 
 _HERE: Final = Path(__file__).parent
+_ICONS: Final = _HERE.parents[1] / "design" / "icons"
 _LANGUAGES: Final = ("id", "en")
 _TEXTS: Final[dict[str, dict[str, Any]]] = {
     language: tomllib.loads((_HERE / "texts" / f"{language}.toml").read_text("utf-8")) for language in _LANGUAGES
@@ -53,6 +54,8 @@ _HEADERS: Final = {
 # Where one of these is there, somebody else's request was passed on by something on this machine.
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _WIB: Final = timezone(timedelta(hours=7))
+# Where the mails of this product break the lines of their text.
+_WRAPPED_AT: Final = 76
 _DOCTYPE: Final = re.compile(r"\s*(<!doctype[^>]*>)?", re.IGNORECASE)
 
 
@@ -113,7 +116,7 @@ class _Pages:
         self._store = store
         self._operator = operator_name
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+            loader=jinja2.FileSystemLoader([_HERE / "templates", _ICONS]), autoescape=True, undefined=jinja2.StrictUndefined
         )
 
     async def list(self, request: Request) -> Response:
@@ -130,7 +133,7 @@ class _Pages:
         if mail is None:
             return self._unknown(request)
         copies = [other for other in mails if other.id == mail.id or (mail.message_id and other.message_id == mail.message_id)]
-        return self._page(request, "mail.html", mail=mail, copies=copies, pieces=_pieces(mail.text))
+        return self._page(request, "mail.html", mail=mail, copies=copies, pieces=_pieces(_unwrapped(mail.text)))
 
     async def html(self, request: Request) -> Response:
         mail = _find(await self._mails(), request)
@@ -214,6 +217,26 @@ def _moment(texts: dict[str, Any], moment: datetime) -> str:
     return str(texts["moment"]).format(
         day=local.day, month=texts["months"][local.month - 1], year=local.year, hour=f"{local:%H}", minute=f"{local:%M}"
     )
+
+
+def _unwrapped(text: str) -> str:
+    """The text without the line ends that only its width caused, so that a narrow screen can break it anew.
+
+    Such a line could not have taken the next word. A link is never broken, so a line before or after it ended where it should.
+    """
+    shown: list[str] = []
+    before = ""
+    for line in text.splitlines():
+        word = line.partition(" ")[0]
+        wrapped = (
+            before and word and len(before) + 1 + len(word) > _WRAPPED_AT >= len(before) and not links_of(before + " " + word)
+        )
+        if wrapped:
+            shown[-1] += f" {line}"
+        else:
+            shown.append(line)
+        before = line
+    return "\n".join(shown)
 
 
 def _pieces(text: str) -> list[tuple[str, bool]]:

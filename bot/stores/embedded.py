@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from bot.stores.port import Commit, Item, Loaded, Outcome, StoreUnavailable
+from bot.stores.port import Backlog, Commit, Item, Loaded, Outcome, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -132,6 +132,13 @@ class EmbeddedStore:
             ).fetchall()
             sql.executemany("update item set due = ? where seq = ?", [(now + lease, row[0]) for row in rows])
             return [(row[1], Item(*row[2:])) for row in rows]
+
+        return await self._run(work)
+
+    async def backlog(self, now: float, until: float) -> Backlog:
+        def work(sql: sqlite3.Connection) -> Backlog:
+            count, first = sql.execute("select count(*), min(due) from item where due <= ?", (until,)).fetchone()
+            return Backlog(count, max(0.0, now - first) if count else 0.0)
 
         return await self._run(work)
 

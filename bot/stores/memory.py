@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.stores.port import Commit, Item, Loaded, Outcome
+from bot.stores.port import Backlog, Commit, Item, Loaded, Outcome
 
 
 @dataclass(slots=True)
@@ -75,6 +75,10 @@ class MemoryStore:
         for conversation, item in ready[:limit]:
             self._kept[conversation].items[item.key] = replace(item, due=now + lease)
         return ready[:limit]
+
+    async def backlog(self, now: float, until: float) -> Backlog:
+        due = [item.due for kept in self._kept.values() for item in kept.items.values() if item.due <= until]
+        return Backlog(len(due), max(0.0, now - min(due, default=now)))
 
     async def expire(self, now: float) -> int:
         gone = [conversation for conversation, kept in self._kept.items() if kept.expires <= now]

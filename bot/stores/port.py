@@ -59,6 +59,14 @@ class Outcome(Enum):
     BEHIND = 2  # written behind messages that somebody else is delivering, and will go on with these
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How delivery keeps up: how many things are to happen by a moment, and how many seconds the most belated is behind its time."""
+
+    items: int = 0
+    late: float = 0.0
+
+
 class Store(Protocol):
     """Every method raises StoreUnavailable when the store cannot be reached."""
 
@@ -83,6 +91,9 @@ class Store(Protocol):
 
     async def due(self, now: float, lease: float, limit: int) -> Sequence[tuple[str, Item]]:
         """At most `limit` items that are due, oldest first; nobody else is given them for `lease` seconds."""
+
+    async def backlog(self, now: float, until: float) -> Backlog:
+        """What is to happen until then, for those who watch over it; cheap enough to be asked every few seconds."""
 
     async def expire(self, now: float) -> int:
         """Erase conversations whose time is over; how many went. A store that forgets by itself answers 0."""

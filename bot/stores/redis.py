@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.redis_link import SHARDS, RedisLink, RedisUnavailable, Script, shard, shard_key
-from bot.stores.port import Commit, Item, Lane, Loaded, Outcome, StoreUnavailable
+from bot.stores.port import Backlog, Commit, Item, Lane, Loaded, Outcome, StoreUnavailable
 
 _REVISION: Final = struct.Struct(">I")
 # order (revision, position), lane, attempts, due; then the body
@@ -177,6 +177,14 @@ class RedisStore:
             await self._do("ZADD", _keys(conversation).due, item.due, f"{conversation} {item.key}")
         return ready[:limit]
 
+    async def backlog(self, now: float, until: float) -> Backlog:
+        names = [f"{shard_key(number)}:due" for number in range(SHARDS)]
+        counts, firsts = await asyncio.gather(
+            asyncio.gather(*(self._do("ZCOUNT", name, "-inf", until) for name in names)),
+            asyncio.gather(*(self._do("ZRANGE", name, 0, 0, "WITHSCORES") for name in names)),
+        )
+        return Backlog(sum(counts), max([0.0, *(now - float(score) for first in firsts for _, score in _pairs(first))]))
+
     async def expire(self, now: float) -> int:  # noqa: ARG002 (every key has a TTL)
         return 0
 
@@ -191,3 +199,8 @@ def _item(key: str, value: bytes) -> Item:
 
 def _written(item: Item, revision: int, position: int) -> bytes:
     return _ITEM.pack(revision, position, _LANES[item.lane], item.attempts, item.due) + item.body
+
+
+def _pairs(scored: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    """What WITHSCORES gives: pairs in the newer protocol, a flat list in the older."""
+    return scored if scored and isinstance(scored[0], list | tuple) else [scored] if scored else []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialogs.effects import Record
+from dialogs.frozen import replace
 from dialogs.kinds import BY_ID, KINDS
 from dialogs.screens import Action, Screen
 from dialogs.steps._step import Context, Outcome, Step, button, contacts

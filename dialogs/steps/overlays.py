@@ -6,9 +6,8 @@ lost. Must not live here: the "Ubah ..." menu (`dialogs/steps/summary.py`).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialogs.effects import Record
+from dialogs.frozen import replace
 from dialogs.registration import step_id
 from dialogs.screens import Action, Screen
 from dialogs.session import Draft, Overlay

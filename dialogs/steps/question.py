@@ -6,13 +6,12 @@ Lives here: question, answer, doubt, going back. Must not live here: what is val
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialogs.clock import local_date
 from dialogs.effects import Record
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields._field import Accepted, Doubtful, Rejected
+from dialogs.frozen import replace
 from dialogs.registration import first_unmet, open_question, with_answer
 from dialogs.screens import Action, Screen
 from dialogs.session import Answer, OpenDoubt

@@ -6,12 +6,11 @@ Lives here: the summary, its "Ubah ..." menu, the hand-off and the wait for the 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialogs.clock import local_date, long_date
 from dialogs.effects import Record, SubmitRegistration
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields.nik import reading
+from dialogs.frozen import replace
 from dialogs.screens import Action, Screen
 from dialogs.steps._step import Context, Outcome, Step, button, label
 

@@ -5,13 +5,12 @@ Lives here: one registration that the backend has taken, by its status. Must not
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialogs.clock import local_date, time_of_day, waiting
 from dialogs.effects import ChangeEmail, Record, ResendActivation
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID
 from dialogs.fields._field import Accepted, Doubtful, Rejected
+from dialogs.frozen import replace
 from dialogs.registration import focused, updated
 from dialogs.screens import Screen
 from dialogs.session import EmailChange, OpenDoubt, Registration

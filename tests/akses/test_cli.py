@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from akses.compose import only_one
+from akses.faults import foreseen
 from akses.keyring import Keyring
+from backend.waiting import DatabaseUnreachable
 from tests.product import PATIENCE, ROOT
 from tests.services import free_port, fresh_database, postgres_cluster
 
@@ -117,18 +119,23 @@ def test_a_data_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     assert said.sentence == f"{tmp_path / 'data'} is a file where a folder is needed. Set DATA_DIR to another folder."
 
 
-@pytest.mark.parametrize("command", ["web", "worker", "migrate"])
+def test_a_database_that_does_not_come_is_said() -> None:
+    """A process waits for it a while at its start (`backend/waiting.py`), which no test should."""
+    assert "The accounts database does not answer" in (foreseen(DatabaseUnreachable()) or "")
+
+
+@pytest.mark.parametrize("command", ["migrate"])
 def test_a_database_that_is_away_is_said_without_its_password(tmp_path: Path, command: str) -> None:
     said = akses(tmp_path, command, **PRODUCTION)
     assert said.code == 2
     assert said.sentence.startswith("The accounts database cannot be used (OperationalError): look at DATABASE_URL")
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://127.0.0.1/x"])
+@pytest.mark.parametrize("url", ["postgresql://host:port/x", "nonsense", "mysql://127.0.0.1/x"])
 def test_an_address_of_no_database_is_said(tmp_path: Path, url: str) -> None:
     said = akses(tmp_path, "migrate", DATABASE_URL=url)
     assert said.code == 2
-    assert "DATABASE_URL" in said.sentence
+    assert "DATABASE_URL: is not written as postgresql://" in said.sentence
 
 
 def test_a_redis_that_is_away_is_said_without_its_password(tmp_path: Path) -> None:

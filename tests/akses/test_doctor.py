@@ -20,6 +20,9 @@ from akses import doctor
 from akses.doctor import Unwell, examine
 from akses.keyring import Keyring
 from akses.settings import Settings
+from backend import migrate
+from backend.database import Database
+from backend.jobs import Dead, Handler, Jobs
 from bot import status_webhook
 from tests.akses.serving import served
 from tests.redis_servers import RedisServer, redis_server
@@ -223,6 +226,52 @@ async def test_clocks_that_are_apart_are_unwell(
     settings.redis_url = redis_here.url
     monkeypatch.setattr(doctor.time, "time", lambda: real() + ahead)
     assert f"Redis is 3600 s {word} this machine's clock" in await unwell(doctor.clock, settings)
+
+
+# --- durable work
+
+
+async def refused(_: str, __: int) -> Dead:
+    return Dead("refused")
+
+
+async def test_jobs_that_were_given_up_are_unwell_by_name(settings: Settings) -> None:
+    async with working(settings, refused) as jobs:
+        while not (await jobs.stats()).dead:  # noqa: ASYNC110 (it happens in a database)
+            await asyncio.sleep(0.05)
+    assert "jobs were given up (send_mail 1): akses jobs dead" in await unwell(doctor.durable_work, settings)
+
+
+async def test_jobs_that_nobody_does_are_unwell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker has been started, and the patience is over."""
+    async with working(settings, None):
+        monkeypatch.setattr(doctor, "WAITING_SECONDS", -1.0)
+        assert "jobs wait (1), the first for" in await unwell(doctor.durable_work, settings)
+        monkeypatch.setattr(doctor, "WAITING_SECONDS", 60.0)
+        assert await doctor.durable_work(settings) == "1 waiting, 0 under way, none given up"
+
+
+async def test_a_database_that_has_no_jobs_in_it_is_unwell(settings: Settings, postgres: str) -> None:
+    with fresh_database(postgres, "doctor_no_jobs") as settings.database_url:
+        assert "cannot be asked for its jobs" in await unwell(doctor.durable_work, settings)
+
+
+@asynccontextmanager
+async def working(settings: Settings, handler: Handler | None) -> AsyncIterator[Jobs]:
+    """One job, written; done by the handler if there is one."""
+    migrate(settings.accounts_url)
+    database = Database(settings.accounts_url)
+    jobs = Jobs(database, settings.accounts_url)
+    jobs.handle("send_mail", handler or refused, queue="mail")
+    try:
+        async with database.writing() as conn:
+            await jobs.enqueue(conn, "send_mail", "subject")
+        if handler is not None:
+            await jobs.start()
+        yield jobs
+    finally:
+        await jobs.close()
+        await database.close()
 
 
 # --- the status webhook, with the bot's own receiver

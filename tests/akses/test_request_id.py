@@ -14,10 +14,12 @@ from starlette.routing import Route
 
 from akses import request_id
 from akses.logs import REDACTED
+from bot.conversation import Conversation
+from dialogs import effects
 from tests.akses.serving import served
 
 
-def application() -> request_id.RequestIds:
+def application(*, told: bool = True) -> request_id.RequestIds:
     async def tell(_: Request) -> PlainTextResponse:
         async def deeper() -> str | None:
             return request_id.current()
@@ -26,7 +28,7 @@ def application() -> request_id.RequestIds:
         assert inner == request_id.current()
         return PlainTextResponse(inner or "none")
 
-    return request_id.RequestIds(Starlette(routes=[Route("/", tell), Route("/telegram/webhook", tell)]))
+    return request_id.RequestIds(Starlette(routes=[Route("/", tell)]), told=told)
 
 
 async def test_a_request_without_a_name_is_given_one_and_told_it() -> None:
@@ -64,9 +66,9 @@ async def test_a_name_that_is_none_or_could_be_a_persons_number_is_replaced(name
     assert request_id.well_formed(answer.text)
 
 
-async def test_telegrams_updates_are_named_but_their_answers_are_not_lengthened() -> None:
-    async with served(application()) as client:
-        answer = await client.get("/telegram/webhook")
+async def test_where_nobody_looks_a_request_is_named_but_its_answer_is_not_lengthened() -> None:
+    async with served(application(told=False)) as client:
+        answer = await client.get("/")
     assert request_id.well_formed(answer.text)
     assert "x-request-id" not in answer.headers
 
@@ -85,3 +87,28 @@ def test_our_own_names_never_look_like_a_number(number: int) -> None:
     assert name.isalpha()
     assert not REDACTED.search(name)
     assert request_id.well_formed(name)
+
+
+async def test_a_request_to_the_backend_goes_by_the_name_of_its_item() -> None:
+    class Inner:
+        async def carry_out(
+            self, conversation: Conversation, request: effects.Request, item: str, attempts: int
+        ) -> float | None:
+            seen.append(request_id.current())
+            return 1.5
+
+    seen: list[str | None] = []
+    request = effects.ResendActivation("key", "registration")
+    conversation = Conversation("web", "a")
+    assert await request_id.NamedRequests(Inner()).carry_out(conversation, request, "-b_Xy12Qq9Zt.7.1", 0) == 1.5
+    assert seen == ["-b_Xy12Qq9Zt.7.1"]
+
+
+def test_what_has_no_name_gets_one_and_what_has_one_keeps_it() -> None:
+    with request_id.at_least():
+        inner = request_id.current()
+        assert inner
+        with request_id.at_least():
+            assert request_id.current() == inner
+        assert request_id.current() == inner
+    assert request_id.current() is None

@@ -146,8 +146,40 @@ def test_the_settings_as_text_show_no_secret(environment: pytest.MonkeyPatch) ->
         WHATSAPP_TOKEN="EAAGm0PX4ZCpsBAKZCqLr2c9ZBt3nYx7Qw5ZD",
     )
     text = repr(load("web"))
-    for secret in (SECRET, "AAEhBOweik6ad9r", "secret-of-the-hook", "EAAGm0", "key-of-the-bot", KEYS):
+    passwords = ("pw-of-db", "pw-of-redis", "pw-of-mail")
+    for secret in (SECRET, "AAEhBOweik6ad9r", "secret-of-the-hook", "EAAGm0", "key-of-the-bot", KEYS, *passwords):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://akses:pw-of-db@db/akses"),
+        ("DATABASE_URL", "postgresql://akses:pw-of-db@db:port/akses"),
+        ("REDIS_URL", "http://:pw-of-redis@redis"),
+        ("SMTP_URL", "akses:pw-of-mail@mail"),
+    ],
+)
+def test_an_address_that_is_none_is_told_without_its_password(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    given(environment, **{**PRODUCTION, name: value})
+    (told,) = faults("run")
+    assert told.startswith(f"{name}: is not written as ")
+    assert "pw-of-" not in told
+
+
+def test_keys_of_the_bot_may_be_several_while_they_are_rotated(environment: pytest.MonkeyPatch) -> None:
+    given(environment, **{**PRODUCTION, "BACKEND_API_KEY": "new, old"})
+    assert load("web").api_keys == ("new", "old")
+
+
+def test_secrets_that_cannot_be_read_are_never_made_anew(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """New keys would make the data unreadable for ever."""
+    file = tmp_path / "data" / module.SECRETS_FILE
+    load()
+    file.write_text(file.read_text()[:-20])
+    damaged = file.read_bytes()
+    assert "is damaged" in " ".join(faults())
+    assert file.read_bytes() == damaged
 
 
 # --- the secrets that the embedded product makes for itself

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from bot.conversation import Conversation
 from bot.sessions import Memory, Sessions
 from bot.stores.embedded import EmbeddedStore
 from tests.product import PATIENCE, ROOT, Product
+from tests.redis_servers import redis_server
+from tests.services import free_port
 
 # A session may send 60 messages a minute, and 64 events of a conversation are remembered.
 PEOPLE, MESSAGES = 8, 55
@@ -118,3 +121,64 @@ def reachable(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_chat_page_that_is_open_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """Its stream of events ends as a stream ends; the page comes back by itself."""
+    with Product(tmp_path) as product:
+        ended = threading.Event()
+        with httpx2.Client(base_url=product.url, trust_env=False, timeout=PATIENCE) as http:
+            assert http.post("/chat/api/session", json={}).status_code == 200
+            with http.stream("GET", "/chat/api/events") as stream:
+                lines = stream.iter_lines()
+                assert any(line == "event: ready" for line in lines)
+                product.signal_to_stop()
+                for _ in lines:
+                    pass
+                ended.set()
+        assert product.exit_code() == 0
+        assert ended.is_set()
+        assert not [entry for entry in product.faults if "Cancel" in str(entry)]
+
+
+def test_a_process_of_production_says_that_it_stops_while_it_still_answers(tmp_path: Path) -> None:
+    """Who spreads the load finds `/readyz` at 503 on a new connection, and sends nobody there any more; requests are answered meanwhile."""
+    with redis_server() as redis:
+        port = free_port()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DATA_DIR": str(tmp_path / "data"),
+            "PORT": str(port),
+            "REDIS_URL": redis.url,
+            "BACKEND_URL": "http://127.0.0.1:1",
+            "ENCRYPTION_KEYS": Keyring.generate(),
+            "BACKEND_API_KEY": "key",
+            "STATUS_WEBHOOK_SECRET": "whsec_Zm9vYmFyYmF6cXV4",
+            "OPERATOR_NAME": "Sekuritas Contoh",
+            "PUBLIC_URL": "http://localhost",
+            "LOG_FORMAT": "json",
+        }
+        log = (tmp_path / "log").open("wb")
+        process = subprocess.Popen([sys.executable, "-m", "akses", "bot"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        with log, httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, headers={"Connection": "close"}) as http:
+            try:
+                while process.poll() is None and status(http, "/readyz") != 200:
+                    pass
+                process.send_signal(signal.SIGTERM)
+                while (answer := status(http, "/readyz")) == 200:
+                    pass
+                assert answer == 503, (tmp_path / "log").read_text()
+                assert http.post("/chat/api/session", json={}).status_code == 200
+                assert status(http, "/healthz") == 200
+                assert process.wait(PATIENCE) == 0
+            finally:
+                process.kill()
+                process.wait()
+
+
+def status(http: httpx2.Client, path: str) -> int:
+    """0 where nobody listens."""
+    try:
+        return http.get(path).status_code
+    except httpx2.TransportError:
+        return 0

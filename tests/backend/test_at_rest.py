@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import psycopg
@@ -49,6 +51,19 @@ async def test_a_stolen_sqlite_file_holds_nothing_in_the_clear(sqlite_url: str, 
     for name, content in stolen.items():
         _holds_nothing(name, content, session)
     assert b"registrations" in stolen["accounts.db"] + stolen["accounts.db-wal"], "the file is the right one"
+
+
+async def test_only_the_owner_may_read_the_sqlite_file_and_what_lies_beside_it(sqlite_url: str, keyring: Keyring) -> None:
+    folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
+    before = os.umask(0o022)
+    try:
+        async with stage_on(sqlite_url, keyring) as stage:
+            await stage.register()
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.glob("accounts.db*")}
+    finally:
+        os.umask(before)
+    assert {"accounts.db", "accounts.db-wal", "accounts.db-shm"} <= set(modes)
+    assert set(modes.values()) == {0o600}
 
 
 async def test_a_stolen_postgresql_database_holds_nothing_in_the_clear(postgres_url: str, keyring: Keyring) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.stores.embedded import EmbeddedStore
-from bot.stores.port import Commit, Item, Lane, Loaded, Outcome, Store, StoreUnavailable
+from bot.stores.port import Backlog, Commit, Item, Lane, Loaded, Outcome, Store, StoreUnavailable
 
 NOW = 1_800_000_000.0
 
@@ -139,6 +139,15 @@ async def test_a_message_can_be_added_behind_those_that_wait(store: Store) -> No
     assert [each.key for each in await store.pending("web:a")] == ["a", "b", "answer"]
     assert [each.key for _, each in await store.due(NOW + 5, 30, 10)] == ["a", "b", "answer"]
     assert await store.commit(turn(1, items=(item("timer x", "timer", NOW + 9),), cancelled=("timer y",))) is Outcome.BEHIND
+
+
+async def test_the_backlog_is_what_is_to_happen_soon_and_how_late_the_most_belated_is(store: Store) -> None:
+    assert await store.backlog(NOW, NOW + 60) == Backlog(0, 0.0)
+    await store.commit(turn(items=(item("a", due=NOW - 5), item("t", "timer", NOW + 900))))
+    await store.commit(turn(conversation="web:b", items=(item("b", "do", NOW + 30),)))
+    assert await store.backlog(NOW, NOW + 60) == Backlog(2, 5.0)
+    await store.done("web:a", ("a",))
+    assert await store.backlog(NOW, NOW + 60) == Backlog(1, 0.0)
 
 
 async def test_the_embedded_store_holds_all_of_it_after_it_was_opened_again(tmp_path: Path) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from typing import Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
+
+from backend.mail.render import render_activation
 
 MakeMail = Callable[..., EmailMessage]
 pytestmark = pytest.mark.journey
@@ -24,6 +29,13 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@dataclass(frozen=True)
+class Operator:
+    public_url: str = "https://pendaftaran.akses.example"
+    operator_name: str = "Perusahaan Efek Nusantara Sejahtera Abadi Tbk"
+    demo: bool = True
 
 
 @pytest.fixture
@@ -83,6 +95,30 @@ async def test_the_activation_link_opens_an_ordinary_tab_of_its_own(
     assert opened.url == link
     assert await opened.evaluate("[self.origin, window.opener, document.referrer]") == [inbox.url, None, ""]
     assert page.url.endswith(inbox.store.mails()[0].id)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("language", ["id", "en"])
+async def test_the_whole_activation_mail_is_seen_without_scrolling_inside_it(
+    inbox, browser: Browser, mail: MakeMail, width: int, language: Literal["id", "en"]
+) -> None:
+    """The sandbox may run no script that would tell its height, so the frame has to be tall enough by itself."""
+    rendered = render_activation(
+        language=language,
+        full_name="Raden Ajeng Siti Rahmawati Kusumaningrum Wiryodiningrat",
+        link=f"https://pendaftaran.akses.example/aktivasi/akt_{'k' * 43}",
+        expires_at=datetime(2026, 11, 25, 1, 5, tzinfo=UTC),
+        config=Operator(),
+    )
+    await inbox.send(mail(text=rendered.text, html=rendered.html))
+    context = await browser.new_context(viewport={"width": width, "height": 740})
+    page = await context.new_page()
+    await page.goto(f"{inbox.url}/inbox/{inbox.store.mails()[0].id}")
+    await expect(page.frame_locator("iframe").get_by_text("helpdesk@ksei.co.id")).to_be_visible()
+    frame = page.frames[1]
+    assert await frame.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    assert await frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await context.close()
 
 
 BAD = "<script>parent.fetch('/pwned')</script><img src=/pwned onerror=\"fetch('/pwned')\">"
@@ -151,6 +187,7 @@ async def test_every_page_is_accessible_and_fits(inbox, browser: Browser, mail: 
             violations = (await Axe().run(page)).response["violations"]
             assert [(path, each["id"], each["nodes"][0]["html"]) for each in violations] == []
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            assert await page.locator("link[rel=icon]").get_attribute("href") == "/assets/favicon.svg"
             looked.append(path)
         await inbox.send(mail(to=long, subject="Aktivasi" + "panjang" * 20))
         await inbox.send(mail(to=long, html=None))

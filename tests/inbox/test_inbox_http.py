@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Callable
 from email.message import EmailMessage
+from html import unescape
 from pathlib import Path
 
 import httpx2
@@ -28,7 +31,8 @@ async def test_an_empty_inbox_says_what_to_do(web: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "words"), [("", "Demonstrasi: kotak masuk bawaan"), ("?lang=en", "Demonstration: the built-in inbox")]
+    ("query", "words"),
+    [("", "DEMONSTRASI. Data tetap di mesin ini."), ("?lang=en", "DEMONSTRATION. Data stay on this machine.")],
 )
 async def test_every_page_says_that_it_is_a_demonstration_and_who_runs_it(
     inbox, web: httpx2.AsyncClient, mail: MakeMail, query: str, words: str
@@ -68,6 +72,22 @@ async def test_a_mail_without_html_or_without_text_or_without_anything_is_shown(
     assert "tidak memiliki versi teks" in (await web.get(f"/inbox/{html_only.id}")).text
     assert (await web.get(f"/inbox/{html_only.id}/html")).text.strip().endswith("<p>Hanya HTML</p>")
     assert (await web.get(f"/inbox/{nothing.id}")).status_code == 200
+
+
+async def test_the_text_part_is_shown_without_the_line_ends_that_only_its_width_caused(
+    inbox, web: httpx2.AsyncClient, mail: MakeMail
+) -> None:
+    paragraph = (
+        "Kami tidak pernah meminta kata sandi, PIN, atau kode OTP Anda, baik melalui e-mail, telepon, maupun chat, kapan pun."
+    )
+    link = "https://a.example/aktivasi/akt_" + "k" * 43
+    others = f"Yth. Siti,\n\nLink aktivasi:\n{link}\n\nCall Center (+62)21 515 2855\nBebas pulsa 0800 186 5734\n"
+    await inbox.send(mail(text=textwrap.fill(paragraph, 76) + "\n\n" + others))
+    caught = inbox.store.mails()[0]
+    shown = re.sub(r"<[^>]+>", "", unescape((await web.get(f"/inbox/{caught.id}")).text))
+    assert paragraph in shown
+    assert others in shown + "\n"
+    assert paragraph not in caught.text
 
 
 async def test_pages_are_never_stored_and_allow_nothing_foreign(inbox, web: httpx2.AsyncClient, mail: MakeMail) -> None:

@@ -55,6 +55,27 @@ def test_rules_tick_as_they_are_kept(page: Page, invited: Invited) -> None:
     expect(page.get_by_role("status")).to_have_text("6 dari 6 syarat terpenuhi")
 
 
+def test_a_good_password_leaves_no_visible_rule_without_a_tick(page: Page, invited: Invited) -> None:
+    page.goto(invited.path)
+    expect(page.get_by_text("Saat dikirim kami juga memeriksa")).to_be_visible()
+    page.get_by_label("Ketik kata kunci").fill(GOOD_PASSWORD)
+    page.get_by_label("Ketik ulang kata kunci").fill(GOOD_PASSWORD)
+    expect(page.locator("[data-rule]:visible:not([data-state=kept])")).to_have_count(0)
+
+
+def test_what_only_the_server_knows_is_a_broken_rule_when_it_refused_and_until_one_types_anew(
+    page: Page, invited: Invited
+) -> None:
+    page.goto(invited.path)
+    page.get_by_label("Ketik kata kunci").fill("Jakarta2026!")
+    page.get_by_label("Ketik ulang kata kunci").fill("Jakarta2026!")
+    page.get_by_role("button", name="Aktifkan Akun Saya").click()
+    expect(page.locator("[data-rule=common][data-state=broken]")).to_be_visible()
+    expect(page.locator("[data-rule=personal]")).to_be_hidden()
+    page.get_by_label("Ketik kata kunci").fill("x")
+    expect(page.locator("[data-rule=common]")).to_be_hidden()
+
+
 def test_a_form_that_breaks_a_rule_stays_and_keeps_what_was_typed(page: Page, site: Site, invited: Invited) -> None:
     page.goto(invited.path)
     page.get_by_label("Ketik kata kunci").fill("xK9!mmQz")
