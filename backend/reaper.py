@@ -42,6 +42,10 @@ def _key(executor: str) -> int:
     return zlib.crc32(executor.encode()) - 2**31
 
 
+def _lock(executor: str) -> dict[str, int]:
+    return {"space": _SPACE, "key": _key(executor)}
+
+
 class Work(Protocol):
     """The part of `Jobs` that the reaper needs."""
 
@@ -84,6 +88,7 @@ class Reaper:
         self._stranded = stranded
         self._conn: AsyncConnection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._locked = False
         self._missing = Since()
         self._idle = Since()
 
@@ -95,8 +100,7 @@ class Reaper:
                 await conn.execution_options(isolation_level="AUTOCOMMIT")
                 for setting in _SESSION:
                     await conn.execute(sa.text(f"SET {setting}"))
-                # Nobody else has this name; a lock that cannot be had is our own, of a session that the server still believes in.
-                await conn.execute(sa.text("SELECT pg_try_advisory_lock(:space, :key)"), self._lock(self._work.executor))
+                self._locked = await self._try(conn, self._work.executor)
             except BaseException:
                 await _discard(conn)
                 raise
@@ -138,6 +142,9 @@ class Reaper:
         conn = self._conn
         assert conn is not None
         async with asyncio.timeout(PATIENCE_SECONDS):
+            # Nobody else has this name: whoever has its lock is a session of ours that the server still believes in, or another
+            # reaper that is just giving our jobs away. Either ends, and then the lock must be ours.
+            self._locked = self._locked or await self._try(conn, self._work.executor)
             running = await self._records.running(conn)
             living = await self._living(conn)
         now = asyncio.get_running_loop().time()
@@ -160,19 +167,18 @@ class Reaper:
         return set(await conn.scalars(held, {"space": _SPACE}))
 
     async def _take_over(self, conn: AsyncConnection, executor: str) -> None:
-        lock = self._lock(executor)
         # Whoever has the dead one's lock is alone at it; if it came back after all, it has the lock itself.
-        if not await conn.scalar(sa.text("SELECT pg_try_advisory_lock(:space, :key)"), lock):
+        if not await self._try(conn, executor):
             return
         try:
             jobs = await self._work.take_over(executor)
             log.warning("reaper.took_over", executor=executor, jobs=jobs)
         finally:
-            await conn.execute(sa.text("SELECT pg_advisory_unlock(:space, :key)"), lock)
+            await conn.execute(sa.text("SELECT pg_advisory_unlock(:space, :key)"), _lock(executor))
 
     @staticmethod
-    def _lock(executor: str) -> dict[str, int]:
-        return {"space": _SPACE, "key": _key(executor)}
+    async def _try(conn: AsyncConnection, executor: str) -> bool:
+        return bool(await conn.scalar(sa.text("SELECT pg_try_advisory_lock(:space, :key)"), _lock(executor)))
 
 
 async def _discard(conn: AsyncConnection) -> None:

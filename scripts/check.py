@@ -12,7 +12,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 PYTHON = str(BIN / "python")
-FAST = ["tests/dialogs", "tests/bot/test_store_contract.py", "tests/bot/test_turns.py", "tests/akses", "tests/architecture"]
+# The rest, and every store but these, is `./run test`.
+FAST = [
+    "tests/dialogs",
+    "tests/bot/test_sessions.py",
+    "tests/bot/test_turns.py",
+    "tests/akses/test_settings.py",
+    "tests/akses/test_logs.py",
+    "-k",
+    "not redis and not cluster",
+]
 # Two lanes for two cores: types take longest and run beside everything else.
 LANES = (
     {"types": [str(BIN / "mypy")]},

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from akses.keyring import Keyring
+from akses.logs import configure
 from backend.config import BackendConfig
 from backend.registrations import Caller, NewRegistration
 from backend.services import open_backend
@@ -46,5 +47,6 @@ async def main(database_url: str, keyring: Keyring, smtp_url: str) -> None:
 
 
 if __name__ == "__main__":
+    configure("WARNING", "json")  # to standard error: what this says on standard output is read
     database, keys, smtp = sys.argv[1:]
     asyncio.run(main(database, Keyring.parse(Path(keys).read_text(encoding="ascii")), smtp))

@@ -25,7 +25,7 @@ async def test_the_right_password_shows_the_account_with_its_numbers_masked(acti
     account = await active.backend.accounts.authenticate(f" {EMAIL.upper()} ", PASSWORD, ip="192.0.2.1")
     assert isinstance(account, Account)
     assert (account.full_name, account.email) == ("Siti Rahmawati", EMAIL)
-    assert (account.nik_masked, account.phone_masked) == ("3171********0001", "0812-****-7890")
+    assert (account.nik_masked, account.phone_masked) == ("3174********0001", "0812-****-7890")
     assert (account.kind, account.language) == ("individu_lokal", "id")
 
 

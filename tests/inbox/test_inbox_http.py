@@ -31,7 +31,8 @@ async def test_an_empty_inbox_says_what_to_do(web: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "words"), [("", "Demonstrasi: kotak masuk bawaan"), ("?lang=en", "Demonstration: the built-in inbox")]
+    ("query", "words"),
+    [("", "DEMONSTRASI. Data tetap di mesin ini."), ("?lang=en", "DEMONSTRATION. Data stay on this machine.")],
 )
 async def test_every_page_says_that_it_is_a_demonstration_and_who_runs_it(
     inbox, web: httpx2.AsyncClient, mail: MakeMail, query: str, words: str

@@ -278,8 +278,8 @@ def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Cal
 
     An inline and a reply keyboard cannot share a message, and a reply keyboard goes only with a message of its own. Hence the rule: a
     screen with a contact button is drawn with a reply keyboard alone (its other buttons send their labels as text). While such a keyboard
-    is up, the questions that follow replace it by theirs, the summary leaves it (its words still mean the same there), and the next
-    screen without buttons removes it: no extra bubble, no extra call. Only a screen that leaves the form takes a bubble to remove it.
+    is up, the questions that follow replace it by theirs, the summary and its menu leave it (its words still mean the same there), and the
+    next screen without buttons removes it: no extra bubble, no extra call. Only a screen that leaves the form takes a bubble to remove it.
     """
     match message:
         case Say(text):
@@ -308,7 +308,8 @@ def _show(chat: int, screen: Screen, *, keyboard_up: bool) -> tuple[Call, ...]:
         return _send(chat, _body(screen), protect=protect, markup=_reply_keyboard(screen))
     inline = _inline_keyboard(screen)
     gone = {"remove_keyboard": True}
-    if not keyboard_up or (inline and screen.sensitive):
+    in_the_form = screen.sensitive or any(action.id == "back" for action in screen.actions)
+    if not keyboard_up or (inline and in_the_form):
         return _send(chat, _body(screen), protect=protect, markup=inline)
     if inline is None:
         return _send(chat, _body(screen), protect=protect, markup=gone)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from backend.database import Database
 from backend.job_records import JobRecords, Running
 from backend.jobs import APPLICATION, Jobs
-from backend.reaper import LOOK_SECONDS, Reaper
+from backend.reaper import _SPACE, LOOK_SECONDS, Reaper, _key
 from tests.backend.durable.cluster import Cluster, own_cluster
 from tests.backend.stage import until
 
@@ -156,6 +156,22 @@ async def test_a_living_process_whose_connection_broke_has_its_lock_again_before
         (victim,) = await until(lambda: ward.locks() - seen)
     await asyncio.sleep(4 * LOOK_SECONDS)
     assert watcher.taken == []
+
+
+async def test_a_name_that_a_session_half_dead_still_holds_is_had_as_soon_as_that_one_ends(ward: Ward) -> None:
+    """The server noticed later than we did that the connection before this one is gone."""
+    with psycopg.connect(ward.url) as before:
+        before.execute("SELECT pg_advisory_lock(%s, %s)", (_SPACE, _key("me")))
+        theirs = ward.locks()
+        reaper = await ward.reaper(Worker("me"))
+        await reaper.look()
+        assert ward.locks() == theirs
+
+    async def had() -> set[int]:
+        await reaper.look()
+        return ward.locks() - theirs
+
+    assert len(await until(had)) == 1
 
 
 async def test_after_a_restart_of_the_database_nobody_living_is_taken_for_dead_and_the_dead_one_is(cluster: Cluster) -> None:

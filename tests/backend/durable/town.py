@@ -35,7 +35,7 @@ from tests.services import free_port
 
 # What a mail server takes to think; with it there is always a mail between "taken" and "recorded" when a process dies.
 SMTP_SECONDS = 0.15
-MINUTES = 180.0  # the longest wait for anything; the test has a shorter patience of its own
+MINUTES = 600.0  # the longest wait for anything; the test has a shorter patience of its own
 LANES = 10  # registrations that are sent at once
 
 

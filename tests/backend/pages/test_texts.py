@@ -31,6 +31,7 @@ def test_every_text_is_used_by_a_page_or_a_mail() -> None:
         "link.rule.",
         "mail.activation.",
         "mail.registered.",
+        "mail.notice_",
         "problem.",
         "account.problem.",
         "privacy.",
