@@ -11,7 +11,7 @@ import structlog
 from bot.channels.port import Capabilities, Dead, Delivery, Failed, Later, Refused, Sent, Unknown
 from bot.channels.telegram.aiogram_binding import AiogramApi
 from bot.channels.telegram.channel import TelegramChannel
-from bot.channels.telegram.running import Telegram
+from bot.channels.telegram.running import Telegram, TelegramConfig
 from dialogs.effects import Redraw, Say, Show
 from dialogs.screens import Action, Screen
 from tests.bot.telegram.scripted import ScriptedTurns, until
@@ -29,6 +29,12 @@ async def user(api: FakeBotApi, by_polling: Telegram) -> User:
 
 async def test_a_message_that_was_taken_tells_its_id(by_polling: Telegram, user: User) -> None:
     assert await by_polling.channel.deliver(str(user.id), Say("halo"), "k") == Sent(str(user.answers[-1].id))
+
+
+async def test_before_the_way_to_telegram_is_open_a_message_is_left_to_another_process(api: FakeBotApi) -> None:
+    just_started = Telegram(TelegramConfig(token=TOKEN, api_base=api.base_url))
+    assert await just_started.channel.deliver(str(api.user("Budi").id), Say("halo"), "k") == Later(1.0)
+    assert api.calls == []
 
 
 async def test_somebody_who_blocked_the_bot_is_dead_to_it(by_polling: Telegram, user: User) -> None:
