@@ -196,6 +196,7 @@ def test_the_frozen_contract_holds_together() -> None:
         "resendActivation",
         "changeEmail",
         "withdrawRegistration",
+        "createNotice",
     }
     for operation in operations:
         refusals = {status: answer["content"] for status, answer in operation["responses"].items() if int(status) >= 400}

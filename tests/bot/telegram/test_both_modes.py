@@ -22,8 +22,16 @@ PHONE = Screen(
     progress=(3, 4),
 )
 EMAIL = Screen(
-    "tok2", "email", "Alamat e-mail?", notice="Nomor tersimpan.", actions=(Action("back", "Kembali"),), progress=(4, 4)
+    "tok2",
+    "email",
+    "Alamat e-mail?",
+    notice="Nomor tersimpan.",
+    actions=(Action("back", "Kembali"),),
+    hint="email",
+    progress=(4, 4),
 )
+SENDING = Screen("tok3", "sending", "Sebentar.")
+HOME = Screen("tok4", "idle", "Selamat datang.", notice="Dibatalkan.", actions=(Action("register", "Daftar", "primary"),))
 
 
 async def test_start_with_a_deep_link_reaches_the_dialog_and_its_answer_the_person(
@@ -120,7 +128,7 @@ async def test_data_that_is_no_button_of_ours_counts_as_a_stale_press(api: FakeB
     assert ButtonPressed("", "", str(shown.id)) in [event for _, event, _, _ in turns.events]
 
 
-async def test_the_phone_is_shared_with_one_tap_and_the_keyboard_goes_with_the_next_question(
+async def test_the_phone_is_shared_with_one_tap_and_the_next_question_takes_the_keyboards_place(
     api: FakeBotApi, turns: ScriptedTurns
 ) -> None:
     turns.script = lambda event: (Show(EMAIL),) if isinstance(event, ContactShared) else (Show(PHONE),)
@@ -129,37 +137,51 @@ async def test_the_phone_is_shared_with_one_tap_and_the_keyboard_goes_with_the_n
     await user.sees("3/4 \N{MIDDLE DOT} Nomor?")
     assert [[button["text"] for button in row] for row in user.chat.keyboard or []] == [["Bagikan nomor"], ["Kembali"]]
     user.presses("Bagikan nomor")
-    question = await user.sees("4/4 \N{MIDDLE DOT} Alamat e-mail?")
-    assert question.buttons == ["Kembali"]
-    assert user.chat.keyboard is None
-    assert [message.text for message in user.answers][1:] == ["Nomor tersimpan.", "4/4 \N{MIDDLE DOT} Alamat e-mail?"]
+    await user.sees("4/4 \N{MIDDLE DOT} Alamat e-mail?")
+    assert [[button["text"] for button in row] for row in user.chat.keyboard or []] == [["Kembali"]]
+    assert [message.text for message in user.answers][1:] == ["Nomor tersimpan.\n\n4/4 \N{MIDDLE DOT} Alamat e-mail?"], (
+        "one bubble"
+    )
     event = turns.events[-1][1]
     assert isinstance(event, ContactShared)
     assert (event.phone, event.own) == ("6281298765432", True)
 
 
-async def test_the_keyboard_also_goes_when_the_phone_was_typed(api: FakeBotApi, turns: ScriptedTurns) -> None:
-    turns.script = lambda event: (Show(EMAIL),) if isinstance(event, TextSent) else (Show(PHONE),)
+async def test_the_keyboard_goes_with_the_next_message_without_buttons(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    turns.script = lambda event: (Show(SENDING),) if isinstance(event, TextSent) else (Show(PHONE),)
     user = api.user("Budi")
     user.starts()
     await user.sees("Nomor?")
+    before = len(user.answers)
     user.says("0812 9876 5432")
-    await user.sees("Alamat e-mail?")
+    await user.sees("Sebentar.")
+    assert user.chat.keyboard is None
+    assert len(user.answers) == before + 1, "no bubble of its own"
+
+
+async def test_a_screen_that_leaves_the_form_takes_the_keyboard_away_once(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    turns.script = lambda event: (Show(HOME),) if isinstance(event, TextSent) else (Show(PHONE),)
+    user = api.user("Budi")
+    user.starts()
+    await user.sees("Nomor?")
+    user.says("batal")
+    home = await user.sees("Selamat datang.")
+    assert home.buttons == ["Daftar"]
     assert user.chat.keyboard is None
     before = len(user.answers)
-    user.says("bukan alamat")
-    await user.sees("Alamat e-mail?")
-    assert len(user.answers) == before + 1, "it is taken away once"
+    user.says("lagi")
+    await user.sees("Selamat datang.")
+    assert len(user.answers) == before + 1
 
 
 async def test_a_keyboard_from_before_a_restart_goes_when_the_contact_comes_from_it(
     api: FakeBotApi, turns: ScriptedTurns
 ) -> None:
-    turns.script = lambda event: (Show(EMAIL),)
+    turns.script = lambda event: (Show(SENDING),)
     user = api.user("Budi")
     user.chat.keyboard = [[{"text": "Bagikan nomor", "request_contact": True}]]
     user.presses("Bagikan nomor")
-    await user.sees("Alamat e-mail?")
+    await user.sees("Sebentar.")
     assert user.chat.keyboard is None
 
 
