@@ -153,7 +153,11 @@ async def recorded(running: Fleet, crowd: Crowd) -> None:
     assert Counter(rows) == Counter(
         (person.conversation, "active" if person.activates else "pending", int(person.activates)) for person in crowd.people
     )
-    assert await running.rows("SELECT count(*) FROM mails WHERE state <> 'accepted'") == [(0,)]
+    # Who activated by a mail whose worker died before it could note the sending has a mail that is no longer needed.
+    states = set(
+        await running.rows("SELECT r.status, m.state, m.reason FROM mails m JOIN registrations r ON r.id = m.registration_id")
+    )
+    assert states <= {("pending", "accepted", None), ("active", "accepted", None), ("active", "failed", "obsolete")}
 
 
 def foreseen(process: Supervised) -> None:
