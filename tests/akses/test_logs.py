@@ -86,12 +86,13 @@ PLACES: dict[str, Callable[[Any, str], None]] = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("name", CANARIES)
+# Bytes beyond ASCII are shown as escapes, which nobody reads as digits.
+WAYS = [(place, name) for place in PLACES for name in CANARIES if place != "bytes" or CANARIES[name].isascii()]
+
+
+@pytest.mark.parametrize(("place", "name"), WAYS)
 def test_a_canary_reaches_the_log_from_nowhere(written: Callable[[], str], place: str, name: str) -> None:
     """Each shape of personal data and secrets, through each way into a log line."""
-    if place == "bytes" and not CANARIES[name].isascii():
-        pytest.skip("bytes are shown as escapes, which nobody reads as digits")
     PLACES[place](structlog.get_logger("test"), sentence(name))
     assert CANARIES[name] not in written()
     assert written().count("\n") == 1
