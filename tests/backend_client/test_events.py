@@ -84,8 +84,10 @@ def forged() -> dict[str, tuple[dict[str, str], bytes]]:
     }
 
 
-@pytest.mark.parametrize(("headers", "body"), forged().values(), ids=forged().keys())
-def test_what_our_backend_did_not_sign_is_forged(headers: dict[str, str], body: bytes) -> None:
+@pytest.mark.parametrize("how", forged())
+def test_what_our_backend_did_not_sign_is_forged(how: str) -> None:
+    # Made now and not when the tests were collected, which may be longer ago than an event stays fresh.
+    headers, body = forged()[how]
     with pytest.raises(EventForged) as refusal:
         read_event([NEW, OLD], headers, body)
     assert "r-1" not in str(refusal.value)
