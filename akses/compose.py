@@ -24,10 +24,10 @@ import structlog
 from opentelemetry.trace import Tracer
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from akses import health, helpdesk_page, request_id, tracing
+from akses.assets import Assets
 from akses.front import Front
 from akses.keyring import Keyring
 from akses.metrics import Metrics
@@ -125,7 +125,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         readiness = health.Readiness(parts.probes, observe=metrics.part_ready)
         parts.routes += readiness.routes()
         parts.routes += metrics.routes(settings.api_keys)
-        parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
+        parts.routes.append(Mount("/assets", Assets(DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
         rest = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))

@@ -6,6 +6,7 @@ forms (`pages/`). The NIK and the e-mail are reserved here and nowhere before: t
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -113,7 +114,7 @@ class Activation:
         found = await self.look(token)
         if not isinstance(found, LinkLive):
             return found
-        if broken := broken_rules(password, password, found.password_context):
+        if broken := await asyncio.to_thread(broken_rules, password, password, found.password_context):
             raise PasswordRefused(broken)
         async with self._hasher.slot():
             # Of many who waited for a slot with the same link only one must pay for a hash.

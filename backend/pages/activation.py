@@ -7,6 +7,7 @@ something redirects to an address without the token.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -49,7 +50,9 @@ class ActivationPages:
             return self._gone(request, look)
         password, again = form.get("password", ""), form.get("again", "")
         consented = form.get("consent") == NOTICE_VERSION
-        broken = broken_rules(password, again, look.password_context)
+        # What the service would say too is asked once, unless the page has something to add to it.
+        judged = password != again or not consented
+        broken = await asyncio.to_thread(broken_rules, password, again, look.password_context) if judged else ()
         if broken or not consented:
             return self._form(request, look, broken=broken, consented=consented, answered=True)
         ip = client_ip(request, self._config.trusted_proxies)

@@ -20,8 +20,8 @@ import httpx2
 import uvicorn
 from aiosmtpd.smtp import SMTP, Envelope
 from starlette.applications import Starlette
-from starlette.staticfiles import StaticFiles
 
+from akses.assets import Assets
 from akses.keyring import Keyring
 from backend.app import create_app
 from backend.config import BackendConfig
@@ -148,7 +148,7 @@ async def serving(folder: Path, operator: dict[str, Any]) -> AsyncIterator[tuple
     )
     async with open_backend(config, Keyring.parse(Keyring.generate()), role="all", clock=clock) as backend:
         app: Starlette = create_app(backend)
-        app.mount("/assets", StaticFiles(directory=DESIGN))
+        app.mount("/assets", Assets(DESIGN))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", proxy_headers=False))
         served = loop.create_task(server.serve(sockets=[web]))
         try:

@@ -76,7 +76,7 @@ def test_every_page_is_fit_for_everybody(page: Page, invited: Invited, site: Sit
 def test_the_whole_way_works_without_javascript(without_javascript: Page, site: Site) -> None:
     page, invited = without_javascript, site.register("Budi Santoso")
     page.goto(invited.path)
-    expect(page.get_by_role("button", name="Tampilkan kata kunci")).to_have_count(0)
+    expect(page.get_by_role("button", name="Tampilkan kata sandi")).to_have_count(0)
     page.get_by_label("Ketik kata kunci").fill("pendek")
     page.get_by_label("Ketik ulang kata kunci").fill("lain")
     page.get_by_label("Saya adalah orang yang namanya tertera").check()
