@@ -31,25 +31,34 @@ async def free_at(
     """When the next mail may go; not after `now` means at once. `cooldown` is counted from the registration's newest mail."""
     free = now
     if registration is not None:
-        newest = await _queued(conn, mails.c.registration_id == registration, 1)
+        newest = await _queued(conn, mails.c.queued_at, mails.c.registration_id == registration, 1)
         if newest is not None:
             free = max(free, newest + cooldown)
-        free = max(free, await _within(conn, mails.c.registration_id == registration, REGISTRATION, now))
-    return max(free, await _within(conn, mails.c.recipient_index == recipient, RECIPIENT, now))
+        free = max(free, await free_within(conn, mails.c.queued_at, mails.c.registration_id == registration, REGISTRATION, now))
+    return max(free, await free_within(conn, mails.c.queued_at, mails.c.recipient_index == recipient, RECIPIENT, now))
 
 
-async def _within(conn: AsyncConnection, whose: sa.ColumnElement[bool], budgets: tuple[Budget, ...], now: datetime) -> datetime:
+async def free_within(
+    conn: AsyncConnection,
+    queued_at: sa.Column[datetime],
+    whose: sa.ColumnElement[bool],
+    budgets: tuple[Budget, ...],
+    now: datetime,
+) -> datetime:
+    """When these budgets have room for one more of `whose` rows, counted by `queued_at`; not before `now`."""
     free = now
     for budget in budgets:
         # The budget is used up while the n-th newest mail is still inside the window.
-        nth = await _queued(conn, whose, budget.mails)
+        nth = await _queued(conn, queued_at, whose, budget.mails)
         if nth is not None:
             free = max(free, nth + budget.within)
     return free
 
 
-async def _queued(conn: AsyncConnection, whose: sa.ColumnElement[bool], nth: int) -> datetime | None:
+async def _queued(
+    conn: AsyncConnection, queued_at: sa.Column[datetime], whose: sa.ColumnElement[bool], nth: int
+) -> datetime | None:
     found: datetime | None = await conn.scalar(
-        sa.select(mails.c.queued_at).where(whose).order_by(mails.c.queued_at.desc()).offset(nth - 1).limit(1)
+        sa.select(queued_at).where(whose).order_by(queued_at.desc()).offset(nth - 1).limit(1)
     )
     return found

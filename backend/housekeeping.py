@@ -8,15 +8,28 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Final
 
+import sqlalchemy as sa
+
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
 from backend.jobs import Again, Jobs
-from backend.tables import account_sessions, idempotency, login_throttle, suppressions
+from backend.tables import (
+    account_mails,
+    account_sessions,
+    idempotency,
+    login_throttle,
+    password_links,
+    password_requests,
+    phone_checks,
+    sms,
+    suppressions,
+)
 
 TIDY: Final = "tidy_up"
 DAY: Final = timedelta(days=1)
 KEYS_KEPT: Final = timedelta(days=30)
+MAILS_KEPT: Final = timedelta(days=30)
 JOBS_KEPT: Final = timedelta(days=3)
 DEAD_LETTERS_KEPT: Final = timedelta(days=30)
 # A run forgets at most so many times so many records and then asks for another run: millions a day must not hold one job for minutes.
@@ -38,6 +51,13 @@ class Housekeeping:
             await conn.execute(account_sessions.delete().where(account_sessions.c.created_at < now - self._session_life))
             await conn.execute(idempotency.delete().where(idempotency.c.created_at < now - KEYS_KEPT))
             await conn.execute(login_throttle.delete().where(login_throttle.c.failed_at < now - DAY))
+            await conn.execute(password_requests.delete().where(password_requests.c.queued_at < now - DAY))
+            await conn.execute(password_links.delete().where(password_links.c.expires_at < now - DAY))
+            await conn.execute(account_mails.delete().where(account_mails.c.expires_at < now - MAILS_KEPT))
+            # Messages are what a phone's budget is counted by: a day long.
+            gone = sa.select(phone_checks.c.id).where(phone_checks.c.created_at < now - 2 * DAY)
+            await conn.execute(sms.delete().where(sms.c.check_id.in_(gone)))
+            await conn.execute(phone_checks.delete().where(phone_checks.c.created_at < now - 2 * DAY))
             await conn.execute(suppressions.delete().where(suppressions.c.until < now))
             tomorrow = date.fromisoformat(day) + DAY
             await self._jobs.enqueue(conn, TIDY, tomorrow.isoformat(), delay=DAY.total_seconds())

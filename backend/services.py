@@ -14,6 +14,7 @@ import httpx2
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backend.account_mail import SEND_ACCOUNT_MAIL, AccountMails
 from backend.accounts import Accounts
 from backend.activation import Activation
 from backend.clock import Clock, utc_now
@@ -28,7 +29,10 @@ from backend.links import EXPIRE, PURGE, SEND_MAIL, SEND_NOTICE, Links
 from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
+from backend.new_password import ANSWER, NewPassword
+from backend.phone_checks import SEND_SMS, PhoneChecks
 from backend.registrations import Registrations
+from backend.sms import HttpSms
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
@@ -45,6 +49,8 @@ class Backend:
     registrations: Registrations
     activation: Activation
     accounts: Accounts
+    new_password: NewPassword
+    phone_checks: PhoneChecks
 
     @property
     def engine(self) -> AsyncEngine:
@@ -88,12 +94,21 @@ async def open_backend(
         events = Events(jobs, told=bool(config.status_webhook_url))
         links = Links(config, vault, jobs)
         registrations = Registrations(config, database, vault, links, events, clock)
-        activation = Activation(database, vault, registrations, events, hasher, clock)
-        accounts = Accounts(config, database, vault, hasher, clock)
+        smtp = Smtp.parse(config.smtp_url, config.timings.smtp_timeout)
+        gateway = HttpSms.parse(config.sms_url, client, config.timings.sms_timeout) if config.sms_url else None
+        checks = PhoneChecks(config, database, vault, jobs, gateway, clock)
+        asks_phone = config.phone_otp == "activation"
+        activation = Activation(database, vault, registrations, events, checks, hasher, clock, asks_phone=asks_phone)
+        account_mails = AccountMails(config, database, vault, jobs, smtp, clock)
+        accounts = Accounts(config, database, vault, account_mails, checks, hasher, clock)
+        new_password = NewPassword(config, database, vault, jobs, account_mails, hasher, clock)
 
-        mailer = Mailer(config, database, vault, events, Smtp.parse(config.smtp_url, config.timings.smtp_timeout), clock)
+        mailer = Mailer(config, database, vault, events, smtp, clock)
         jobs.handle(SEND_MAIL, mailer.send, queue="mail")
         jobs.handle(SEND_NOTICE, mailer.notify, queue="mail")
+        jobs.handle(SEND_ACCOUNT_MAIL, account_mails.send, queue="mail")
+        jobs.handle(ANSWER, new_password.answer, queue="mail")
+        jobs.handle(SEND_SMS, checks.send, queue="mail")
         jobs.handle(EXPIRE, registrations.expire, queue="timers")
         jobs.handle(PURGE, registrations.purge, queue="timers")
         jobs.handle(TIDY, Housekeeping(config, database, jobs, clock).tidy, queue="timers")
@@ -103,4 +118,4 @@ async def open_backend(
             await jobs.start()
             async with database.writing() as conn:
                 await jobs.enqueue(conn, TIDY, clock().date().isoformat())
-        yield Backend(config, database, jobs, registrations, activation, accounts)
+        yield Backend(config, database, jobs, registrations, activation, accounts, new_password, checks)
