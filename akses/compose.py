@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -37,6 +38,7 @@ from bot.channels.web.transcript import Transcript, TranscriptUnavailable
 from bot.stores.port import Store
 
 if TYPE_CHECKING:
+    from backend.config import BackendConfig
     from bot.redis_link import RedisLink
 
 log = structlog.get_logger(__name__)
@@ -115,7 +117,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
             stack.enter_context(only_one(settings.data_dir))
         metrics = Metrics(role=role, version=version())
         parts = Parts(settings, Keyring.parse(settings.encryption_keys), stack, metrics, tracing.tracer())
-        if role == "run" and not settings.smtp_url:
+        if role == "run" and (not settings.smtp_url or (settings.embedded and not settings.sms_url)):
             await _inbox(parts)
         if role in ("run", "web", "worker"):
             await _backend(parts, role)
@@ -133,36 +135,49 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
 
 
 async def _inbox(parts: Parts) -> None:
-    """The built-in mail catcher: real SMTP on a free port of this machine, read at /inbox."""
+    """The built-in catcher, read at /inbox: real SMTP on a free port of this machine, and what an SMS gateway takes over HTTP."""
     from akses.inbox.catcher import open_catcher
     from akses.inbox.pages import routes
     from akses.inbox.store import MailStore
 
-    store = MailStore(parts.settings.data_dir / "inbox")
-    port = await parts.stack.enter_async_context(open_catcher(store))
-    parts.settings.smtp_url = f"smtp://127.0.0.1:{port}"
-    parts.routes += routes(store, operator_name=parts.settings.operator_name)
+    settings = parts.settings
+    store = MailStore(settings.data_dir / "inbox")
+    if not settings.smtp_url:
+        settings.smtp_url = f"smtp://127.0.0.1:{await parts.stack.enter_async_context(open_catcher(store))}"
+    password = "" if settings.sms_url else secrets.token_urlsafe(32)
+    if password:
+        settings.sms_url = f"{settings.local_base.replace('://', f'://inbox:{password}@', 1)}/inbox/api/sms"
+    parts.routes += routes(store, operator_name=settings.operator_name, sms_password=password)
+
+
+def backend_config(settings: Settings) -> BackendConfig:
+    """The reference backend's part of the settings."""
+    from backend.config import BackendConfig
+
+    return BackendConfig(
+        public_url=settings.public_base,
+        operator_name=settings.operator_name,
+        demo=settings.embedded,
+        mail_from=settings.mail_from,
+        # A command that sends no mail need not be told by whom it would be sent.
+        smtp_url=settings.smtp_url or "smtp://127.0.0.1",
+        database_url=settings.accounts_url,
+        api_keys=settings.api_keys,
+        phone_otp=settings.phone_otp,
+        sms_url=settings.sms_url if settings.phone_otp != "off" else "",
+        status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
+        status_webhook_secrets=settings.webhook_secrets,
+    )
 
 
 async def _backend(parts: Parts, role: Role) -> None:
     """The reference backend: accounts, mail, pages, API."""
     from backend import migrate
     from backend.app import create_app
-    from backend.config import BackendConfig
     from backend.services import open_backend
 
     settings = parts.settings
-    config = BackendConfig(
-        public_url=settings.public_base,
-        operator_name=settings.operator_name,
-        demo=settings.embedded,
-        mail_from=settings.mail_from,
-        smtp_url=settings.smtp_url,
-        database_url=settings.accounts_url,
-        api_keys=settings.api_keys,
-        status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
-        status_webhook_secrets=settings.webhook_secrets,
-    )
+    config = backend_config(settings)
     if settings.embedded:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"

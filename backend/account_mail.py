@@ -34,7 +34,9 @@ _NEWS_LIFE: Final = timedelta(days=3)
 
 
 class AccountMails:
-    def __init__(self, config: BackendConfig, database: Database, vault: Vault, jobs: Enqueue, smtp: Smtp, clock: Clock) -> None:
+    def __init__(
+        self, config: BackendConfig, database: Database, vault: Vault, jobs: Enqueue, smtp: Smtp, clock: Clock
+    ) -> None:
         self._config = config
         self._database = database
         self._vault = vault

@@ -1,8 +1,8 @@
-"""Active accounts: logging in, sessions, and what their owner may do with them: another password, a copy of the data, the end.
+"""Active accounts: logging in, sessions, and another password for their owner.
 
 Lives here: credentials, the growing delay after wrong ones, sessions. Must not live here: cookies and forms (`pages/`), forgotten
-passwords (`new_password.py`). Nobody is locked out: a wrong password delays the pair of account and address it came from, the address,
-and only mildly the account, so that a stranger cannot keep the owner out.
+passwords (`new_password.py`), a copy of the data and its end (`subjects.py`). Nobody is locked out: a wrong password delays the pair of
+account and address it came from, the address, and only mildly the account, so that a stranger cannot keep the owner out.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backend import audit
 from backend.account_mail import AccountMails
+from backend.audit import Audit
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
@@ -27,17 +27,7 @@ from backend.ids import new_token, token_hash
 from backend.masking import mask_nik, mask_phone
 from backend.passwords import MAX_LENGTH, PasswordRefused, broken_rules
 from backend.phone_checks import PhoneChecks
-from backend.registrations import ERASED
-from backend.tables import (
-    account_sessions,
-    accounts,
-    login_throttle,
-    password_links,
-    phone_checks,
-    registrations,
-    sms,
-)
-from backend.tables import audit as audit_lines
+from backend.tables import account_sessions, accounts, login_throttle, password_links
 from backend.vault import Vault
 
 # A session's last use is written at most this often; reading a page need not write.
@@ -56,6 +46,7 @@ class Account:
     phone_masked: str
     kind: str
     activated_at: datetime
+    phone_verified: bool
     language: Literal["id", "en"]
 
 
@@ -116,6 +107,7 @@ class Accounts:
         mails: AccountMails,
         checks: PhoneChecks,
         hasher: Hasher,
+        audit: Audit,
         clock: Clock,
     ) -> None:
         self._timings = config.timings
@@ -125,11 +117,10 @@ class Accounts:
         self._mails = mails
         self._checks = checks
         self._hasher = hasher
+        self._audit = audit
         self._now = clock
 
-    async def authenticate(
-        self, email: str, password: str, *, ip: str
-    ) -> Account | PhoneNeeded | WrongCredentials | SlowDown:
+    async def authenticate(self, email: str, password: str, *, ip: str) -> Account | PhoneNeeded | WrongCredentials | SlowDown:
         """Raises Busy, LimitReached (of messages to the phone). An unknown e-mail costs the same time as a wrong password."""
         row = await self._verified(self._vault.index("email", email.strip()), password, ip)
         if not isinstance(row, sa.Row):
@@ -139,7 +130,7 @@ class Accounts:
                 phone = self._vault.open("accounts", "phone", row.id, row.phone)
                 token = await self._checks.begin(conn, "log_in", phone=phone, language=row.language, account_id=row.id)
                 return PhoneNeeded(token, row.language)
-            await audit.record(conn, self._now(), "person", "account.login", row.id)
+            await self._audit.record(conn, self._now(), "person", "account.login", row.id)
         return self._account(row)
 
     async def phone_proven(self, account_id: str) -> None:
@@ -147,8 +138,8 @@ class Accounts:
         async with self._database.writing() as conn:
             now = self._now()
             await conn.execute(accounts.update().where(accounts.c.id == account_id).values(phone_verified_at=now))
-            await audit.record(conn, now, "person", "account.phone_verified", account_id)
-            await audit.record(conn, now, "person", "account.login", account_id)
+            await self._audit.record(conn, now, "person", "account.phone_verified", account_id)
+            await self._audit.record(conn, now, "person", "account.login", account_id)
 
     async def confirm(self, account: Account, password: str, *, ip: str) -> Literal["confirmed"] | WrongCredentials | SlowDown:
         """Whether it is the owner who sits before an open session; counts as a log-in's password does. Raises Busy."""
@@ -249,9 +240,7 @@ class Accounts:
         async with self._database.reading() as conn:
             rows = (await conn.execute(found.order_by(account_sessions.c.created_at.desc()))).all()
         return tuple(
-            Session(
-                _session_id(row.token_hash), row.device or "", row.created_at, row.seen_at, bytes(row.token_hash) == hashed
-            )
+            Session(_session_id(row.token_hash), row.device or "", row.created_at, row.seen_at, bytes(row.token_hash) == hashed)
             for row in rows
         )
 
@@ -291,85 +280,8 @@ class Accounts:
             await void_password_links(conn, account_id, now)
             await self._mails.write(conn, row, "password_changed")
             token = await self._open(conn, account_id, device)
-            await audit.record(conn, now, "person", "account.password_changed", account_id)
+            await self._audit.record(conn, now, "person", "account.password_changed", account_id)
         return token
-
-    async def export(self, account_id: str) -> dict[str, Any]:
-        """Everything that is kept of this person, in the clear, as the law gives them a right to (UU PDP 7 and 13)."""
-        async with self._database.writing() as conn:
-            row = (
-                await conn.execute(
-                    sa.select(
-                        accounts,
-                        registrations.c.channel,
-                        registrations.c.created_at.label("registered_at"),
-                        registrations.c.consent_at,
-                        registrations.c.notice_version.label("first_notice_version"),
-                    )
-                    .join(registrations, registrations.c.id == accounts.c.registration_id)
-                    .where(accounts.c.id == account_id)
-                )
-            ).one()
-            sessions = (
-                await conn.execute(account_sessions.select().where(account_sessions.c.account_id == account_id))
-            ).all()
-            await audit.record(conn, self._now(), "person", "account.exported", account_id)
-            about = audit_lines.c.subject.in_((account_id, row.registration_id))
-            lines = (await conn.execute(audit_lines.select().where(about).order_by(audit_lines.c.id))).all()
-        opened = {
-            column: self._vault.open("accounts", column, account_id, getattr(row, column))
-            for column in ("full_name", "nik", "phone", "email")
-        }
-        return {
-            "exported_at": self._now().isoformat(),
-            "account": {
-                "id": account_id,
-                "kind": row.kind,
-                "language": row.language,
-                **opened,
-                "activated_at": row.activated_at.isoformat(),
-                "phone_verified_at": row.phone_verified_at.isoformat() if row.phone_verified_at else None,
-            },
-            "registration": {
-                "id": row.registration_id,
-                "channel": row.channel,
-                "registered_at": row.registered_at.isoformat(),
-            },
-            "consents": [
-                {"given_at": row.consent_at.isoformat(), "notice_version": row.first_notice_version, "by": row.channel},
-                {"given_at": row.activated_at.isoformat(), "notice_version": row.notice_version, "by": "activation page"},
-            ],
-            "sessions": [
-                {
-                    "device": session.device or "",
-                    "opened_at": session.created_at.isoformat(),
-                    "last_used_at": session.seen_at.isoformat(),
-                }
-                for session in sessions
-            ],
-            "history": [{"at": line.at.isoformat(), "by": line.actor, "what": line.action} for line in lines],
-        }
-
-    async def delete(self, account_id: str) -> None:
-        """End the account and erase what is known of its owner; the audit's lines, which hold no personal data, stay."""
-        async with self._database.writing() as conn:
-            await self._database.lock(conn, f"account:{account_id}")
-            row = (await conn.execute(accounts.select().where(accounts.c.id == account_id))).one_or_none()
-            if row is None:
-                return
-            now = self._now()
-            await self._mails.write(conn, row, "account_deleted")
-            checks = sa.select(phone_checks.c.id).where(phone_checks.c.account_id == account_id)
-            await conn.execute(sms.delete().where(sms.c.check_id.in_(checks)))
-            for table in (phone_checks, password_links, account_sessions):
-                await conn.execute(table.delete().where(table.c.account_id == account_id))
-            await conn.execute(accounts.delete().where(accounts.c.id == account_id))
-            await conn.execute(
-                registrations.update()
-                .where(registrations.c.id == row.registration_id)
-                .values(status="withdrawn", closed_at=now, erased_at=now, **ERASED)
-            )
-            await audit.record(conn, now, "person", "account.deleted", account_id)
 
     def _alive(self, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
         return (
@@ -389,6 +301,7 @@ class Accounts:
             phone_masked=mask_phone(opened("phone")),
             kind=row.kind,
             activated_at=row.activated_at,
+            phone_verified=row.phone_verified_at is not None,
             language=row.language,
         )
 
@@ -396,7 +309,8 @@ class Accounts:
 def password_context(vault: Vault, account: sa.Row[Any]) -> tuple[str, ...]:
     """What the password of this row of `accounts` must not contain."""
     name, nik, phone, email = (
-        vault.open("accounts", column, account.id, getattr(account, column)) for column in ("full_name", "nik", "phone", "email")
+        vault.open("accounts", column, account.id, getattr(account, column))
+        for column in ("full_name", "nik", "phone", "email")
     )
     return (*name.split(), email, email.partition("@")[0], nik, phone, f"0{phone[3:]}")
 

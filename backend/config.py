@@ -42,7 +42,8 @@ class BackendConfig:
 
     `database_url` is sqlite:////abs/path or postgresql://...; `smtp_url` is smtp://[user:password@]host[:port] (STARTTLS where offered,
     and demanded when there is a password) or smtps://. An empty `status_webhook_url` switches the status events' delivery off; of
-    `status_webhook_secrets` the first signs. `phone_otp` other than "off" needs `sms_url`, where messages are POSTed. `trusted_proxies` are addresses or networks whose X-Forwarded-For is believed.
+    `status_webhook_secrets` the first signs. `phone_otp` other than "off" needs `sms_url`, where messages are POSTed (`sms.py`).
+    `trusted_proxies` are addresses or networks whose X-Forwarded-For is believed.
     """
 
     public_url: str

@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backend import audit
 from backend.account_mail import AccountMails
 from backend.accounts import password_context, void_password_links
+from backend.audit import Audit
 from backend.budgets import Budget, free_within
 from backend.clock import Clock
 from backend.config import BackendConfig
@@ -64,6 +64,7 @@ class NewPassword:
         jobs: Enqueue,
         mails: AccountMails,
         hasher: Hasher,
+        audit: Audit,
         clock: Clock,
     ) -> None:
         self._life = config.timings.password_link_life
@@ -72,6 +73,7 @@ class NewPassword:
         self._jobs = jobs
         self._mails = mails
         self._hasher = hasher
+        self._audit = audit
         self._now = clock
 
     async def ask(self, email: str, *, ip: str) -> None:
@@ -102,13 +104,11 @@ class NewPassword:
                 return None
             now = self._now()
             await conn.execute(password_requests.update().where(password_requests.c.id == request).values(answered_at=now))
-            account = (
-                await conn.execute(accounts.select().where(accounts.c.email_index == row.email_index))
-            ).one_or_none()
+            account = (await conn.execute(accounts.select().where(accounts.c.email_index == row.email_index))).one_or_none()
             if account is not None:
                 token = await self._issue(conn, account.id, now)
                 await self._mails.write(conn, account, "password_reset", token=token, expires_at=now + self._life)
-                await audit.record(conn, now, "person", "account.password_link", account.id)
+                await self._audit.record(conn, now, "person", "account.password_link", account.id)
         return None
 
     async def look(self, token: str) -> ResetLive | ResetEnded:
@@ -149,7 +149,7 @@ class NewPassword:
             await void_password_links(conn, row.id, now)
             await conn.execute(account_sessions.delete().where(account_sessions.c.account_id == row.id))
             await self._mails.write(conn, row, "password_changed")
-            await audit.record(conn, now, "person", "account.password_reset", row.id)
+            await self._audit.record(conn, now, "person", "account.password_reset", row.id)
         return "set"
 
     async def _issue(self, conn: AsyncConnection, account: str, now: datetime) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.account_mail import SEND_ACCOUNT_MAIL, AccountMails
 from backend.accounts import Accounts
 from backend.activation import Activation
+from backend.audit import Audit
 from backend.clock import Clock, utc_now
 from backend.config import BackendConfig
 from backend.database import Database, only_process
@@ -32,16 +33,18 @@ from backend.migrations import migrate, require_current
 from backend.new_password import ANSWER, NewPassword
 from backend.phone_checks import SEND_SMS, PhoneChecks
 from backend.registrations import Registrations
+from backend.rotation import Rotation
 from backend.sms import HttpSms
+from backend.subjects import Subjects
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
-Role = Literal["all", "web", "worker"]
+Role = Literal["all", "web", "worker", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What pages and API are given."""
+    """What pages, API and the operator's commands are given."""
 
     config: BackendConfig
     database: Database
@@ -51,6 +54,9 @@ class Backend:
     accounts: Accounts
     new_password: NewPassword
     phone_checks: PhoneChecks
+    audit: Audit
+    subjects: Subjects
+    rotation: Rotation
 
     @property
     def engine(self) -> AsyncEngine:
@@ -71,16 +77,18 @@ async def open_backend(
     clock: Clock = utc_now,
     observe: Callable[[str, str, float], None] = lambda *_: None,
 ) -> AsyncIterator[Backend]:
-    """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them.
+    """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
+    beside them.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
     (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(only_process(config.database_url))
+        if role != "tool":
+            stack.enter_context(only_process(config.database_url))
         database = Database(config.database_url)
         stack.push_async_callback(database.close)
-        if database.sqlite:
+        if database.sqlite and role != "tool":
             migrate(config.database_url)
         else:
             await until_it_answers(database)
@@ -91,19 +99,22 @@ async def open_backend(
         jobs = Jobs(database, config.database_url, observe=observe)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()
+        audit = Audit(database, vault)
         events = Events(jobs, told=bool(config.status_webhook_url))
         links = Links(config, vault, jobs)
-        registrations = Registrations(config, database, vault, links, events, clock)
         smtp = Smtp.parse(config.smtp_url, config.timings.smtp_timeout)
         gateway = HttpSms.parse(config.sms_url, client, config.timings.sms_timeout) if config.sms_url else None
+        registrations = Registrations(config, database, vault, links, events, audit, clock)
         checks = PhoneChecks(config, database, vault, jobs, gateway, clock)
         asks_phone = config.phone_otp == "activation"
-        activation = Activation(database, vault, registrations, events, checks, hasher, clock, asks_phone=asks_phone)
+        activation = Activation(database, vault, registrations, events, checks, hasher, audit, clock, asks_phone=asks_phone)
         account_mails = AccountMails(config, database, vault, jobs, smtp, clock)
-        accounts = Accounts(config, database, vault, account_mails, checks, hasher, clock)
-        new_password = NewPassword(config, database, vault, jobs, account_mails, hasher, clock)
+        accounts = Accounts(config, database, vault, account_mails, checks, hasher, audit, clock)
+        new_password = NewPassword(config, database, vault, jobs, account_mails, hasher, audit, clock)
+        subjects = Subjects(database, vault, events, account_mails, audit, clock)
+        rotation = Rotation(database, vault, audit, clock)
 
-        mailer = Mailer(config, database, vault, events, smtp, clock)
+        mailer = Mailer(config, database, vault, events, smtp, audit, clock)
         jobs.handle(SEND_MAIL, mailer.send, queue="mail")
         jobs.handle(SEND_NOTICE, mailer.notify, queue="mail")
         jobs.handle(SEND_ACCOUNT_MAIL, account_mails.send, queue="mail")
@@ -111,11 +122,23 @@ async def open_backend(
         jobs.handle(SEND_SMS, checks.send, queue="mail")
         jobs.handle(EXPIRE, registrations.expire, queue="timers")
         jobs.handle(PURGE, registrations.purge, queue="timers")
-        jobs.handle(TIDY, Housekeeping(config, database, jobs, clock).tidy, queue="timers")
+        jobs.handle(TIDY, Housekeeping(config, database, jobs, audit, clock).tidy, queue="timers")
         if config.status_webhook_url:
             jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock).deliver, queue="hooks")
-        if role != "web":
+        if role in ("all", "worker"):
             await jobs.start()
             async with database.writing() as conn:
                 await jobs.enqueue(conn, TIDY, clock().date().isoformat())
-        yield Backend(config, database, jobs, registrations, activation, accounts, new_password, checks)
+        yield Backend(
+            config,
+            database,
+            jobs,
+            registrations,
+            activation,
+            accounts,
+            new_password,
+            checks,
+            audit,
+            subjects,
+            rotation,
+        )

@@ -73,7 +73,7 @@ class HttpSms:
                 self.url,
                 json={"id": message, "to": to, "text": text},
                 headers={"Idempotency-Key": message},
-                auth=self.auth,
+                auth=self.auth or httpx2.USE_CLIENT_DEFAULT,
                 timeout=self.timeout,
             )
         except (httpx2.HTTPError, OSError) as error:

@@ -15,12 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from backend.activation import Activated, Activation, LinkExpired, LinkLive, LinkUnknown, LinkUsed, NotPossible
+from backend.activation import Activated, Activation, LinkExpired, LinkLive, LinkUnknown, LinkUsed, NotPossible, PhoneNeeded
 from backend.client_ip import client_ip
 from backend.config import BackendConfig
 from backend.errors import Later
 from backend.pages.guard import read_form
 from backend.pages.language import chosen, remember
+from backend.pages.sessions import Cookies
 from backend.pages.view import NOTICE_VERSION, View
 from backend.passwords import PasswordRefused, broken_rules
 from backend.texts import Language
@@ -33,6 +34,7 @@ class ActivationPages:
         self._activation = activation
         self._view = view
         self._config = config
+        self._cookies = Cookies(secure=config.secure_cookies)
 
     async def show(self, request: Request) -> Response:
         """GET of the link: the form, or why there is none, told before anybody types a password."""
@@ -63,6 +65,10 @@ class ActivationPages:
         match outcome:
             case Activated():
                 return self._done(request, "/aktivasi/selesai", look.language)
+            case PhoneNeeded():
+                response = self._done(request, "/kode", look.language)
+                self._cookies.keep_check(response, outcome.check)
+                return response
             case NotPossible():
                 return self._view.page(request, "link_impossible", chosen(request, look.language), status=409)
             case LinkUsed() | LinkExpired() | LinkUnknown():

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("queued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["check_id"], ["phone_checks.id"], name=op.f("fk_sms_check_id")),
+        sa.ForeignKeyConstraint(["check_id"], ["phone_checks.id"], name=op.f("fk_sms_check_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sms")),
     )
     op.create_index(op.f("ix_sms_check_id"), "sms", ["check_id"], unique=False)

@@ -40,6 +40,12 @@ def test_every_text_is_used_by_a_page_or_a_mail() -> None:
         "home.step.",
         "link.unknown.",
         "link.disown.effect_",
+        "account.delete.effect_",
+        "code.form.lead_",
+        "code.problem.",
+        "mail.password_reset.",
+        "mail.password_changed.",
+        "mail.account_deleted.",
     )
     assert [id_ for id_ in CATALOGUES["id"] if id_ not in used and not id_.startswith(built)] == []
 
