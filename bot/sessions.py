@@ -69,6 +69,7 @@ _CLASSES: Final[tuple[type[Stored], ...]] = (
     effects.SubmitRegistration,
     effects.ResendActivation,
     effects.ChangeEmail,
+    effects.WithdrawRegistration,
 )
 _BY_NAME: Final[dict[str, type[Stored]]] = {cls.__name__: cls for cls in _CLASSES}
 _LENGTH_BYTES: Final = 2

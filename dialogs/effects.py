@@ -31,10 +31,14 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Send a screen; from now on it is the current one."""
+    """Send a screen; from now on it is the current one.
+
+    With `until` (UTC) it is worth sending only up to then, and only while no newer message waits behind it: a reminder.
+    """
 
     screen: Screen
     news: News | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,13 @@ class Redraw:
 
 @dataclass(frozen=True, slots=True)
 class DeleteUserMessages:
-    """Remove the person's own messages that carried personal data, where the channel can."""
+    """Remove the person's own messages that carried personal data, where the channel can.
+
+    With `screens`, what we showed of that data goes as well, where the channel keeps a transcript; without, the form goes on with it.
+    """
 
     messages: tuple[str, ...]
+    screens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +94,16 @@ class ChangeEmail:
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawRegistration:
+    """Have the backend void the links and erase the data of a registration that is not active; `request` names the answer."""
+
+    request: str
+    registration: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Let `TimerFired(timer)` happen at `at` (UTC); setting a name again moves it."""
+    """Let `TimerFired(timer)` happen at `at` (UTC); setting a name again moves it. A firing ends the timer, or its turn sets it again."""
 
     timer: str
     at: datetime
@@ -110,7 +126,11 @@ class OpenTicket:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One segment of the funnel: what happened at which step, by code, without a byte of personal data."""
+    """One segment of the funnel: what happened at which step, by code, without a byte of personal data.
+
+    `what` is asked (the step came up), answered, doubted, rejected (`code`: the rule), edited, abandoned (`code`: how), handed_off,
+    accepted, resent, activated, reminded, or a lesser thing that only its step knows.
+    """
 
     step: str
     what: str
@@ -118,5 +138,5 @@ class Record:
 
 
 Message = Say | Show | Redraw | DeleteUserMessages
-Request = SubmitRegistration | ResendActivation | ChangeEmail
+Request = SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration
 Effect = Message | Request | SetTimer | CancelTimer | OpenTicket | Record

@@ -127,8 +127,9 @@ class EmbeddedStore:
     async def due(self, now: float, lease: float, limit: int) -> Sequence[tuple[str, Item]]:
         def work(sql: sqlite3.Connection) -> list[tuple[str, Item]]:
             rows = sql.execute(
-                "select seq, conversation, key, lane, body, due, attempts from item where due <= ? order by due, seq limit ?",
-                (now, limit),
+                "select seq, conversation, key, lane, body, due, attempts from item where due <= ? and (lane <> 'timer' or"
+                " exists (select 1 from conversation where id = item.conversation and expires > ?)) order by due, seq limit ?",
+                (now, now, limit),
             ).fetchall()
             sql.executemany("update item set due = ? where seq = ?", [(now + lease, row[0]) for row in rows])
             return [(row[1], Item(*row[2:])) for row in rows]
