@@ -73,9 +73,7 @@ _TOLD: Final = 1 << 18  # and its person has been told by mail, as far as that c
 class Requests(Protocol):
     """Carries out a request to the backend (`bot/requests.py`)."""
 
-    async def carry_out(
-        self, conversation: Conversation, request: Request, item: str, attempts: int
-    ) -> float | None:
+    async def carry_out(self, conversation: Conversation, request: Request, item: str, attempts: int) -> float | None:
         """None when it is over, for good or ill; else the seconds to wait before the next attempt. `item` is the request's key here."""
 
     async def tell_by_mail(self, news: News, item: str, attempts: int) -> float | None:
@@ -403,7 +401,9 @@ def _overtaken(waiting: Sequence[Waiting], now: datetime) -> list[Waiting]:
         each
         for each in waiting
         if (each.news is not None and newest[each.news.registration] is not each)
-        or (isinstance(each.message, Show) and each.message.until is not None and (each is not last or now > each.message.until))
+        or (
+            isinstance(each.message, Show) and each.message.until is not None and (each is not last or now > each.message.until)
+        )
     ]
 
 

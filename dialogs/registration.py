@@ -47,8 +47,11 @@ def step_id(session: Session) -> str:
             return "doubt"
         return open_question(draft) or "summary"
     registration = focused(session)
-    if registration is None:
-        return "idle"
+    return "idle" if registration is None else state_of(registration)
+
+
+def state_of(registration: Registration) -> str:
+    """How a registration stands: the backend's word, and what has been asked of it since; also the id of its step."""
     if registration.erasing:
         return "erasing"
     # Whatever was wrong with the last mail, another one is on its way.

@@ -19,6 +19,7 @@ from dialogs.registration import first_unmet, step_id, token
 from dialogs.screens import Screen
 from dialogs.session import Draft
 from dialogs.steps._step import Context, Outcome, button
+from dialogs.steps.overlays import dropped
 
 TIMER: Final = "draft"
 REMINDERS: Final = 2
@@ -102,7 +103,9 @@ def reminder(ctx: Context, *, last: bool) -> Show:
     )
     if last:
         text = f"{text}\n\n{ctx.text('remind.last')}"
-    screen = Screen(token(ctx.session), step=step_id(ctx.session), text=text, actions=(button(ctx, "go_on", "primary"), button(ctx, "mute")))
+    screen = Screen(
+        token(ctx.session), step=step_id(ctx.session), text=text, actions=(button(ctx, "go_on", "primary"), button(ctx, "mute"))
+    )
     return Show(screen, until=end_of_hours(ctx.now, ctx.zone))
 
 
@@ -111,18 +114,22 @@ def mute(ctx: Context, _: str) -> Outcome:
     if not holds(ctx.session.draft):
         return Outcome(ctx.session, ctx.text("remind.none"))
     muted = replace(ctx.session, draft=replace(ctx.draft, muted=True))
-    # They are here now, and that is what their time is counted from.
-    here = replace(ctx, session=replace(muted, seen=ctx.now))
-    until = moment_of(ctx.session.language, erased_at(here), ctx.zone)
-    return Outcome(muted, ctx.text("remind.muted", until=until))
+    return Outcome(muted, ctx.text("remind.muted", until=kept_until(ctx)))
+
+
+def kept_until(ctx: Context) -> str:
+    """Told to somebody who is here now, which is what their time is counted from."""
+    here = replace(ctx, session=replace(ctx.session, seen=ctx.now))
+    return moment_of(ctx.session.language, erased_at(here), ctx.zone)
 
 
 def erased(ctx: Context) -> Outcome:
     """The time is over: what was typed goes, from here and from the chat, and that is said. What was handed off is not touched."""
-    step = step_id(replace(ctx.session, overlay=""))
-    effects: list[Effect] = [CancelTimer(TIMER), Record(step, "abandoned", "expired")]
-    if ctx.draft.typed:
-        effects.append(DeleteUserMessages(ctx.draft.typed))
     session = replace(ctx.session, draft=None, overlay="")
     days = ctx.profile.keep_draft.days
-    return Outcome(session, ctx.text("remind.erased", days=days), tuple(effects), show=bool(ctx.draft.answers))
+    return Outcome(
+        session,
+        ctx.text("remind.erased", days=days),
+        (CancelTimer(TIMER), *dropped(ctx, "expired")),
+        show=bool(ctx.draft.answers),
+    )

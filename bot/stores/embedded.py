@@ -54,10 +54,12 @@ class EmbeddedStore:
 
         return cls(await asyncio.get_running_loop().run_in_executor(thread, connect), thread)
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do the work as one transaction in the store's own thread."""
+    async def _run(self, work: Callable[[sqlite3.Connection], T], *, whole: bool = True) -> T:
+        """Do the work in the store's own thread, as one transaction or (not `whole`) outside of any."""
 
         def transaction() -> T:
+            if not whole:
+                return work(self._connection)
             with self._connection:
                 self._connection.execute("begin immediate")
                 return work(self._connection)
@@ -148,7 +150,10 @@ class EmbeddedStore:
             sql.execute("delete from item where conversation in (select id from conversation where expires <= ?)", (now,))
             return sql.execute("delete from conversation where expires <= ?", (now,)).rowcount
 
-        return await self._run(work)
+        gone = await self._run(work)
+        # What was overwritten or deleted since the last time is in the log of changes still.
+        await self._run(lambda sql: sql.execute("pragma wal_checkpoint(truncate)").fetchall(), whole=False)
+        return gone
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
