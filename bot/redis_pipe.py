@@ -50,7 +50,7 @@ class RedisPipe(asyncio.Protocol):
     def _new_reader() -> hiredis.Reader:
         return hiredis.Reader(notEnoughData=_NOTHING_YET, replyError=_refusal)
 
-    def __call__(self, *command: str | bytes | int | float) -> asyncio.Future[Any]:
+    def __call__(self, *command: str | bytes | float) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         if self._closed:
@@ -84,9 +84,9 @@ class RedisPipe(asyncio.Protocol):
             self._connecting = None
             self._failed(error if isinstance(error, RedisError) else RedisConnectionError(type(error).__name__))
             return
-        writer = connection._writer
+        writer = connection._writer  # noqa: SLF001 (redis-py's connection ends here, and has no other door)
         assert writer is not None
-        connection._reader = connection._writer = None  # the connection is ours now, and no longer redis-py's to close
+        connection._reader = connection._writer = None  # noqa: SLF001 (ours now, and no longer redis-py's to close)
         self._writer = writer  # it would close the transport when nobody holds it
         transport = writer.transport
         self._reader = self._new_reader()
