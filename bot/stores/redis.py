@@ -14,11 +14,11 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.redis_link import SHARDS, RedisLink, RedisUnavailable, Script, shard, shard_key
 from bot.stores.port import Backlog, Commit, Item, Lane, Loaded, Outcome, StoreUnavailable
+from dialogs.frozen import Frozen
 
 _REVISION: Final = struct.Struct(">I")
 # order (revision, position), lane, attempts, due; then the body
@@ -82,8 +82,7 @@ return members
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
+class _Keys(Frozen, frozen=True):
     state: str
     outbox: str
     due: str

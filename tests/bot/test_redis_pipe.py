@@ -45,9 +45,9 @@ async def test_what_is_asked_together_leaves_together(pipe: RedisPipe, redis_url
 
 
 async def test_text_bytes_and_numbers_arrive_as_they_are(pipe: RedisPipe) -> None:
-    await pipe("HSET", "hash", "text", "Siti – Ñ", "bytes", b"\x00\xff", "whole", 12, "part", 1763870400.123456)
+    await pipe("HSET", "hash", "text", "Siti Ñ", "bytes", b"\x00\xff", "whole", 12, "part", 1763870400.123456)
     assert await pipe("HMGET", "hash", "text", "bytes", "whole", "part") == [
-        "Siti – Ñ".encode(), b"\x00\xff", b"12", b"1763870400.123456",
+        "Siti Ñ".encode(), b"\x00\xff", b"12", b"1763870400.123456",
     ]  # fmt: skip
     assert await pipe("GET", "nothing") is None
 
