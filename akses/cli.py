@@ -1,4 +1,4 @@
-"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | jobs | keys`.
+"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | jobs | keys | audit | subject | ...`.
 
 Lives here: one short function a command. Must not live here: what a command starts (`akses/compose.py`, `akses/chat.py`). Heavy imports
 stay inside the commands, so that `--help` is quick.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from akses import jobs_cli
+from akses import jobs_cli, records_cli
 from akses.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ app = typer.Typer(
 keys = typer.Typer(help="Keys that protect personal data at rest.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(jobs_cli.app, name="jobs")
+app.add_typer(records_cli.audit, name="audit")
+app.add_typer(records_cli.subject, name="subject")
+app.add_typer(records_cli.incident, name="incident")
 
 
 def main() -> None:
@@ -146,3 +149,11 @@ def keys_new() -> None:
     from akses.keyring import Keyring
 
     typer.echo(Keyring.generate())
+
+
+@keys.command("rotate")
+def keys_rotate(
+    *, check: Annotated[bool, typer.Option("--check", help="Only count what is sealed under an older key.")] = False
+) -> None:
+    """Seal anew, under the first of ENCRYPTION_KEYS, what older keys sealed in the accounts database; beside the running product."""
+    records_cli.rotate(check=check)

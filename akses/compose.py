@@ -37,6 +37,7 @@ from bot.channels.web.transcript import Transcript, TranscriptUnavailable
 from bot.stores.port import Store
 
 if TYPE_CHECKING:
+    from backend.config import BackendConfig
     from bot.redis_link import RedisLink
 
 log = structlog.get_logger(__name__)
@@ -144,25 +145,32 @@ async def _inbox(parts: Parts) -> None:
     parts.routes += routes(store, operator_name=parts.settings.operator_name)
 
 
-async def _backend(parts: Parts, role: Role) -> None:
-    """The reference backend: accounts, mail, pages, API."""
-    from backend import migrate
-    from backend.app import create_app
+def backend_config(settings: Settings) -> BackendConfig:
+    """The reference backend's part of the settings."""
     from backend.config import BackendConfig
-    from backend.services import open_backend
 
-    settings = parts.settings
-    config = BackendConfig(
+    return BackendConfig(
         public_url=settings.public_base,
         operator_name=settings.operator_name,
         demo=settings.embedded,
         mail_from=settings.mail_from,
-        smtp_url=settings.smtp_url,
+        # A command that sends no mail need not be told by whom it would be sent.
+        smtp_url=settings.smtp_url or "smtp://127.0.0.1",
         database_url=settings.accounts_url,
         api_keys=settings.api_keys,
         status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
         status_webhook_secrets=settings.webhook_secrets,
     )
+
+
+async def _backend(parts: Parts, role: Role) -> None:
+    """The reference backend: accounts, mail, pages, API."""
+    from backend import migrate
+    from backend.app import create_app
+    from backend.services import open_backend
+
+    settings = parts.settings
+    config = backend_config(settings)
     if settings.embedded:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"

@@ -37,7 +37,9 @@ class Cipher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A session, and the marks of the events that made it, newest last."""
+    """A session, and the marks of the events that made it: last that of the event which the screen in force answers, and before it the
+    others, newest last.
+    """
 
     session: Session
     claims: bytes = b""
@@ -50,11 +52,18 @@ class Memory:
             at = self.claims.find(mark, at + 1)
         return at >= 0
 
-    def newest_is(self, event: str) -> bool:
+    def answered(self, event: str) -> bool:
+        """Whether the screen in force is this event's answer."""
         return self.claims[-_CLAIM_BYTES:] == _mark(event)
 
     def with_event(self, event: str, session: Session) -> Memory:
-        return Memory(session, (self.claims + _mark(event))[-CLAIMS * _CLAIM_BYTES :])
+        """What is remembered after this event. One that showed nothing leaves the screen in force to the event that it answers, which
+        may come again because the answer got lost.
+        """
+        shows = session.serial != self.session.serial or not self.claims
+        last = b"" if shows else self.claims[-_CLAIM_BYTES:]
+        before = self.claims if shows else self.claims[:-_CLAIM_BYTES]
+        return Memory(session, (before + _mark(event) + last)[-CLAIMS * _CLAIM_BYTES :])
 
 
 def _mark(event: str) -> bytes:

@@ -183,8 +183,8 @@ class TurnRunner:
             raise StoreUnavailable("session too new") from None
 
     def _again(self, memory: Memory, event_id: str, now: datetime) -> Taken:
-        """The answer to the newest event when it comes again: its first answer may not have arrived. Older ones were followed by others."""
-        if not memory.newest_is(event_id) or not memory.session.serial:
+        """The screen in force when the event that it answers comes again: it may not have arrived. Older ones were followed by others."""
+        if not memory.answered(event_id) or not memory.session.serial:
             return NOTHING
         return Taken(Show(current_screen(memory.session, now, self._profile)))
 

@@ -89,12 +89,23 @@ def test_effects_are_read_back_as_they_were(sessions: Sessions) -> None:
 def test_the_newest_events_are_known_again_and_the_oldest_forgotten() -> None:
     memory = Memory(Session(id="x", channel="web"))
     for event in range(CLAIMS + 1):
-        memory = memory.with_event(f"e{event}", memory.session)
+        memory = memory.with_event(f"e{event}", replace(memory.session, serial=event + 1))
     assert not memory.knows("e0")
     assert all(memory.knows(f"e{event}") for event in range(1, CLAIMS + 1))
-    assert memory.newest_is(f"e{CLAIMS}")
-    assert not memory.newest_is("e5")
+    assert memory.answered(f"e{CLAIMS}")
+    assert not memory.answered("e5")
     assert not memory.knows("other")
+
+
+def test_an_event_that_shows_nothing_leaves_the_screen_in_force_to_the_one_that_it_answers() -> None:
+    memory = Memory(Session(id="x", channel="web"))
+    for event in range(CLAIMS):
+        memory = memory.with_event(f"e{event}", replace(memory.session, serial=event + 1))
+    for event in range(3):
+        memory = memory.with_event(f"news{event}", memory.session)
+    assert memory.answered(f"e{CLAIMS - 1}")
+    assert all(memory.knows(event) for event in ("news0", "news1", "news2", "e3"))
+    assert not memory.knows("e2")
 
 
 # --- versions
