@@ -14,8 +14,8 @@ from dialogs.effects import CancelTimer, DeleteUserMessages, Effect, News, Recor
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
 from dialogs.frozen import replace
 from dialogs.registration import focused, updated
-from dialogs.session import EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.reminders import TIMER
+from dialogs.session import EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.steps._step import Context, Outcome, contacts
 from dialogs.steps.overlays import dropped
 from dialogs.steps.privacy import stays, withdrawal, without

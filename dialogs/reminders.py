@@ -1,6 +1,6 @@
 """What happens to a form that its person has left: at most two reminders, at decent hours, and in the end its erasure, as it was told.
 
-Lives here: the one timer of the dialog and what it finds. Must not live here: keeping timers (`bot/stores/`) or delivering (`bot/delivery.py`).
+Lives here: the one timer of the dialog and what it finds. Must not live here: keeping timers or delivering (`bot/`).
 
 The timer is set once, when the first answer comes, and never moved by a turn: each firing looks at the state, does what is due by then,
 and sets itself for what is due next. A reminder shows where the person stands and changes nothing about it.
@@ -54,8 +54,11 @@ def reminder_at(ctx: Context) -> datetime | None:
     """When the next reminder is due; None when there is none to come. The second is the last call."""
     if ctx.draft.muted or ctx.draft.reminded >= REMINDERS:
         return None
-    last_call = fit(erased_at(ctx) - LEFT, ctx.zone)
-    return last_call if ctx.draft.reminded else min(fit(seen(ctx) + LEFT, ctx.zone), last_call)
+    return last_call(ctx) if ctx.draft.reminded else min(fit(seen(ctx) + LEFT, ctx.zone), last_call(ctx))
+
+
+def last_call(ctx: Context) -> datetime:
+    return fit(erased_at(ctx) - LEFT, ctx.zone)
 
 
 def fired(ctx: Context, timer: str) -> Outcome:
@@ -75,7 +78,8 @@ def fired(ctx: Context, timer: str) -> Outcome:
         draft = replace(draft, typed=())
     due = reminder_at(ctx)
     if due is not None and due <= ctx.now == fit(ctx.now, ctx.zone):
-        last = due + LEFT >= erased_at(ctx)
+        # One that comes so late that the last would follow on its heels is the last.
+        last = ctx.now + LEFT >= last_call(ctx)
         effects += (reminder(ctx, last=last), Record(step_id(ctx.session), "reminded"))
         draft = replace(draft, reminded=REMINDERS if last else draft.reminded + 1)
     after = replace(ctx.session, draft=draft)

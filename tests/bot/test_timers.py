@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from bot.turns import KEEP_SECONDS
 from dialogs.clock import FROM, UNTIL, ZONES
 from dialogs.effects import DeleteUserMessages, Say, Show
 from dialogs.events import CommandSent, Started, TextSent
+from dialogs.frozen import replace
 from dialogs.session import Session
 from dialogs.testing import PROFILE
 from tests.bot.test_turns import CHAT, KEYS, Bot, Breaking, Clock, Crashed, Screenful, contents
