@@ -2,13 +2,14 @@
 
 Lives here: packing and unpacking by a class's annotations, worked out once for each class. Must not live here: what is packed
 (`bot/sessions.py`). A field may be appended with a default (a minor version): what was packed before it lacks the field and gets the
-default; older code leaves out what it does not know. Any other change of shape is a major version.
+default; older code does not look at what it does not know, and who writes the value again can give it back (`read`). Any other change of
+shape is a major version.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from types import UnionType
@@ -24,9 +25,9 @@ _decode: Final = msgspec.msgpack.Decoder().decode
 PLAIN: Final = (str, int, float, bool, bytes, type(None), datetime)
 
 
-def pack(value: object) -> bytes:
-    """Raises TypeError for an annotation that this module does not know."""
-    return _encode(_plan(type(value))[0](value))
+def pack(value: object, rest: Sequence[Any] = ()) -> bytes:
+    """`rest` are the fields behind those that this code knows. Raises TypeError for an annotation that this module does not know."""
+    return _encode([*_plan(type(value))[0](value), *rest])
 
 
 def unpack(cls: type[T], packed: bytes) -> T:
@@ -35,10 +36,17 @@ def unpack(cls: type[T], packed: bytes) -> T:
     return made
 
 
-def version_of(packed: bytes) -> tuple[int, int]:
-    """The version that any packed session carries, whatever its shape: it is the first field, for ever."""
-    major, minor = _decode(packed)[0]
-    return major, minor
+def fields(packed: bytes) -> list[Any]:
+    """What any version has packed, in its order."""
+    found: list[Any] = _decode(packed)
+    return found
+
+
+def read(cls: type[T], plain: list[Any]) -> tuple[T, tuple[Any, ...]]:
+    """The value of these fields, and the rest: what newer code has appended."""
+    rest = tuple(plain[len(cls.__dataclass_fields__) :])  # type: ignore[attr-defined]
+    made: T = _plan(cls)[1](plain)
+    return made, rest
 
 
 _plans: Final[dict[type, tuple[Convert, Convert]]] = {}

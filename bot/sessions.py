@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-import msgspec
-
-from bot.packing import pack, unpack, version_of
+from bot.packing import fields, pack, read, unpack
 from dialogs import effects
 from dialogs.effects import Message, Request
 from dialogs.session import VERSION, Session
@@ -38,11 +36,13 @@ class Cipher(Protocol):
 @dataclass(frozen=True, slots=True)
 class Memory:
     """A session, and the marks of the events that made it: last that of the event which the screen in force answers, and before it the
-    others, newest last.
+    others, newest last. `rest` is what newer code has appended to the session: kept as it is, for older code serves the conversation
+    beside it during a deploy.
     """
 
     session: Session
     claims: bytes = b""
+    rest: tuple[Any, ...] = ()
 
     def knows(self, event: str) -> bool:
         mark = _mark(event)
@@ -63,7 +63,7 @@ class Memory:
         shows = session.serial != self.session.serial or not self.claims
         last = b"" if shows else self.claims[-_CLAIM_BYTES:]
         before = self.claims if shows else self.claims[:-_CLAIM_BYTES]
-        return Memory(session, (before + _mark(event) + last)[-CLAIMS * _CLAIM_BYTES :])
+        return Memory(session, (before + _mark(event) + last)[-CLAIMS * _CLAIM_BYTES :], self.rest)
 
 
 def _mark(event: str) -> bytes:
@@ -90,17 +90,18 @@ class Sessions:
         self._cipher = cipher
 
     def write(self, conversation: str, revision: int, memory: Memory) -> bytes:
-        plain = len(memory.claims).to_bytes(_LENGTH_BYTES) + memory.claims + pack(memory.session)
+        plain = len(memory.claims).to_bytes(_LENGTH_BYTES) + memory.claims + pack(memory.session, memory.rest)
         return self._cipher.seal(plain, f"session {conversation} {revision}".encode())
 
     def read(self, conversation: str, revision: int, sealed: bytes) -> Memory:
         """Raises the cipher's own error for altered bytes, and SessionTooNew."""
         plain = self._cipher.open(sealed, f"session {conversation} {revision}".encode())
         claims_end = _LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES])
-        packed = plain[claims_end:]
-        if version_of(packed)[0] != VERSION[0]:
-            packed = msgspec.msgpack.encode(upcast(msgspec.msgpack.decode(packed)))
-        return Memory(unpack(Session, packed), plain[_LENGTH_BYTES:claims_end])
+        packed = fields(plain[claims_end:])
+        if packed[0][0] != VERSION[0]:
+            packed = upcast(packed)
+        session, rest = read(Session, packed)
+        return Memory(session, plain[_LENGTH_BYTES:claims_end], rest)
 
     def write_effect(self, conversation: str, key: str, effect: Stored) -> bytes:
         name = type(effect).__name__.encode()
