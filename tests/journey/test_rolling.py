@@ -15,10 +15,10 @@ from pathlib import Path
 
 import anyio
 import httpx2
+import msgspec
 import pytest
 
 from akses.keyring import Keyring
-from bot.packing import fields
 from bot.redis_link import RedisLink
 from bot.sessions import _LENGTH_BYTES
 from bot.stores.redis import RedisStore
@@ -75,7 +75,7 @@ class Deploy:
                 loaded = await RedisStore(link).load(name, time.time())
                 assert loaded.state is not None
                 plain = keyring.open(loaded.state, f"session {name} {loaded.revision}".encode())
-                found.append(fields(plain[_LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES]) :]))
+                found.append(msgspec.msgpack.decode(plain[_LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES]) :]))
             return found
         finally:
             await link.close()
