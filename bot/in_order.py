@@ -47,7 +47,7 @@ class Place:
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():
                 self._leave()  # it was given the place in the same moment: the next one has it
-            else:
+            elif mine in waiting:  # else who left before has passed over it already
                 waiting.remove(mine)
             raise
 
