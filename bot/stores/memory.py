@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bot.stores.port import Backlog, Commit, Item, Loaded, Outcome
+from dialogs.frozen import replace
 
 
 @dataclass(slots=True)
@@ -69,7 +70,10 @@ class MemoryStore:
 
     async def due(self, now: float, lease: float, limit: int) -> Sequence[tuple[str, Item]]:
         ready = [
-            (conversation, item) for conversation, kept in self._kept.items() for item in kept.items.values() if item.due <= now
+            (conversation, item)
+            for conversation, kept in self._kept.items()
+            for item in kept.items.values()
+            if item.due <= now and (item.lane != "timer" or kept.expires > now)
         ]
         ready.sort(key=lambda pair: pair[1].due)
         for conversation, item in ready[:limit]:
