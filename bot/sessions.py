@@ -1,23 +1,26 @@
 """What a store keeps of a conversation and of its effects, as sealed bytes that tell the store and its backups nothing.
 
-Lives here: which events were claimed, sealing, reading old versions through `dialogs/upcasters.py`. Must not live here: how values become
-bytes (`bot/packing.py`) or where the bytes go (`bot/stores/`). Each sealed value is bound to its place (conversation, and revision or
-key), so that one cannot be put in another's stead.
+Lives here: which events were claimed, bytes, sealing, reading old versions through `dialogs/upcasters.py`. Must not live here: where the
+bytes go (`bot/stores/`). Each sealed value is bound to its place (conversation, and revision or key), so that one cannot be put in
+another's stead.
+
+Values are msgpack arrays in the order of their fields, names left out. A field may be appended with a default (a minor version): what was
+written before it lacks the field and gets the default; older code leaves out what it does not know. Any other change of shape is a major
+version.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
-from bot.packing import pack, unpack, version_of
 from dialogs import effects
 from dialogs.effects import Message, Request
+from dialogs.frozen import Frozen
 from dialogs.session import VERSION, Session
-from dialogs.upcasters import upcast
+from dialogs.upcasters import SessionTooNew, upcast
 
 Stored = Message | Request
 
@@ -35,8 +38,7 @@ class Cipher(Protocol):
     def open(self, sealed: bytes, context: bytes) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Frozen, frozen=True):
     """A session, and the marks of the events that made it: last that of the event which the screen in force answers, and before it the
     others, newest last.
     """
@@ -79,8 +81,30 @@ _CLASSES: Final[tuple[type[Stored], ...]] = (
     effects.ResendActivation,
     effects.ChangeEmail,
 )
-_BY_NAME: Final[dict[str, type[Stored]]] = {cls.__name__: cls for cls in _CLASSES}
+_READERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {cls.__name__: msgspec.msgpack.Decoder(cls) for cls in _CLASSES}
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Session).decode
 _LENGTH_BYTES: Final = 2
+
+
+def pack(session: Session) -> bytes:
+    return _encode(session)
+
+
+def unpack(packed: bytes) -> Session:
+    """The session, whichever version of the code packed it. Raises SessionTooNew, and msgspec.DecodeError for what is none."""
+    try:
+        session = _decode(packed)
+        if session.version[0] == VERSION[0]:
+            return session
+    except msgspec.ValidationError:
+        # Another shape, or a value that only later code knows.
+        version = tuple(msgspec.msgpack.decode(packed)[0])
+        if version[0] == VERSION[0]:
+            if version <= VERSION:
+                raise
+            raise SessionTooNew from None
+    return msgspec.convert(upcast(msgspec.msgpack.decode(packed)), Session)
 
 
 class Sessions:
@@ -97,16 +121,14 @@ class Sessions:
         """Raises the cipher's own error for altered bytes, and SessionTooNew."""
         plain = self._cipher.open(sealed, f"session {conversation} {revision}".encode())
         claims_end = _LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES])
-        packed = plain[claims_end:]
-        if version_of(packed)[0] != VERSION[0]:
-            packed = msgspec.msgpack.encode(upcast(msgspec.msgpack.decode(packed)))
-        return Memory(unpack(Session, packed), plain[_LENGTH_BYTES:claims_end])
+        return Memory(unpack(plain[claims_end:]), plain[_LENGTH_BYTES:claims_end])
 
     def write_effect(self, conversation: str, key: str, effect: Stored) -> bytes:
         name = type(effect).__name__.encode()
-        return self._cipher.seal(bytes((len(name),)) + name + pack(effect), f"item {conversation} {key}".encode())
+        return self._cipher.seal(bytes((len(name),)) + name + _encode(effect), f"item {conversation} {key}".encode())
 
     def read_effect(self, conversation: str, key: str, sealed: bytes) -> Stored:
         plain = self._cipher.open(sealed, f"item {conversation} {key}".encode())
         start = 1 + plain[0]
-        return unpack(_BY_NAME[plain[1:start].decode()], plain[start:])
+        effect: Stored = _READERS[plain[1:start].decode()].decode(plain[start:])
+        return effect

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, get_args
 
@@ -34,6 +34,7 @@ from dialogs.events import (
     TextSent,
     TimerFired,
 )
+from dialogs.frozen import replace
 from dialogs.machine import STEPS, current_screen, step, token
 from dialogs.profile import Profile
 from dialogs.registration import focused, open_question, step_id
