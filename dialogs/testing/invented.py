@@ -20,6 +20,7 @@ from dialogs.commands import named
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields import FIELDS as ORDER
 from dialogs.fields._field import Accepted, Parsed
+from dialogs.fields._mailboxes import PROVIDERS, meant
 from dialogs.fields.recognise import recognise
 
 PEOPLE: Final = (
@@ -27,13 +28,17 @@ PEOPLE: Final = (
     {"full_name": "Budi Santoso", "nik": "3273011708900002", "phone": "0813-2233-4455", "email": "budi@example.com"},
     {"full_name": "Dewi Lestari", "nik": "3578015203850003", "phone": "0857-1122-3344", "email": "dewi@example.com"},
 )
+# A number that is unusual for each reason that can be: age, date, district, serial, all digits alike.
+ODD_NIKS: Final = ("3171234501200001", "3171239913900001", "3171004501900001", "3171234501900000", "1111111111111111")
 _EMAIL: Final = re.compile(r"[^\s@:,;<>()]+@[^\s@:,;<>()]+")
 _NUMBER: Final = re.compile(r"\+?\d(?:[ .()/-]?\d){8,}")
 # What people write around their answers; it says of nobody who they are.
-_PLAIN_WORDS: Final = frozenset(
-    "nama nik no nomor ktp hp handphone telepon telp wa whatsapp email e-mail mail surel saya adalah itu ini dan atau yang my name is "
-    "the and phone number bin binti pt cv dr ir h hj drs se sh st m.m".split()
+_PLAIN_WORD: Final = re.compile(
+    r"nama|nik|no|nomor|ktp|kk|kartu|keluarga|npwp|hp|handphone|telepon|telp|wa|whatsapp|e-?mail|surel|saya|adalah|itu|ini|dan|atau|yang|my|name|is|the|and|"
+    r"phone|number|bin|binti|pt|cv|dr|ir|hj?|drs|se|sh|st|mm",
+    re.IGNORECASE,
 )
+_WORD: Final = r"[^\W\d_]+(?:[-.][^\W\d_]+)*"
 _LETTERS: Final = "sitirahmawatibudisantosodewilestari"
 _DIGITS: Final = "3171234501900001"
 
@@ -65,19 +70,24 @@ class Invention:
         for each in (FIELDS[asked],) if asked else ORDER:
             if isinstance(each.parse(text, self.today), Accepted):
                 yield person[each.id]
-        for digits in (_DIGITS, text):
-            exchanged = _EMAIL.sub(lambda found: _like_email(found[0], person["email"]), text)
-            exchanged = _NUMBER.sub(lambda found, digits=digits: _like_number(found[0], digits, person), exchanged)
-            yield _reshaped(exchanged, keep=(*person.values(), *_runs(exchanged)))
-        for kept in (0, 2, 4, 6, 8, 12):
+        exchanged = _EMAIL.sub(lambda found: _like_email(found[0], person["email"]), text)
+        exchanged = _NUMBER.sub(lambda found: _like_number(found[0], person), exchanged)
+        yield _reshaped(exchanged, keep=(*person.values(), *_runs(exchanged)))
+        for kept in (0, 2, 4):
             yield _reshaped(text, first_digits=kept)
+        yield from (_poured(text, odd) for odd in ODD_NIKS)
 
 
 def _outcome(parsed: Parsed) -> object:
     if isinstance(parsed, Accepted):
         return "accepted"
     doubts = getattr(parsed, "doubts", ())
-    return type(parsed).__name__, getattr(parsed, "code", ""), [each.code for each in doubts], bool(getattr(parsed, "suggestion", ""))
+    return (
+        type(parsed).__name__,
+        getattr(parsed, "code", ""),
+        [each.code for each in doubts],
+        bool(getattr(parsed, "suggestion", "")),
+    )
 
 
 def _runs(text: str) -> list[str]:
@@ -87,12 +97,11 @@ def _runs(text: str) -> list[str]:
 
 def _like_email(typed: str, example: str) -> str:
     """The invented name at the same kind of place: a mailbox of many people's is kept, with its slip of the pen; one's own is not."""
-    domain = typed.rpartition("@")[2]
-    many = re.fullmatch(r"(?:g|h|y|o|i|r|p)[a-z]{3,9}\.(?:co\.id|com|co|id|con|cm)", domain.casefold())
-    return f"{example.partition('@')[0]}@{domain if many else 'example.com'}"
+    domain = typed.rpartition("@")[2].casefold()
+    return f"{example.partition('@')[0]}@{domain if {domain, meant(domain)} & set(PROVIDERS) else 'example.com'}"
 
 
-def _like_number(typed: str, _digits: str, person: dict[str, str]) -> str:
+def _like_number(typed: str, person: dict[str, str]) -> str:
     digits = re.sub(r"\D", "", typed)
     if len(digits) == 16:
         return _poured(typed, person["nik"])
@@ -109,19 +118,21 @@ def _poured(shape: str, digits: str) -> str:
 
 
 def _reshaped(text: str, *, keep: tuple[str, ...] = (), first_digits: int = 0) -> str:
-    """Other letters and digits in the same shape, but for plain words and what is to be kept."""
-    letters, digits, left = cycle(_LETTERS), cycle(_DIGITS), first_digits
+    """Other letters and digits in the same shape, but for plain words, letters that stand for digits, and what is to be kept."""
+    letters, at = cycle(_LETTERS), 0
     whole = "|".join(map(re.escape, sorted(keep, key=len, reverse=True)))
-    parts = re.split(rf"({whole}|[^\W\d_]+(?:[-.][^\W\d_]+)*)" if whole else r"([^\W\d_]+(?:[-.][^\W\d_]+)*)", text)
     said = ""
-    for part in parts:
-        if part in keep or part.casefold() in _PLAIN_WORDS:
+    for part in re.split(
+        rf"({whole + '|' if whole else ''}(?<=\d)[oOiIlL](?![^\W\d_])|(?<![^\W\d_])[oOiIlL](?=\d)|{_WORD})", text
+    ):
+        if part in keep or _PLAIN_WORD.fullmatch(part):
             said += part
             continue
+        lookalike = len(part) == 1 and part in "oOiIlL"
         for char in part:
-            if char.isdigit():
-                next_digit, left = (char, left - 1) if left else (next(digits), 0)
-                said += next_digit
+            if char.isdigit() or lookalike:
+                said += char if lookalike or at < first_digits else _DIGITS[at % len(_DIGITS)]
+                at += 1
             elif char.isalpha():
                 other = next(letters)
                 said += other.upper() if char.isupper() else other

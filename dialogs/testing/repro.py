@@ -7,7 +7,7 @@ Lives here: turning the events of a conversation into the lines of a transcript.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -65,7 +65,9 @@ class _Again:
     def moment(self, moment: Moment) -> None:
         chat = self.chat
         if chat.session.serial and chat.step != moment.step and not self.strayed:
-            self.strayed.append(f"From the line after {len(chat.screens)} screens on it stands at {chat.step}; it stood at {moment.step}.")
+            self.strayed.append(
+                f"From the line after {len(chat.screens)} screens on it stands at {chat.step}; it stood at {moment.step}."
+            )
         match moment.event:
             case Started(payload):
                 chat.starts(payload)
@@ -116,7 +118,7 @@ class _Again:
                 if action.id == press.action:
                     (chat.presses if fresh else chat.presses_earlier)(action.id)
                     return
-        chat.happens(replace(press, token=""))
+        does(chat, "(presses a button that is not there)")
 
     def _asked(self) -> str | None:
         session = self.chat.session
@@ -129,7 +131,9 @@ class _Again:
         return next(found, None)
 
 
-def retold(moments: Iterable[Moment], *, language: Language = "id", profile: Profile = PROFILE, title: str = "A conversation") -> str:
+def retold(
+    moments: Iterable[Moment], *, language: Language = "id", profile: Profile = PROFILE, title: str = "A conversation"
+) -> str:
     """The transcript of what happened, from the beginning, to be played by `played`; nothing that anybody typed is in it."""
     again = _Again(language, profile)
     last: datetime | None = None
@@ -151,5 +155,3 @@ def _in_words(seconds: int) -> dict[str, float]:
     minutes = round(seconds / 60)
     parts = {"days": minutes // 1440, "hours": minutes % 1440 // 60, "minutes": minutes % 60}
     return {unit: amount for unit, amount in parts.items() if amount}
-
-
