@@ -5,8 +5,8 @@ bytes go (`bot/stores/`). Each sealed value is bound to its place (conversation,
 another's stead.
 
 Values are msgpack arrays in the order of their fields, names left out. A field may be appended with a default (a minor version): what was
-written before it lacks the field and gets the default; older code leaves out what it does not know. Any other change of shape is a major
-version.
+written before it lacks the field and gets the default; older code that serves a newer session keeps what it does not know (`Memory.rest`).
+Any other change of shape is a major version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from dialogs import effects
 from dialogs.effects import Message, Request
-from dialogs.frozen import Frozen
+from dialogs.frozen import Frozen, replace
 from dialogs.session import VERSION, Session
 from dialogs.upcasters import SessionTooNew, upcast
 
@@ -40,11 +40,13 @@ class Cipher(Protocol):
 
 class Memory(Frozen, frozen=True):
     """A session, and the marks of the events that made it: last that of the event which the screen in force answers, and before it the
-    others, newest last.
+    others, newest last. `rest` is what newer code has appended to the session: kept as it is, for older code serves the conversation
+    beside it during a deploy.
     """
 
     session: Session
     claims: bytes = b""
+    rest: tuple[Any, ...] = ()
 
     def knows(self, event: str) -> bool:
         mark = _mark(event)
@@ -65,7 +67,7 @@ class Memory(Frozen, frozen=True):
         shows = session.serial != self.session.serial or not self.claims
         last = b"" if shows else self.claims[-_CLAIM_BYTES:]
         before = self.claims if shows else self.claims[:-_CLAIM_BYTES]
-        return Memory(session, (before + _mark(event) + last)[-CLAIMS * _CLAIM_BYTES :])
+        return Memory(session, (before + _mark(event) + last)[-CLAIMS * _CLAIM_BYTES :], self.rest)
 
 
 def _mark(event: str) -> bytes:
@@ -88,7 +90,8 @@ _LENGTH_BYTES: Final = 2
 
 
 def pack(session: Session) -> bytes:
-    return _encode(session)
+    """The session as this version writes it; one that newer code has written keeps that one's version."""
+    return _encode(session if session.version >= VERSION else replace(session, version=VERSION))
 
 
 def unpack(packed: bytes) -> Session:
@@ -107,6 +110,11 @@ def unpack(packed: bytes) -> Session:
     return msgspec.convert(upcast(msgspec.msgpack.decode(packed)), Session)
 
 
+def _appended(packed: bytes) -> tuple[Any, ...]:
+    """The fields behind those that this code knows."""
+    return tuple(msgspec.msgpack.decode(packed)[len(Session.__struct_fields__) :])
+
+
 class Sessions:
     """The codec with its keys."""
 
@@ -114,14 +122,19 @@ class Sessions:
         self._cipher = cipher
 
     def write(self, conversation: str, revision: int, memory: Memory) -> bytes:
-        plain = len(memory.claims).to_bytes(_LENGTH_BYTES) + memory.claims + pack(memory.session)
+        packed = pack(memory.session)
+        if memory.rest:
+            packed = _encode([*msgspec.msgpack.decode(packed), *memory.rest])
+        plain = len(memory.claims).to_bytes(_LENGTH_BYTES) + memory.claims + packed
         return self._cipher.seal(plain, f"session {conversation} {revision}".encode())
 
     def read(self, conversation: str, revision: int, sealed: bytes) -> Memory:
         """Raises the cipher's own error for altered bytes, and SessionTooNew."""
         plain = self._cipher.open(sealed, f"session {conversation} {revision}".encode())
         claims_end = _LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES])
-        return Memory(unpack(plain[claims_end:]), plain[_LENGTH_BYTES:claims_end])
+        session = unpack(plain[claims_end:])
+        rest = _appended(plain[claims_end:]) if session.version > VERSION else ()
+        return Memory(session, plain[_LENGTH_BYTES:claims_end], rest)
 
     def write_effect(self, conversation: str, key: str, effect: Stored) -> bytes:
         name = type(effect).__name__.encode()

@@ -3,7 +3,9 @@
 Lives here: the shape. Must not live here: where the person stands (computed: `dialogs/registration.py`), how it changes
 (`dialogs/steps/`), or how it is written down (`bot/sessions.py`). Fields are written by position: a field appended with a default raises
 VERSION's minor number, and older code still reads the rest; any other change raises the major one, with an upcaster in
-`dialogs/upcasters.py` and a frozen fixture in the tests.
+`dialogs/upcasters.py` and a frozen fixture in the tests. During a deploy older code serves newer sessions: it gives back what was appended
+to Session itself, and forgets what was appended to a part of it (Draft, Registration ...), so there the default must be good enough; a
+conversation with a value that it does not know (an overlay, a status) it leaves to newer code.
 """
 
 from __future__ import annotations

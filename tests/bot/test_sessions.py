@@ -135,6 +135,22 @@ def test_a_session_of_a_later_minor_version_is_read_by_this_code() -> None:
     assert unpack(newer) == replace(session, version=(VERSION[0], VERSION[1] + 1))
 
 
+def test_what_newer_code_appended_is_given_back_by_older_code_that_serves_the_conversation_meanwhile() -> None:
+    keyring = Keyring.parse(Keyring.generate())
+    sessions, session = Sessions(keyring), journey()["summary"]
+    newer = Memory(replace(session, version=(VERSION[0], VERSION[1] + 1)), rest=("a field of tomorrow", 7))
+    here = sessions.read("web:a", 1, sessions.write("web:a", 1, newer))
+    after = here.with_event("e2", replace(here.session, serial=here.session.serial + 1))
+    again = sessions.read("web:a", 2, sessions.write("web:a", 2, after))
+    assert again.rest == ("a field of tomorrow", 7)
+    assert (again.session.version, again.session.serial) == (here.session.version, session.serial + 1)
+
+
+def test_a_session_that_older_code_made_is_of_this_version_once_it_is_written_again(sessions: Sessions) -> None:
+    older = Memory(replace(journey()["summary"], version=(VERSION[0] - 1, 5)))
+    assert sessions.read("web:a", 1, sessions.write("web:a", 1, older)).session.version == VERSION
+
+
 def test_a_session_of_a_later_major_version_is_refused_and_not_misread(sessions: Sessions) -> None:
     later = Memory(replace(journey()["summary"], version=(VERSION[0] + 1, 0)))
     with pytest.raises(SessionTooNew):

@@ -124,10 +124,12 @@ class Bot:
     clock: Clock
     channel: Screenful
     backend: Any
+    keys: Keyring = KEYS
 
     def __post_init__(self) -> None:
-        self.turns = TurnRunner(self.store, Sessions(KEYS), PROFILE, clock=self.clock)
-        self.delivery = OutboxDelivery(self.store, Sessions(KEYS), {"web": self.channel}, clock=self.clock)
+        sessions = Sessions(self.keys)
+        self.turns = TurnRunner(self.store, sessions, PROFILE, clock=self.clock)
+        self.delivery = OutboxDelivery(self.store, sessions, {"web": self.channel}, clock=self.clock)
         self.turns.deliver_through(self.delivery)
         self.delivery.connect(self.turns, BackendRequests(self.backend, self.turns))
 
