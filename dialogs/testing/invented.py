@@ -75,7 +75,8 @@ class Invention:
         yield _reshaped(exchanged, keep=(*person.values(), *_runs(exchanged)))
         for kept in (0, 2, 4):
             yield _reshaped(text, first_digits=kept)
-        yield from (_poured(text, odd) for odd in ODD_NIKS)
+        if not re.search(r"[^\W\d_]", text):
+            yield from (_poured(text, odd) for odd in ODD_NIKS)
 
 
 def _outcome(parsed: Parsed) -> object:
