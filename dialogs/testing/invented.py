@@ -33,7 +33,12 @@ ODD_NIKS: Final = ("3171234501200001", "3171239913900001", "3171004501900001", "
 _EMAIL: Final = re.compile(r"[^\s@:,;<>()]+@[^\s@:,;<>()]+")
 _NUMBER: Final = re.compile(r"\+?\d(?:[ .()/-]?\d){8,}")
 # What people write around their answers; it says of nobody who they are.
-_PLAIN_WORD: Final = r"[^\W\d_]+"
+_PLAIN_WORD: Final = re.compile(
+    r"nama|lengkap|nik|no|nomor|ktp|kk|kartu|keluarga|npwp|hp|handphone|telepon|telp|wa|whatsapp|email|mail|surel|sesuai|saya|adalah|itu|"
+    r"ini|dan|atau|yang|ya|ok|test|my|name|is|the|and|phone|number|ext|pesawat|x+|e|https?|www|at|dot|titik|com?|idd?|coid|org|net|local|"
+    r"localhost|invalid|gmail|selamat|pagi|siang|malam|bapak|bpk|ibu|tn|ny|sdri?|mrs?|ms|bin|binti|pt|cv|dr|ir|hj?|drs|se|sh|st",
+    re.IGNORECASE,
+)
 _WORD: Final = r"[^\W\d_]+"
 _LETTERS: Final = "sitirahmawatibudisantosodewilestari"
 _DIGITS: Final = "3171234501900001"
