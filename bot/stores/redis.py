@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from bot.redis_link import SHARDS, RedisLink, RedisUnavailable, Script, shard, shard_key
@@ -91,6 +92,7 @@ class _Keys(Frozen, frozen=True):
     due: str
 
 
+@lru_cache(maxsize=1024)  # a turn asks for the same ones twice
 def _keys(conversation: str) -> _Keys:
     prefix = shard(conversation)
     return _Keys(f"{prefix}:c:{conversation}", f"{prefix}:o:{conversation}", f"{prefix}:due")
