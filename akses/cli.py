@@ -30,6 +30,7 @@ app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(records_cli.audit, name="audit")
 app.add_typer(records_cli.subject, name="subject")
 app.add_typer(records_cli.incident, name="incident")
+app.add_typer(records_cli.registry, name="registry")
 
 
 def main() -> None:

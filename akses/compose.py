@@ -27,7 +27,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from akses import health, helpdesk_page, request_id, tracing
+from akses import health, helpdesk_page, proxies, request_id, tracing
 from akses.front import Front
 from akses.keyring import Keyring
 from akses.metrics import Metrics
@@ -129,7 +129,9 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
-        rest = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        rest: ASGIApp = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        if settings.trusted:
+            rest = proxies.BehindProxies(rest, settings.trusted)
         yield Served(Front(parts.posts, rest), (readiness.stop, *parts.on_stop))
 
 
@@ -160,6 +162,9 @@ def backend_config(settings: Settings) -> BackendConfig:
         api_keys=settings.api_keys,
         status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
         status_webhook_secrets=settings.webhook_secrets,
+        check_registry=settings.registry == "table",
+        mails_an_hour=settings.mails_per_hour,
+        redis_url=settings.redis_url,
     )
 
 
