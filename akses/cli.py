@@ -1,4 +1,4 @@
-"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | jobs | keys | audit | subject | incident | registry`.
+"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | jobs | keys | audit | subject | ...`.
 
 Lives here: one short function a command. Must not live here: what a command starts (`akses/compose.py`, `akses/chat.py`). Heavy imports
 stay inside the commands, so that `--help` is quick.
@@ -117,6 +117,23 @@ def chat(
             talk(url or settings.local_base, session_file=Path(session), json_lines=json, new=new, language=language or None)
         )
     )
+
+
+@app.command()
+def flow(
+    *,
+    svg: Annotated[bool, typer.Option("--svg", help="The picture as SVG instead of Mermaid.")] = False,
+    write: Annotated[Path | None, typer.Option(help="Write flow.md and flow.svg into this folder (here: docs).")] = None,
+) -> None:
+    """Draw the dialog from the tables that run it: every step, and what leads where."""
+    from dialogs import diagram
+
+    if write is None:
+        typer.echo(diagram.picture() if svg else diagram.chart())
+        return
+    for name, text in (("flow.md", diagram.page()), ("flow.svg", diagram.picture())):
+        (write / name).write_text(text, "utf-8")
+        typer.echo(write / name)
 
 
 @app.command()

@@ -13,7 +13,7 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Final, Literal
 import structlog
 from opentelemetry.trace import Tracer
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from akses import health, helpdesk_page, proxies, request_id, tracing
-from akses.front import Front
 from akses.keyring import Keyring
 from akses.metrics import Metrics
 from akses.settings import Settings
 from akses.version import version
 from bot.channels.web.transcript import Transcript, TranscriptUnavailable
+from bot.plain_http import Asgi, Plain
 from bot.stores.port import Store
 
 if TYPE_CHECKING:
@@ -55,9 +55,12 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running product: the application to serve, and whom to tell first that the process is to stop."""
+    """A running product: the application to serve, those of its paths that are in a hurry, and whom to tell first that the process is
+    to stop.
+    """
 
     app: ASGIApp
+    posts: Mapping[str, Plain]
     on_stop: tuple[Callable[[], None], ...]
 
 
@@ -71,7 +74,7 @@ class Parts:
     metrics: Metrics
     tracer: Tracer | None
     routes: list[BaseRoute] = field(default_factory=list)
-    posts: dict[str, ASGIApp] = field(default_factory=dict)
+    posts: dict[str, Plain] = field(default_factory=dict)
     probes: dict[str, health.Probe] = field(default_factory=dict)
     rest: ASGIApp | None = None
     on_stop: list[Callable[[], None]] = field(default_factory=list)
@@ -129,10 +132,11 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
-        rest: ASGIApp = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        parts.routes[:0] = [Route(path, Asgi(plain), methods=["POST"]) for path, plain in parts.posts.items()]
+        app: ASGIApp = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
         if settings.trusted:
-            rest = proxies.BehindProxies(rest, settings.trusted)
-        yield Served(Front(parts.posts, rest), (readiness.stop, *parts.on_stop))
+            app = proxies.BehindProxies(app, settings.trusted)
+        yield Served(app, parts.posts, (readiness.stop, *parts.on_stop))
 
 
 async def _inbox(parts: Parts) -> None:
@@ -245,7 +249,7 @@ async def _bot(parts: Parts) -> None:
     if telegram is not None:
         telegram.start(turns, reached=delivery.reached)
         stack.push_async_callback(telegram.close)
-        parts.posts |= {route.path: request_id.RequestIds(route.app, told=False) for route in telegram.routes}
+        parts.posts |= telegram.posts
     config = WebConfig(public_url=settings.public_base, operator_name=settings.operator_name, demo=settings.embedded)
     api = WebApi(transcript, turns, keyring, config)
     parts.on_stop.append(api.close)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -36,6 +35,7 @@ from dialogs.effects import (
     SubmitRegistration,
 )
 from dialogs.events import Event
+from dialogs.frozen import Frozen
 from dialogs.machine import Turn, current_screen, step
 from dialogs.profile import Profile
 from dialogs.session import Session
@@ -54,8 +54,7 @@ LEASE_SECONDS: Final = 10.0
 RACES: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Frozen, frozen=True):
     """What a turn leaves to its channel: `answer` to send by itself, and whether messages are `left` for it to have delivered."""
 
     answer: Message | None = None

@@ -14,16 +14,17 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.redis_link import SHARDS, RedisLink, RedisUnavailable, Script, shard, shard_key
 from bot.stores.port import Backlog, Commit, Item, Lane, Loaded, Outcome, StoreUnavailable
+from dialogs.frozen import Frozen
 
 _REVISION: Final = struct.Struct(">I")
 # order (revision, position), lane, attempts, due; then the body
 _ITEM: Final = struct.Struct(">IHcId")
 _LANES: Final[dict[Lane, bytes]] = {"say": b"s", "do": b"d", "timer": b"t"}
+_OUTCOMES: Final = tuple(Outcome)  # in the order of their values, which the script answers
 _LANE_OF: Final[dict[bytes, Lane]] = {mark: lane for lane, mark in _LANES.items()}
 
 # KEYS: conversation, outbox, due. ARGV: expected revision, value, TTL ms, number of cancelled, [member, key]..., then
@@ -82,8 +83,7 @@ return members
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
+class _Keys(Frozen, frozen=True):
     state: str
     outbox: str
     due: str
@@ -134,7 +134,8 @@ class RedisStore:
             arguments += (f"{name} {key}", key)
         for position, item in enumerate(commit.items):
             arguments += (f"{name} {item.key}", item.key, item.due, _written(item, commit.revision + 1, position))
-        return Outcome(await self._run(COMMIT, (keys.state, keys.outbox, keys.due), *arguments))
+        outcome: int = await self._run(COMMIT, (keys.state, keys.outbox, keys.due), *arguments)
+        return _OUTCOMES[outcome]
 
     async def add(self, conversation: str, item: Item) -> None:
         names = _keys(conversation)
@@ -144,8 +145,8 @@ class RedisStore:
         await self._run(ADD, (names.outbox, names.due), f"{conversation} {item.key}", item.key, item.due, written, ttl)
 
     async def pending(self, conversation: str) -> Sequence[Item]:
-        found: dict[bytes, bytes] = await self._do("HGETALL", _keys(conversation).outbox)
-        ordered = sorted(found.items(), key=lambda pair: pair[1][: _REVISION.size + 2])
+        found = _pairs(await self._do("HGETALL", _keys(conversation).outbox))
+        ordered = sorted(found, key=lambda pair: pair[1][: _REVISION.size + 2])
         return [item for item in (_item(key.decode(), value) for key, value in ordered) if item.lane != "timer"]
 
     async def done(self, conversation: str, keys: Sequence[str]) -> bool:
@@ -201,6 +202,8 @@ def _written(item: Item, revision: int, position: int) -> bytes:
     return _ITEM.pack(revision, position, _LANES[item.lane], item.attempts, item.due) + item.body
 
 
-def _pairs(scored: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    """What WITHSCORES gives: pairs in the newer protocol, a flat list in the older."""
-    return scored if scored and isinstance(scored[0], list | tuple) else [scored] if scored else []
+def _pairs(reply: Any) -> Sequence[Sequence[Any]]:
+    """Pairs, as Redis itself lists them one after the other, or as redis-py's cluster client has put them together."""
+    if isinstance(reply, dict):
+        return list(reply.items())
+    return reply if reply and isinstance(reply[0], list | tuple) else list(zip(reply[::2], reply[1::2], strict=True))

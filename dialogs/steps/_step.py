@@ -7,21 +7,20 @@ one) or the choice of the step (`dialogs/registration.py`). The table of all ste
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from dialogs.effects import Effect, News
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID as FIELDS
+from dialogs.frozen import Frozen, field
 from dialogs.profile import Profile
 from dialogs.screens import Action, Screen, Style
 from dialogs.session import Draft, Session
 from dialogs.texts import CATALOGUES, Language, text
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Frozen, frozen=True):
     """What a step may look at. `message` is the channel's id of our message whose button was pressed, "" where none was."""
 
     session: Session
@@ -39,8 +38,7 @@ class Context:
         return self.session.draft
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Frozen, frozen=True):
     """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow.
 
     `news` takes the place of that screen's text for once: where what has happened is the message, and the buttons are the same.
@@ -60,8 +58,7 @@ Press = Callable[[Context, str], Outcome]
 Typed = Callable[[Context, TextSent], Outcome]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Frozen, frozen=True):
     """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument.
 
     `answered` draws what becomes of a screen with personal data once one of its buttons was pressed; None where it may stay.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bot.stores.port import Commit, Item, Loaded, Store, StoreUnavailable
 from bot.turns import TurnRunner
 from dialogs.effects import Message, Say, Show
 from dialogs.events import ActivationChanged, ButtonPressed, CommandSent, Event, Started, TextSent
+from dialogs.frozen import replace
 from dialogs.registration import step_id
 from dialogs.session import VERSION, Session
 from dialogs.testing import PROFILE
@@ -123,10 +124,12 @@ class Bot:
     clock: Clock
     channel: Screenful
     backend: Any
+    keys: Keyring = KEYS
 
     def __post_init__(self) -> None:
-        self.turns = TurnRunner(self.store, Sessions(KEYS), PROFILE, clock=self.clock)
-        self.delivery = OutboxDelivery(self.store, Sessions(KEYS), {"web": self.channel}, clock=self.clock)
+        sessions = Sessions(self.keys)
+        self.turns = TurnRunner(self.store, sessions, PROFILE, clock=self.clock)
+        self.delivery = OutboxDelivery(self.store, sessions, {"web": self.channel}, clock=self.clock)
         self.turns.deliver_through(self.delivery)
         self.delivery.connect(self.turns, BackendRequests(self.backend, self.turns))
 
