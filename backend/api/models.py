@@ -138,9 +138,9 @@ class FieldErrorOut(BaseModel):
 
 
 class ProblemOut(BaseModel):
-    """An error (RFC 9457). `code` is stable: unauthorized, invalid, not_found, key_reused, closed, limit, busy, unavailable.
+    """An error (RFC 9457). Of a 429, `limit` says which limit of mails it is about, and Retry-After for how long.
 
-    `limit` says which limit of mails a 429 is about; Retry-After says for how long.
+    `code` is stable: unauthorized, invalid, not_found, key_reused, closed, limit, busy, unavailable.
     """
 
     title: str
