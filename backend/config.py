@@ -43,7 +43,9 @@ class BackendConfig:
     `database_url` is sqlite:////abs/path or postgresql://...; `smtp_url` is smtp://[user:password@]host[:port] (STARTTLS where offered,
     and demanded when there is a password) or smtps://. An empty `status_webhook_url` switches the status events' delivery off; of
     `status_webhook_secrets` the first signs. `phone_otp` other than "off" needs `sms_url`, where messages are POSTed (`sms.py`).
-    `trusted_proxies` are addresses or networks whose X-Forwarded-For is believed.
+    `check_registry` compares e-mails with the imported registry; `mails_an_hour` is the budget of the whole product. `trusted_proxies`
+    are addresses or networks whose X-Forwarded-For is believed. With a `redis_url` all processes count together how often an address
+    tries out links.
     """
 
     public_url: str
@@ -58,8 +60,11 @@ class BackendConfig:
     trusted_proxies: tuple[str, ...] = ()
     phone_otp: PhoneOtp = "off"
     sms_url: str = ""
+    redis_url: str = ""
     link_hours: float = 24
     resend_cooldown_seconds: int = 60
+    check_registry: bool = False
+    mails_an_hour: int = 2000
     timings: Timings = field(default_factory=Timings)
 
     @property

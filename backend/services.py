@@ -33,9 +33,11 @@ from backend.migrations import migrate, require_current
 from backend.new_password import ANSWER, NewPassword
 from backend.phone_checks import SEND_SMS, PhoneChecks
 from backend.registrations import Registrations
+from backend.registry import RegistryVerifier, TableRegistry
 from backend.rotation import Rotation
 from backend.sms import HttpSms
 from backend.subjects import Subjects
+from backend.throttle import Throttle
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
@@ -57,6 +59,8 @@ class Backend:
     audit: Audit
     subjects: Subjects
     rotation: Rotation
+    registry: TableRegistry
+    throttle: Throttle
 
     @property
     def engine(self) -> AsyncEngine:
@@ -75,10 +79,11 @@ async def open_backend(
     *,
     role: Role,
     clock: Clock = utc_now,
+    registry: RegistryVerifier | None = None,
     observe: Callable[[str, str, float], None] = lambda *_: None,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
-    beside them.
+    beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
     (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
@@ -112,9 +117,14 @@ async def open_backend(
         accounts = Accounts(config, database, vault, account_mails, checks, hasher, audit, clock)
         new_password = NewPassword(config, database, vault, jobs, account_mails, hasher, audit, clock)
         subjects = Subjects(database, vault, events, account_mails, audit, clock)
+        throttle = Throttle(config.redis_url)
+        stack.push_async_callback(throttle.close)
         rotation = Rotation(database, vault, audit, clock)
+        registry_table = TableRegistry(database, vault, audit, clock)
+        if registry is None and config.check_registry:
+            registry = registry_table
 
-        mailer = Mailer(config, database, vault, events, smtp, audit, clock)
+        mailer = Mailer(config, database, vault, events, smtp, audit, clock, registry=registry)
         jobs.handle(SEND_MAIL, mailer.send, queue="mail")
         jobs.handle(SEND_NOTICE, mailer.notify, queue="mail")
         jobs.handle(SEND_ACCOUNT_MAIL, account_mails.send, queue="mail")
@@ -141,4 +151,6 @@ async def open_backend(
             audit,
             subjects,
             rotation,
+            registry_table,
+            throttle,
         )

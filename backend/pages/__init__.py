@@ -38,7 +38,7 @@ def routes(backend: Backend) -> list[BaseRoute]:
     view = View(config)
     problems = Problems(view, config.public_url)
     home = HomePages(view)
-    link = ActivationPages(backend.activation, view, config)
+    link = ActivationPages(backend.activation, view, config, backend.throttle)
     code = PhoneCodePages(backend.phone_checks, backend.accounts, backend.activation, view, config)
     account = AccountPages(backend.accounts, backend.subjects, view, config)
     forgotten = NewPasswordPages(backend.new_password, view, config)

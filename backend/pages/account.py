@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from backend.accounts import Account, Accounts, PhoneNeeded, SlowDown, WrongCredentials
-from backend.client_ip import client_ip
+from backend.client_ip import client_ip, site
 from backend.config import BackendConfig
 from backend.pages.device import device
 from backend.pages.guard import read_form
@@ -221,7 +221,8 @@ class AccountPages:
         return response
 
     def _ip(self, request: Request) -> str:
-        return client_ip(request, self._config.trusted_proxies)
+        # All addresses of one household count as one: an IPv6 customer has more of them than there are passwords.
+        return site(client_ip(request, self._config.trusted_proxies))
 
     async def _end_session(self, request: Request) -> None:
         session = self._cookies.session(request)

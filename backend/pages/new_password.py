@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from backend.client_ip import client_ip
+from backend.client_ip import client_ip, site
 from backend.config import BackendConfig
 from backend.new_password import NewPassword, ResetEnded, ResetLive
 from backend.pages.guard import read_form
@@ -29,7 +29,8 @@ class NewPasswordPages:
 
     async def ask(self, request: Request) -> Response:
         form = await read_form(request)
-        await self._new_password.ask(form.get("email", ""), ip=client_ip(request, self._config.trusted_proxies))
+        household = site(client_ip(request, self._config.trusted_proxies))
+        await self._new_password.ask(form.get("email", ""), ip=household)
         return RedirectResponse("/masuk/lupa/terkirim", 303)
 
     async def asked(self, request: Request) -> Response:
