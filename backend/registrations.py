@@ -82,6 +82,10 @@ class Registrations:
         self._audit = audit
         self._now = clock
 
+    def now(self) -> datetime:
+        """The moment by the backend's clock (UTC)."""
+        return self._now()
+
     async def create(self, new: NewRegistration, caller: Caller) -> RegistrationView:
         """Take it and mail its link. Raises KeyReused, LimitReached."""
         body = json.dumps([getattr(new, field) for field in new.__slots__], default=datetime.isoformat)

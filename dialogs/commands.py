@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from dialogs import reminders
 from dialogs.clock import time_of_day
 from dialogs.effects import OpenTicket, Record
 from dialogs.fields import FIELDS
 from dialogs.frozen import replace
-from dialogs.registration import step_id
+from dialogs.registration import state_of, step_id
 from dialogs.session import Registration
+from dialogs.steps import privacy
 from dialogs.steps._step import Context, Outcome, Press, contacts
-from dialogs.steps.overlays import laid, new_draft, speak
+from dialogs.steps.overlays import laid, lifted, new_draft, speak
 
 
 def start(ctx: Context, _: str) -> Outcome:
@@ -52,12 +54,13 @@ def language(ctx: Context, argument: str) -> Outcome:
 
 def status_line(ctx: Context, registration: Registration) -> str:
     """One registration in one line, masked."""
+    stands = state_of(registration)
     at = (
-        ctx.text("flow.status.mailed_at", time=time_of_day(ctx.session.language, registration.mailed_at))
-        if registration.mailed_at and registration.status == "pending"
+        ctx.text("flow.status.mailed_at", time=time_of_day(ctx.session.language, registration.mailed_at, ctx.zone))
+        if registration.mailed_at and stands == "pending"
         else ""
     )
-    state = ctx.text(f"flow.status.{registration.status}")
+    state = ctx.text(f"flow.status.{stands}")
     return ctx.text("flow.status.line", name=registration.name, email=registration.email_masked, state=state, at=at)
 
 
@@ -73,10 +76,6 @@ def status(ctx: Context, _: str) -> Outcome:
 def help_(ctx: Context, _: str) -> Outcome:
     """What can be done here, how to reach a human. The step's own help is put before it by the machine."""
     return Outcome(ctx.session, "\n\n".join((ctx.text("flow.help"), contacts(ctx))))
-
-
-def privacy(ctx: Context, _: str) -> Outcome:
-    return Outcome(ctx.session, ctx.text("flow.privacy", operator=ctx.profile.operator, url=ctx.profile.privacy_url))
 
 
 def agent(ctx: Context, _: str) -> Outcome:
@@ -96,7 +95,10 @@ COMMANDS: Final[Mapping[str, Press]] = {
     "language": language,
     "status": status,
     "help": help_,
-    "privacy": privacy,
+    "privacy": privacy.privacy,
+    "erase": privacy.erase,
+    "mute": reminders.mute,
+    "go_on": lifted,
     "agent": agent,
 }
 
@@ -111,13 +113,15 @@ WORDS: Final[Mapping[str, str]] = {
         "language": ("bahasa", "language", "ganti bahasa"),
         "status": ("status", "cek status"),
         "help": ("bantuan", "help", "tolong", "?"),
-        "privacy": ("privasi", "privacy"),
+        "privacy": ("privasi", "privacy", "data saya", "my data"),
+        "erase": ("hapus", "hapus data", "hapus data saya", "erase", "delete my data"),
+        "mute": ("jangan ingatkan lagi", "berhenti mengingatkan", "do not remind me again", "don't remind me"),
         "agent": ("petugas", "agent", "operator", "helpdesk", "cs", "admin"),
     }.items()
     for word in words
 }
 # What channels register as their menu, in this order; descriptions are the texts `flow.menu.<name>`.
-MENU: Final = ("start", "daftar", "status", "bantuan", "batal", "bahasa", "privasi")
+MENU: Final = ("start", "daftar", "status", "bantuan", "batal", "bahasa", "privasi", "hapus")
 
 
 def named(text: str) -> str | None:

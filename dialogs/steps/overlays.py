@@ -6,7 +6,7 @@ lost. Must not live here: the "Ubah ..." menu (`dialogs/steps/summary.py`).
 
 from __future__ import annotations
 
-from dialogs.effects import Record
+from dialogs.effects import DeleteUserMessages, Effect, Record
 from dialogs.frozen import replace
 from dialogs.registration import step_id
 from dialogs.screens import Action, Screen
@@ -26,7 +26,16 @@ def laid(ctx: Context, overlay: Overlay) -> Outcome:
 
 def new_draft(ctx: Context, _: str = "") -> Outcome:
     """Begin an empty registration; those handed off before stay."""
-    return Outcome(replace(ctx.session, overlay="", email_change=None, draft=Draft()), effects=(Record("consent", "asked"),))
+    return Outcome(replace(ctx.session, overlay="", email_change=None, draft=Draft()), effects=dropped(ctx, "restarted"))
+
+
+def dropped(ctx: Context, how: str) -> tuple[Effect, ...]:
+    """What giving up the form brings: what was typed goes from the chat as well. Nothing where there is no form."""
+    if ctx.session.draft is None:
+        return ()
+    typed = ctx.session.draft.typed
+    record = Record(step_id(replace(ctx.session, overlay="")), "abandoned", how)
+    return (DeleteUserMessages(typed), record) if typed else (record,)
 
 
 # --- cancel
@@ -38,9 +47,8 @@ def cancel_screen(ctx: Context) -> Screen:
 
 
 def discard(ctx: Context, _: str) -> Outcome:
-    step = step_id(replace(ctx.session, overlay=""))
     session = replace(ctx.session, overlay="", draft=None)
-    return Outcome(session, ctx.text("flow.cancelled"), (Record(step, "abandoned"),))
+    return Outcome(session, ctx.text("flow.cancelled"), dropped(ctx, "cancelled"))
 
 
 # --- continue or start again
