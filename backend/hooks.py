@@ -22,6 +22,7 @@ from backend.database import Database
 from backend.jobs import Again, Dead
 from backend.masking import mask_email
 from backend.tables import events, registrations
+from backend.traces import UNTRACED, Traces
 from backend.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,13 @@ class StatusWebhook:
     """Needs `status_webhook_url` and at least one secret; `client` is the process's one HTTP client."""
 
     def __init__(
-        self, config: BackendConfig, database: Database, vault: Vault, client: httpx2.AsyncClient, clock: Clock
+        self,
+        config: BackendConfig,
+        database: Database,
+        vault: Vault,
+        client: httpx2.AsyncClient,
+        clock: Clock,
+        traces: Traces = UNTRACED,
     ) -> None:
         self._url = config.status_webhook_url
         self._backoff = config.timings.hook_backoff
@@ -41,6 +48,7 @@ class StatusWebhook:
         self._vault = vault
         self._client = client
         self._now = clock
+        self._traces = traces
 
     async def deliver(self, event: str, attempt: int) -> Again | Dead | None:
         """The handler of the webhook job."""
@@ -78,6 +86,7 @@ class StatusWebhook:
         """The status code, or the kind of failure when there was none."""
         at = datetime.now(UTC)  # the receiver compares it with its own clock, so it is the real time whatever `clock` says
         headers = {
+            **self._traces.carried(),
             "content-type": "application/json",
             "webhook-id": event,
             "webhook-timestamp": str(int(at.timestamp())),

@@ -32,6 +32,7 @@ from backend.migrations import migrate, require_current
 from backend.registrations import Registrations
 from backend.rotation import Rotation
 from backend.subjects import Subjects
+from backend.traces import UNTRACED, Traces
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
@@ -70,6 +71,7 @@ async def open_backend(
     role: Role,
     clock: Clock = utc_now,
     observe: Callable[[str, str, float], None] = lambda *_: None,
+    traces: Traces = UNTRACED,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
     beside them.
@@ -90,7 +92,7 @@ async def open_backend(
                 await conn.run_sync(require_current)
         # No proxy of the environment and no redirect: where events go is the operator's word alone.
         client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, follow_redirects=False))
-        jobs = Jobs(database, config.database_url, observe=observe)
+        jobs = Jobs(database, config.database_url, observe=observe, traces=traces)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()
         audit = Audit(database, vault)
@@ -110,7 +112,7 @@ async def open_backend(
         jobs.handle(PURGE, registrations.purge, queue="timers")
         jobs.handle(TIDY, Housekeeping(config, database, jobs, audit, clock).tidy, queue="timers")
         if config.status_webhook_url:
-            jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock).deliver, queue="hooks")
+            jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock, traces).deliver, queue="hooks")
         if role in ("all", "worker"):
             await jobs.start()
             async with database.writing() as conn:
