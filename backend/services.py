@@ -112,7 +112,8 @@ async def open_backend(
         jobs.handle(PURGE, registrations.purge, queue="timers")
         jobs.handle(TIDY, Housekeeping(config, database, jobs, audit, clock).tidy, queue="timers")
         if config.status_webhook_url:
-            jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock, traces).deliver, queue="hooks")
+            webhook = StatusWebhook(config, database, vault, client, clock, registrations.tell_by_mail, traces)
+            jobs.handle(DELIVER, webhook.deliver, queue="hooks")
         if role in ("all", "worker"):
             await jobs.start()
             async with database.writing() as conn:
