@@ -27,8 +27,7 @@ from backend_client.errors import BackendUnreachable, LimitReached, Registration
 from bot.conversation import Conversation
 from bot.turns import Answerable, Taken, Turns
 from dialogs.events import ButtonPressed, Event, RefusalCode
-from dialogs.machine import token
-from dialogs.registration import step_id
+from dialogs.registration import step_id, token
 from dialogs.session import Session
 from dialogs.testing.repro import Moment, retold
 from dialogs.texts import Language

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from backend.budgets import Limit
 from backend.events import EventType, Status
 from backend.registrations import NewRegistration, RegistrationView
 
@@ -137,7 +138,10 @@ class FieldErrorOut(BaseModel):
 
 
 class ProblemOut(BaseModel):
-    """An error (RFC 9457). `code` is stable: unauthorized, invalid, not_found, key_reused, closed, limit, busy, unavailable."""
+    """An error (RFC 9457). Of a 429, `limit` says which limit of mails it is about, and Retry-After for how long.
+
+    `code` is stable: unauthorized, invalid, not_found, key_reused, closed, limit, busy, unavailable.
+    """
 
     title: str
     status: int
@@ -145,6 +149,7 @@ class ProblemOut(BaseModel):
     type: str = "about:blank"
     detail: str = ""
     errors: list[FieldErrorOut] = []
+    limit: Limit | None = None
 
 
 class EventDataOut(BaseModel):

@@ -39,11 +39,6 @@ _PLAIN_WORD: Final = re.compile(
     r"localhost|invalid|gmail|selamat|pagi|siang|malam|bapak|bpk|ibu|tn|ny|sdri?|mrs?|ms|bin|binti|pt|cv|dr|ir|hj?|drs|se|sh|st",
     re.IGNORECASE,
 )
-_WORD: Final = re.compile(
-    r"nama|nik|no|nomor|ktp|kk|kartu|keluarga|npwp|hp|handphone|telepon|telp|wa|whatsapp|email|mail|surel|saya|adalah|itu|ini|dan|atau|yang|my|name|is|the|and|"
-    r"phone|number|bin|binti|pt|cv|dr|ir|hj?|drs|se|sh|st|mm",
-    re.IGNORECASE,
-)
 _WORD: Final = r"[^\W\d_]+"
 _LETTERS: Final = "sitirahmawatibudisantosodewilestari"
 _DIGITS: Final = "3171234501900001"

@@ -28,6 +28,7 @@ from starlette.routing import Route
 from akses.keyring import Keyring
 from backend.app import create_app
 from backend.config import BackendConfig, Timings
+from backend.registry import RegistryVerifier
 from backend.services import Backend, Role, open_backend
 from backend.traces import UNTRACED, Traces
 
@@ -262,6 +263,7 @@ async def stage_on(
     role: Role = "all",
     smtp: SmtpSink | None = None,
     traces: Traces = UNTRACED,
+    registry: RegistryVerifier | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """Open everything; `settings` change the configuration."""
@@ -288,7 +290,9 @@ async def stage_on(
                 | settings
             )
         )
-        backend = await stack.enter_async_context(open_backend(config, keyring, role=role, clock=clock, traces=traces))
+        backend = await stack.enter_async_context(
+            open_backend(config, keyring, role=role, clock=clock, registry=registry, traces=traces)
+        )
         address = await stack.enter_async_context(served(create_app(backend)))
         headers = {"Authorization": f"Bearer {API_KEY}"}
         http = await stack.enter_async_context(

@@ -8,7 +8,7 @@ import pytest
 
 from dialogs.events import ActivationChanged, ButtonPressed, Event, TextSent, TimerFired
 from dialogs.fields import BY_ID
-from dialogs.machine import token
+from dialogs.registration import token
 from dialogs.testing import NOON, Conversation, Moment, played, retold
 from dialogs.testing.invented import Invention
 from tests.dialogs.fields._cases import CASES, Case
