@@ -13,8 +13,8 @@ from dialogs.clock import waiting
 from dialogs.effects import DeleteUserMessages, Effect, News, Record, Redraw, Say
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
 from dialogs.frozen import replace
-from dialogs.registration import focused, updated
-from dialogs.session import EarlyNews, Registration, RegistrationStatus, Session
+from dialogs.registration import focused, step_id, updated
+from dialogs.session import Draft, EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.steps._step import Context, Outcome, contacts
 from dialogs.steps.summary import masked_screen
 from dialogs.steps.waiting import thanks
@@ -32,13 +32,7 @@ def said(session: Session, words: str, news: News | None = None) -> Outcome:
 def in_front(session: Session, registration: str) -> bool:
     """Whether this registration is what the person is looking at."""
     about = focused(session)
-    return (
-        session.draft is None
-        and not session.overlay
-        and not session.email_change
-        and about is not None
-        and about.id == registration
-    )
+    return about is not None and about.id == registration and step_id(session) == about.status
 
 
 def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
@@ -50,24 +44,36 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     if draft.summary_message:
         tidy.append(Redraw(draft.summary_message, masked_screen(ctx)))
     taken = Registration(event.registration, event.handoff, draft.answers["full_name"].value, event.email_masked)
-    after = replace(session, draft=None, overlay="", registrations=(*session.registrations, taken), focus=taken.id, early=())
+    after = replace(
+        session, draft=None, overlay="", aside="", registrations=(*session.registrations, taken), focus=taken.id, early=()
+    )
     for each in session.early:
         if each.registration == taken.id:
             after = changed(replace(ctx, session=after), ActivationChanged(each.registration, each.status, each.at)).session
-    return Outcome(after, effects=(*tidy, Record("summary", "accepted")), news=thanks(ctx, taken))
+    effects = (*tidy, Record("summary", "accepted"))
+    if after.email_change is not None:
+        # The person is typing another address for somebody else; that question stands.
+        return Outcome(after, effects=(*effects, Say(thanks(ctx, taken))), show=False)
+    return Outcome(after, effects=effects, news=thanks(ctx, taken))
 
 
 def rejected(ctx: Context, event: BackendRejected) -> Outcome:
     session, draft = ctx.session, ctx.session.draft
     wait = waiting_words(ctx, event.retry_after)
     if draft is not None and draft.handoff == event.request and draft.sending:
-        notice = ctx.text(f"flow.rejected.{event.code}", wait=wait, contacts=contacts(ctx))
+        notice = ctx.text(f"flow.rejected.{event.code}", name=name_of(draft), wait=wait, contacts=contacts(ctx))
         return Outcome(
             replace(session, draft=replace(draft, sending=False)), notice, (Record("summary", "rejected", event.code),)
         )
-    if asked_by(session, event.request) is None:
+    if (about := asked_by(session, event.request)) is None:
         return unchanged(session)
-    return said(session, ctx.text(f"flow.request_rejected.{event.code}", wait=wait, contacts=contacts(ctx)))
+    words = ctx.text(f"flow.request_rejected.{event.code}", name=about.name, wait=wait, contacts=contacts(ctx))
+    return said(session, words)
+
+
+def name_of(draft: Draft) -> str:
+    """Whose form was handed off; a form is complete by then."""
+    return draft.answers["full_name"].value
 
 
 def waiting_words(ctx: Context, seconds: int) -> str:
@@ -79,14 +85,15 @@ def unavailable(ctx: Context, event: BackendUnavailable) -> Outcome:
     session, draft = ctx.session, ctx.session.draft
     if draft is not None and draft.handoff == event.request and draft.sending:
         if not event.final:
-            return said(session, ctx.text("flow.unavailable"))
-        notice = ctx.text("flow.unavailable_final", contacts=contacts(ctx))
+            return said(session, ctx.text("flow.unavailable", name=name_of(draft)))
+        notice = ctx.text("flow.unavailable_final", name=name_of(draft), contacts=contacts(ctx))
         return Outcome(
             replace(session, draft=replace(draft, sending=False)), notice, (Record("summary", "rejected", "unavailable"),)
         )
-    if asked_by(session, event.request) is None:
+    about = asked_by(session, event.request)
+    if about is None or not event.final:
         return unchanged(session)
-    return said(session, ctx.text("flow.request_unavailable", contacts=contacts(ctx))) if event.final else unchanged(session)
+    return said(session, ctx.text("flow.request_unavailable", name=about.name, contacts=contacts(ctx)))
 
 
 def asked_by(session: Session, request: str) -> Registration | None:

@@ -32,7 +32,20 @@ _FIELDS: Final[Mapping[str, str]] = {
     for field, words in {
         "full_name": ("nama", "namanya", "name"),
         "nik": ("nik", "niknya", "ktp", "e-ktp"),
-        "phone": ("hp", "handphone", "ponsel", "telepon", "telpon", "telp", "hpnya", "phone", "mobile", "wa", "whatsapp", "seluler"),
+        "phone": (
+            "hp",
+            "handphone",
+            "ponsel",
+            "telepon",
+            "telpon",
+            "telp",
+            "hpnya",
+            "phone",
+            "mobile",
+            "wa",
+            "whatsapp",
+            "seluler",
+        ),
         "email": ("email", "e-mail", "emailnya", "surel", "mail"),
     }.items()
     for word in words

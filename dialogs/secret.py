@@ -16,9 +16,12 @@ _LABELLED: Final = re.compile(
     r"(?:\s+(?:saya|aku|baru|akun|account|nya))*\s*(?P<mark>[:=]|adalah\b|is\b)?\s*(?P<value>\S+)",
     re.IGNORECASE,
 )
-_ADDRESS: Final = re.compile(r"@|[^@]+@(?:[^@]+\.)?[A-Za-z]+|\w+://|www\.|\S+\.(?:com|id|net|org|me)/", re.IGNORECASE)
+# Mail, a Telegram name, the web; and a day of a year, written together.
+_NO_SECRET: Final = re.compile(
+    r"[^@]+@(?:[^@]+\.)?[a-z]+|@.*|\w+://.*|www\..*|\S+\.(?:com|id|net|org|me)/.*|\d{1,2}[a-z]+\d{0,4}", re.IGNORECASE
+)
 # Stands in names, sums, dates and sentences as well, so it proves nothing.
-_MILD: Final = frozenset(".,'\u2019-/:;()_\"")
+_MILD: Final = frozenset(".,'\u2019-/:;()[]_\"")
 _FEWEST_LETTERS: Final = 4
 _MOST_DIGITS: Final = 10
 
@@ -43,7 +46,7 @@ def _said_to_be(typed: str) -> bool:
 
 
 def _strong(typed: str) -> bool:
-    if len(typed) > LONGEST or _ADDRESS.match(typed):
+    if len(typed) > LONGEST or _NO_SECRET.fullmatch(typed):
         return False
     core = typed.rstrip("!?.,;:\u2026")
     digits = sum(map(str.isdigit, core))

@@ -17,9 +17,10 @@ from dialogs.events import ActivationStatus
 from dialogs.fields._field import Doubt
 from dialogs.texts import Language
 
-VERSION: Final = (1, 0)
+VERSION: Final = (1, 1)
 
 Overlay = Literal["", "cancel", "restart", "language", "change"]
+Aside = Literal["", "status", "registration"]
 RegistrationStatus = Literal["pending", "mail_failed", "active", "expired", "withdrawn"]
 
 
@@ -56,7 +57,8 @@ class Draft:
 
     `handoff` is born with the first summary and is the Idempotency-Key of its submission; `attempted` says that it has been sent at
     least once, so that a later change of an answer makes a new one. `sending` is true until the backend's word is in. `typed` are the
-    channel's ids of the messages that answered, well or not, so that they can be deleted.
+    channel's ids of the messages that answered, well or not, so that they can be deleted. `more` are unusual answers that wait behind
+    `doubt`: they came in one message.
     """
 
     consent: Consent | None = None
@@ -70,6 +72,7 @@ class Draft:
     sending: bool = False
     summary_message: str = ""
     typed: tuple[str, ...] = ()
+    more: tuple[OpenDoubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ class Session:
     """`id` is random and unique; `serial` counts the screens shown, `handoffs` the hand-offs born: neither ever goes back.
 
     `version` stays the first field for ever, so that any code can tell whether it can read the rest. `pressed` is the last press that
-    was carried out ("token:action"), so that its double is known.
+    was carried out ("token:action"), so that its double is known. `aside` is what the person looks at beside an open form: the list of
+    registrations, or the one in `focus`.
     """
 
     version: tuple[int, int] = VERSION
@@ -124,6 +128,7 @@ class Session:
     registrations: tuple[Registration, ...] = ()
     focus: str = ""
     early: tuple[EarlyNews, ...] = ()
+    aside: Aside = ""
 
     def registration(self, id_: str) -> Registration | None:
         return next((each for each in self.registrations if each.id == id_), None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from dialogs.fields._field import Field, Parsed, Rejected
+from dialogs.fields._field import Accepted, Field, Parsed, Rejected
 from dialogs.fields._typed import visible, with_ascii_digits
 from dialogs.fields.email import EMAIL
 from dialogs.fields.full_name import FULL_NAME
@@ -21,6 +21,7 @@ from dialogs.fields.nik import NIK
 from dialogs.fields.phone import PHONE
 
 MOST_CHARACTERS: Final = 1000
+MOST_WORDS: Final = 4  # of a part of a name
 _FIELDS: Final[tuple[Field, ...]] = (FULL_NAME, NIK, PHONE, EMAIL)
 _BY_ID: Final[Mapping[str, Field]] = {field.id: field for field in _FIELDS}
 
@@ -45,12 +46,17 @@ _EDGES: Final = " \t\r\n,;|-\u2013:/"
 _DEGREE: Final = re.compile(r"(?:[A-Z][A-Za-z]{0,3}\.\s?)+[A-Za-z]{0,4}\.?|S\.?[A-Z][A-Za-z]*|M\.?[A-Z][A-Za-z]*")
 # Words of sentences; a piece that holds one of them is no name.
 _SENTENCE: Final = frozenset((
-    "saya", "aku", "kami", "ini", "itu", "berikut", "data", "datanya", "untuk", "mohon", "tolong", "daftar", "daftarkan", "didaftarkan",
-    "terima", "terimakasih", "kasih", "nomor", "no", "nik", "ktp", "hp", "email", "e-mail", "adalah", "halo", "selamat", "pagi", "siang",
-    "sore", "malam", "ya", "tidak", "atas", "nama", "bukan", "salah", "harusnya", "seharusnya", "yang", "benar", "ganti", "ubah", "jadi",
-    "menjadi", "alamat", "dengan", "dari", "juga", "sekalian", "my", "is", "the", "here", "are", "please", "thanks", "thank", "you", "hello",
-    "and", "number", "address", "wrong", "should", "be", "it", "this", "wa", "telepon", "handphone", "ke", "di", "atau", "or", "lupa", "sama",
-    "phone", "name", "register", "me", "for",
+    "saya", "aku", "kami", "ini", "itu", "berikut", "data", "datanya", "untuk", "mohon", "tolong", "daftar", "daftarkan",
+    "didaftarkan", "terima", "terimakasih", "kasih", "nomor", "no", "nik", "ktp", "hp", "email", "e-mail", "adalah", "halo",
+    "selamat", "pagi", "siang", "sore", "malam", "ya", "tidak", "atas", "nama", "bukan", "salah", "harusnya", "seharusnya",
+    "yang", "benar", "ganti", "ubah", "jadi", "menjadi", "alamat", "dengan", "dari", "juga", "sekalian", "my", "is", "the",
+    "here", "are", "please", "thanks", "thank", "you", "hello", "and", "number", "address", "wrong", "should", "be", "it", "this",
+    "wa", "telepon", "handphone", "ke", "di", "atau", "or", "lupa", "sama", "phone", "name", "register", "me", "for", "tahu",
+    "ingat", "apa", "kenapa", "mengapa", "bagaimana", "gimana", "mana", "dimana", "berapa", "kapan", "siapa", "sebentar",
+    "tunggu", "nanti", "dulu", "belum", "sudah", "ada", "punya", "bisa", "boleh", "mau", "maaf", "kok", "kan", "dong", "sih",
+    "masih", "lagi", "cari", "saja", "aja", "rahasia", "harus", "perlu", "kalau", "jika", "karena", "what", "why", "how", "where",
+    "when", "who", "wait", "moment", "later", "know", "have", "not", "don't", "dont", "sorry", "sure", "i", "do", "can", "need",
+    "must", "secret", "forgot", "forget", "lost", "hilang", "rusak", "benarkah", "aman", "penipuan", "takut", "ragu",
 ))  # fmt: skip
 
 
@@ -76,6 +82,17 @@ def read(text: str, today: date) -> tuple[Found, ...]:
         found[FULL_NAME.id] = (name, False)
     return tuple(
         Found(field.id, field.parse(found[field.id][0], today), found[field.id][1]) for field in _FIELDS if field.id in found
+    )
+
+
+def is_bare_name(text: str, today: date) -> bool:
+    """Whether this is nothing but a word or two of a name: no word of a sentence, nothing that the name's own rules doubt."""
+    words = text.casefold().split()
+    return (
+        0 < len(words) <= MOST_WORDS
+        and all(word.replace(".", "").replace("'", "").isalpha() for word in words)
+        and _SENTENCE.isdisjoint(words)
+        and isinstance(FULL_NAME.parse(text, today), Accepted)
     )
 
 
@@ -143,6 +160,8 @@ def _name(rest: str, today: date) -> str:
             continue
         if names and _DEGREE.fullmatch(piece):
             names[-1] += f", {piece}"
-        elif _SENTENCE.isdisjoint(piece.casefold().strip(".!").split()) and not isinstance(FULL_NAME.parse(piece, today), Rejected):
+        elif _SENTENCE.isdisjoint(piece.casefold().strip(".!").split()) and not isinstance(
+            FULL_NAME.parse(piece, today), Rejected
+        ):
             names.append(piece)
     return names[0] if len(names) == 1 else ""

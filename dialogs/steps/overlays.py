@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dialogs.effects import Record
 from dialogs.frozen import replace
+from dialogs.phrases import NO, YES, plain
 from dialogs.registration import step_id
 from dialogs.screens import Action, Screen
 from dialogs.session import Draft, Overlay
-from dialogs.steps._step import Context, Outcome, Step, button
+from dialogs.steps._step import Context, Outcome, Step, button, heading
 from dialogs.texts import LANGUAGES
 
 
@@ -26,7 +27,9 @@ def laid(ctx: Context, overlay: Overlay) -> Outcome:
 
 def new_draft(ctx: Context, _: str = "") -> Outcome:
     """Begin an empty registration; those handed off before stay."""
-    return Outcome(replace(ctx.session, overlay="", email_change=None, draft=Draft()), effects=(Record("consent", "asked"),))
+    return Outcome(
+        replace(ctx.session, overlay="", email_change=None, aside="", draft=Draft()), effects=(Record("consent", "asked"),)
+    )
 
 
 # --- cancel
@@ -34,13 +37,18 @@ def new_draft(ctx: Context, _: str = "") -> Outcome:
 
 def cancel_screen(ctx: Context) -> Screen:
     actions = (button(ctx, "go_on", "primary"), button(ctx, "discard", "danger"))
-    return Screen(token="", step="cancel", text=ctx.text("flow.cancel"), actions=actions)
+    return Screen(token="", step="cancel", text=heading(ctx, ctx.text("flow.cancel")), actions=actions)
 
 
 def discard(ctx: Context, _: str) -> Outcome:
     step = step_id(replace(ctx.session, overlay=""))
-    session = replace(ctx.session, overlay="", draft=None)
+    session = replace(ctx.session, overlay="", aside="", draft=None)
     return Outcome(session, ctx.text("flow.cancelled"), (Record(step, "abandoned"),))
+
+
+def cancel_means(_: Context, text: str) -> str:
+    said = plain(text)
+    return "discard" if said in YES else "go_on" if said in NO else ""
 
 
 # --- continue or start again
@@ -49,7 +57,7 @@ def discard(ctx: Context, _: str) -> Outcome:
 def restart_screen(ctx: Context) -> Screen:
     actions = (button(ctx, "go_on", "primary"), button(ctx, "start_again", "danger"))
     answered = len(ctx.session.draft.answers) if ctx.session.draft else 0
-    return Screen(token="", step="restart", text=ctx.text("flow.restart", count=answered), actions=actions)
+    return Screen(token="", step="restart", text=heading(ctx, ctx.text("flow.restart", count=answered)), actions=actions)
 
 
 # --- language
@@ -75,7 +83,7 @@ def idle_screen(ctx: Context) -> Screen:
 
 
 STEPS = (
-    Step("cancel", cancel_screen, {"go_on": lifted, "back": lifted, "discard": discard}),
+    Step("cancel", cancel_screen, {"go_on": lifted, "back": lifted, "discard": discard}, means=cancel_means),
     Step("restart", restart_screen, {"go_on": lifted, "back": lifted, "start_again": new_draft}),
     Step("language", language_screen, {"speak": speak, "go_on": lifted, "back": lifted}),
     Step("idle", idle_screen),
