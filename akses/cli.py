@@ -1,4 +1,4 @@
-"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | jobs | keys`.
+"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | jobs | keys | audit | subject | ...`.
 
 Lives here: one short function a command. Must not live here: what a command starts (`akses/compose.py`, `akses/chat.py`). Heavy imports
 stay inside the commands, so that `--help` is quick.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from akses import jobs_cli
+from akses import jobs_cli, records_cli
 from akses.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ app = typer.Typer(
 keys = typer.Typer(help="Keys that protect personal data at rest.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(jobs_cli.app, name="jobs")
+app.add_typer(records_cli.audit, name="audit")
+app.add_typer(records_cli.subject, name="subject")
+app.add_typer(records_cli.incident, name="incident")
 
 
 def main() -> None:
@@ -116,6 +119,23 @@ def chat(
 
 
 @app.command()
+def flow(
+    *,
+    svg: Annotated[bool, typer.Option("--svg", help="The picture as SVG instead of Mermaid.")] = False,
+    write: Annotated[Path | None, typer.Option(help="Write flow.md and flow.svg into this folder (here: docs).")] = None,
+) -> None:
+    """Draw the dialog from the tables that run it: every step, and what leads where."""
+    from dialogs import diagram
+
+    if write is None:
+        typer.echo(diagram.picture() if svg else diagram.chart())
+        return
+    for name, text in (("flow.md", diagram.page()), ("flow.svg", diagram.picture())):
+        (write / name).write_text(text, "utf-8")
+        typer.echo(write / name)
+
+
+@app.command()
 def doctor() -> None:
     """Check the settings and every part that this machine can reach; exit code 1 when something is wrong."""
     from akses.doctor import examine
@@ -129,3 +149,11 @@ def keys_new() -> None:
     from akses.keyring import Keyring
 
     typer.echo(Keyring.generate())
+
+
+@keys.command("rotate")
+def keys_rotate(
+    *, check: Annotated[bool, typer.Option("--check", help="Only count what is sealed under an older key.")] = False
+) -> None:
+    """Seal anew, under the first of ENCRYPTION_KEYS, what older keys sealed in the accounts database; beside the running product."""
+    records_cli.rotate(check=check)

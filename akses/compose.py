@@ -13,7 +13,7 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,20 +23,21 @@ from typing import TYPE_CHECKING, Final, Literal
 import structlog
 from opentelemetry.trace import Tracer
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from akses import health, helpdesk_page, request_id, tracing
-from akses.front import Front
 from akses.keyring import Keyring
 from akses.metrics import Metrics
 from akses.settings import Settings
 from akses.version import version
 from bot.channels.web.transcript import Transcript, TranscriptUnavailable
+from bot.plain_http import Asgi, Plain
 from bot.stores.port import Store
 
 if TYPE_CHECKING:
+    from backend.config import BackendConfig
     from bot.redis_link import RedisLink
 
 log = structlog.get_logger(__name__)
@@ -54,9 +55,12 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running product: the application to serve, and whom to tell first that the process is to stop."""
+    """A running product: the application to serve, those of its paths that are in a hurry, and whom to tell first that the process is
+    to stop.
+    """
 
     app: ASGIApp
+    posts: Mapping[str, Plain]
     on_stop: tuple[Callable[[], None], ...]
 
 
@@ -70,7 +74,7 @@ class Parts:
     metrics: Metrics
     tracer: Tracer | None
     routes: list[BaseRoute] = field(default_factory=list)
-    posts: dict[str, ASGIApp] = field(default_factory=dict)
+    posts: dict[str, Plain] = field(default_factory=dict)
     probes: dict[str, health.Probe] = field(default_factory=dict)
     rest: ASGIApp | None = None
     on_stop: list[Callable[[], None]] = field(default_factory=list)
@@ -128,8 +132,9 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
-        rest = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
-        yield Served(Front(parts.posts, rest), (readiness.stop, *parts.on_stop))
+        parts.routes[:0] = [Route(path, Asgi(plain), methods=["POST"]) for path, plain in parts.posts.items()]
+        app = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        yield Served(app, parts.posts, (readiness.stop, *parts.on_stop))
 
 
 async def _inbox(parts: Parts) -> None:
@@ -144,25 +149,32 @@ async def _inbox(parts: Parts) -> None:
     parts.routes += routes(store, operator_name=parts.settings.operator_name)
 
 
-async def _backend(parts: Parts, role: Role) -> None:
-    """The reference backend: accounts, mail, pages, API."""
-    from backend import migrate
-    from backend.app import create_app
+def backend_config(settings: Settings) -> BackendConfig:
+    """The reference backend's part of the settings."""
     from backend.config import BackendConfig
-    from backend.services import open_backend
 
-    settings = parts.settings
-    config = BackendConfig(
+    return BackendConfig(
         public_url=settings.public_base,
         operator_name=settings.operator_name,
         demo=settings.embedded,
         mail_from=settings.mail_from,
-        smtp_url=settings.smtp_url,
+        # A command that sends no mail need not be told by whom it would be sent.
+        smtp_url=settings.smtp_url or "smtp://127.0.0.1",
         database_url=settings.accounts_url,
         api_keys=settings.api_keys,
         status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
         status_webhook_secrets=settings.webhook_secrets,
     )
+
+
+async def _backend(parts: Parts, role: Role) -> None:
+    """The reference backend: accounts, mail, pages, API."""
+    from backend import migrate
+    from backend.app import create_app
+    from backend.services import open_backend
+
+    settings = parts.settings
+    config = backend_config(settings)
     if settings.embedded:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
@@ -232,7 +244,7 @@ async def _bot(parts: Parts) -> None:
     if telegram is not None:
         telegram.start(turns, reached=delivery.reached)
         stack.push_async_callback(telegram.close)
-        parts.posts |= {route.path: request_id.RequestIds(route.app, told=False) for route in telegram.routes}
+        parts.posts |= telegram.posts
     config = WebConfig(public_url=settings.public_base, operator_name=settings.operator_name, demo=settings.embedded)
     api = WebApi(transcript, turns, keyring, config)
     parts.on_stop.append(api.close)

@@ -85,9 +85,10 @@ class Keyring:
         except InvalidTag:
             raise SealBroken from None
 
-    def sealed_by_newest(self, sealed: bytes) -> bool:
-        """Whether the value needs no re-sealing after a rotation."""
-        return sealed[:_ID_BYTES] == self._newest
+    @property
+    def newest(self) -> bytes:
+        """How every value begins that the newest key sealed: what begins so needs no sealing anew after a rotation."""
+        return self._newest
 
     def index(self, purpose: str, text: str) -> bytes:
         """32 bytes that are equal for equal texts of one purpose, and tell nothing without the key (HMAC-SHA-256)."""

@@ -8,11 +8,12 @@ A request from outside may bring a name (X-Request-ID); one that could hide a nu
 
 from __future__ import annotations
 
-import os
+import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,7 +28,9 @@ _SHAPE: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER: Final = re.compile(r"\d(?:[._-]?\d){7}")
 # Sixteen letters instead of hex digits, so that no name of ours ever looks like a number.
-_LETTERS: Final = bytes.maketrans(b"0123456789", b"ghijklmnop")
+_LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")
+# Names need to differ, not to be secret; asking the kernel for them would cost a turn a microsecond.
+_random: Final = partial(random.Random().getrandbits, 64)  # noqa: S311
 
 _current: Final[ContextVar[str]] = ContextVar("akses_request", default="")
 
@@ -39,7 +42,13 @@ def current() -> str | None:
 
 def new() -> str:
     """A name for what has none: 64 random bits."""
-    return os.urandom(8).hex().encode().translate(_LETTERS).decode()
+    return f"{_random():016x}".translate(_LETTERS)
+
+
+def of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The name that a request brings (names of headers in lower case), if it may stand in our logs; else a new one."""
+    given = next((value.decode("latin-1") for key, value in headers if key == HEADER), "")
+    return given if given and well_formed(given) else new()
 
 
 def well_formed(written: str) -> bool:
@@ -70,21 +79,22 @@ class at_least:  # noqa: N801 (used as a function; a class, because a generator 
             _current.reset(self._token)
 
 
-class RequestIds:
-    """An ASGI layer around an application. The answer bears the name, so that who asks for help can tell it; without `told` it does
-    not: for the paths where every microsecond counts and nobody looks.
-    """
+def begin(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """From here to its end, the task in hand goes by this request's name."""
+    _current.set(of(headers))
 
-    def __init__(self, app: ASGIApp, *, told: bool = True) -> None:
+
+class RequestIds:
+    """An ASGI layer around an application. The answer bears the name, so that who asks for help can tell it."""
+
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = next((value.decode("latin-1") for key, value in scope["headers"] if key == HEADER), "")
-        name = given if given and well_formed(given) else new()
+        name = of(scope["headers"])
         header = (HEADER, name.encode())
 
         async def answer(message: Message) -> None:
@@ -94,7 +104,7 @@ class RequestIds:
 
         token = _current.set(name)
         try:
-            await self._app(scope, receive, answer if self._told else send)
+            await self._app(scope, receive, answer)
         finally:
             _current.reset(token)
 

@@ -22,6 +22,7 @@ import structlog
 import uvicorn
 
 from akses.compose import Role, composed, listen
+from akses.fast_lane import fast_lane
 from akses.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ async def serve(settings: Settings, role: Role) -> None:
         async with composed(settings, role) as served:
             config = uvicorn.Config(
                 served.app,
+                http=fast_lane(served.posts),
                 log_config=None,
                 access_log=False,  # paths hold activation tokens
                 lifespan="off",
@@ -57,7 +59,6 @@ async def serve(settings: Settings, role: Role) -> None:
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
-                h11_max_incomplete_event_size=16 * 1024,
             )
             server = Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]), name="serving")

@@ -30,6 +30,7 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "bot": (*_ALL, "REDIS_URL", "BACKEND_URL"),
     "run": (*_ALL, *_BACKEND, "REDIS_URL"),
     "doctor": _ALL,
+    "records": ("DATABASE_URL", "ENCRYPTION_KEYS"),
 }
 # How the addresses of servers may begin.
 ADDRESSES: Final[dict[str, tuple[str, ...]]] = {

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backend import audit
+from backend.audit import Audit
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
@@ -75,11 +75,14 @@ _ACCOUNT: Final = _Throttle(free=100, most=timedelta(seconds=5))
 
 
 class Accounts:
-    def __init__(self, config: BackendConfig, database: Database, vault: Vault, hasher: Hasher, clock: Clock) -> None:
+    def __init__(
+        self, config: BackendConfig, database: Database, vault: Vault, hasher: Hasher, audit: Audit, clock: Clock
+    ) -> None:
         self._timings = config.timings
         self._database = database
         self._vault = vault
         self._hasher = hasher
+        self._audit = audit
         self._now = clock
 
     async def authenticate(self, email: str, password: str, *, ip: str) -> Account | WrongCredentials | SlowDown:
@@ -109,7 +112,7 @@ class Accounts:
                 .where(login_throttle.c.key.in_(others), login_throttle.c.failures > 0)
                 .values(failures=login_throttle.c.failures - 1, open_at=self._now())
             )
-            await audit.record(conn, self._now(), "person", "account.login", row.id)
+            await self._audit.record(conn, self._now(), "person", "account.login", row.id)
         return self._account(row)
 
     async def _count(self, throttles: dict[bytes, _Throttle]) -> SlowDown | None:

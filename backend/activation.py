@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backend import audit
+from backend.audit import Audit
 from backend.clock import Clock
 from backend.database import Database
 from backend.errors import Closed, LimitReached
@@ -24,7 +24,8 @@ from backend.ids import new_id, token_hash
 from backend.links import Links
 from backend.masking import mask_email, mask_name
 from backend.passwords import PasswordRefused, broken_rules
-from backend.registrations import ERASED, Registrations
+from backend.registrations import Registrations
+from backend.subjects import ERASED
 from backend.tables import accounts, links, registrations
 from backend.vault import Vault
 
@@ -89,6 +90,7 @@ class Activation:
         registrations_: Registrations,
         events: Events,
         hasher: Hasher,
+        audit: Audit,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -96,6 +98,7 @@ class Activation:
         self._registrations = registrations_
         self._events = events
         self._hasher = hasher
+        self._audit = audit
         self._now = clock
 
     async def look(self, token: str) -> LinkLive | LinkUsed | LinkExpired | LinkUnknown:
@@ -188,7 +191,7 @@ class Activation:
             "notice": notice_version,
             "origin": self._vault.index("throttle", f"address {ip}").hex()[:16],
         }
-        await audit.record(conn, now, "person", "registration.activated", registration, **facts)
+        await self._audit.record(conn, now, "person", "registration.activated", registration, **facts)
         return account
 
     async def resend_expired(self, token: str) -> LinkExpired | LinkUnknown | LimitReached:
@@ -205,7 +208,7 @@ class Activation:
                 return LinkUnknown()
             except LimitReached as limit:
                 return limit
-            await audit.record(conn, now, "person", "registration.resent", row.registration_id)
+            await self._audit.record(conn, now, "person", "registration.resent", row.registration_id)
             resend = await self._registrations.resend_at(conn, row.registration_id)
             return LinkExpired(found.email_masked, found.language, resend)
 

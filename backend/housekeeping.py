@@ -1,4 +1,4 @@
-"""What is thrown away once a day: ended sessions, old keys and delays, and the records of finished jobs.
+"""What is thrown away once a day: ended sessions, old keys and delays, what budgets no longer need, the oldest audit, finished jobs.
 
 Must not live here: erasing registrations; each has its own timer (`registrations.py`).
 """
@@ -8,15 +8,23 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Final
 
+import sqlalchemy as sa
+import structlog
+
+from backend.audit import Audit
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
 from backend.jobs import Again, Jobs
-from backend.tables import account_sessions, idempotency, login_throttle, suppressions
+from backend.tables import account_sessions, idempotency, login_throttle, mails, registrations, suppressions
+
+log = structlog.get_logger(__name__)
 
 TIDY: Final = "tidy_up"
 DAY: Final = timedelta(days=1)
 KEYS_KEPT: Final = timedelta(days=30)
+# Whom a mail went to, as a keyed hash for the budgets, and which chat a closed registration came from.
+TRACES_KEPT: Final = timedelta(days=30)
 JOBS_KEPT: Final = timedelta(days=3)
 DEAD_LETTERS_KEPT: Final = timedelta(days=30)
 # A run forgets at most so many times so many records and then asks for another run: millions a day must not hold one job for minutes.
@@ -25,10 +33,11 @@ BATCH: Final = 1000
 
 
 class Housekeeping:
-    def __init__(self, config: BackendConfig, database: Database, jobs: Jobs, clock: Clock) -> None:
+    def __init__(self, config: BackendConfig, database: Database, jobs: Jobs, audit: Audit, clock: Clock) -> None:
         self._session_life = config.timings.session_life
         self._database = database
         self._jobs = jobs
+        self._audit = audit
         self._now = clock
 
     async def tidy(self, day: str, _attempt: int) -> Again | None:
@@ -39,8 +48,16 @@ class Housekeeping:
             await conn.execute(idempotency.delete().where(idempotency.c.created_at < now - KEYS_KEPT))
             await conn.execute(login_throttle.delete().where(login_throttle.c.failed_at < now - DAY))
             await conn.execute(suppressions.delete().where(suppressions.c.until < now))
+            seen = mails.c.recipient_index.is_not(None)
+            await conn.execute(mails.update().where(seen, mails.c.queued_at < now - TRACES_KEPT).values(recipient_index=None))
+            closed = sa.and_(registrations.c.closed_at < now - TRACES_KEPT, registrations.c.reference != "")
+            await conn.execute(registrations.update().where(closed).values(reference=""))
             tomorrow = date.fromisoformat(day) + DAY
             await self._jobs.enqueue(conn, TIDY, tomorrow.isoformat(), delay=DAY.total_seconds())
+        pruned, head = await self._audit.prune(now), await self._audit.head()
+        if head is not None:
+            # Kept wherever the logs are kept: whoever cuts the newest lines off the table cannot cut them off there.
+            log.info("audit.head", line=head.line, mac=head.mac, pruned=pruned)
         for _ in range(BATCHES):
             ended = {"done_before": now - JOBS_KEPT, "dead_before": now - DEAD_LETTERS_KEPT}
             if await self._jobs.forget(**ended, limit=BATCH) < BATCH:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backend import audit
+from backend.audit import Audit
 from backend.budgets import free_at
 from backend.clock import Clock
 from backend.config import BackendConfig
@@ -27,11 +27,9 @@ from backend.ids import new_id
 from backend.jobs import Again
 from backend.links import NOTICES, Links, newest_expiry
 from backend.masking import mask_email
+from backend.subjects import end
 from backend.tables import idempotency, links, mails, registrations, suppressions
 from backend.vault import Vault
-
-ERASED = dict.fromkeys(("full_name", "nik", "nik_index", "phone", "phone_index", "email", "email_index"))
-"""What is written over a registration's personal data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +72,14 @@ class RegistrationView:
 
 class Registrations:
     def __init__(
-        self, config: BackendConfig, database: Database, vault: Vault, links_: Links, events: Events, clock: Clock
+        self, config: BackendConfig, database: Database, vault: Vault, links_: Links, events: Events, audit: Audit, clock: Clock
     ) -> None:
         self._config = config
         self._database = database
         self._vault = vault
         self._links = links_
         self._events = events
+        self._audit = audit
         self._now = clock
 
     async def create(self, new: NewRegistration, caller: Caller) -> RegistrationView:
@@ -116,7 +115,9 @@ class Registrations:
             )
             await self._links.issue(conn, registration, recipient, now)
             await self._remember(conn, caller, fingerprint, registration, now)
-            await audit.record(conn, now, f"api:{caller.api_key}", "registration.created", registration, channel=new.channel)
+            await self._audit.record(
+                conn, now, f"api:{caller.api_key}", "registration.created", registration, channel=new.channel
+            )
             return await self._view(conn, registration)
 
     async def status(self, registration: str) -> RegistrationView:
@@ -132,7 +133,7 @@ class Registrations:
                 now = self._now()
                 await self.mail_again(conn, registration, now)
                 await self._remember(conn, caller, fingerprint, registration, now)
-                await audit.record(conn, now, f"api:{caller.api_key}", "registration.resent", registration)
+                await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.resent", registration)
             return await self._view(conn, registration)
 
     async def mail_again(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
@@ -163,7 +164,7 @@ class Registrations:
                 )
                 await self._links.issue(conn, registration, recipient, now)
                 await self._remember(conn, caller, fingerprint, registration, now)
-                await audit.record(conn, now, f"api:{caller.api_key}", "registration.email_changed", registration)
+                await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.email_changed", registration)
             return await self._view(conn, registration)
 
     async def notify(
@@ -182,7 +183,7 @@ class Registrations:
                     await self._spend(conn, registration, row.email_index, now)
                     await self._links.notice(conn, registration, kind, row.email_index, now)
                 await self._remember(conn, caller, fingerprint, registration, now)
-                await audit.record(conn, now, f"api:{caller.api_key}", "registration.notice", registration, kind=kind)
+                await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.notice", registration, kind=kind)
             return await self._view(conn, registration)
 
     async def withdraw(self, registration: str, api_key: str) -> None:
@@ -194,8 +195,8 @@ class Registrations:
                 raise Closed
             if row.status != "withdrawn":
                 now = self._now()
-                await self.end(conn, registration, "withdrawn", now)
-                await audit.record(conn, now, f"api:{api_key}", "registration.withdrawn", registration)
+                await end(conn, registration, "withdrawn", now)
+                await self._audit.record(conn, now, f"api:{api_key}", "registration.withdrawn", registration)
 
     async def disowned(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
         """Do what "Bukan saya" asks: the address is not the person's, is left in peace, and the chat is told."""
@@ -204,19 +205,9 @@ class Registrations:
         until = now + self._config.timings.suppress_for
         await conn.execute(suppressions.delete().where(suppressions.c.email_index == row.email_index))
         await conn.execute(suppressions.insert().values(email_index=row.email_index, since=now, until=until))
-        await self.end(conn, registration, "withdrawn", now)
+        await end(conn, registration, "withdrawn", now)
         await self._events.happened(conn, registration, "registration.withdrawn", "withdrawn", now)
-        await audit.record(conn, now, "person", "registration.disowned", registration)
-
-    async def end(self, conn: AsyncConnection, registration: str, status: Status, now: datetime) -> None:
-        """Void every link, stop its mails and erase the personal data."""
-        await self._links.void_all(conn, links.c.registration_id == registration, now)
-        await conn.execute(mails.update().where(mails.c.registration_id == registration).values(token=None))
-        await conn.execute(
-            registrations.update()
-            .where(registrations.c.id == registration)
-            .values(status=status, closed_at=now, erased_at=now, **ERASED)
-        )
+        await self._audit.record(conn, now, "person", "registration.disowned", registration)
 
     async def expire(self, link: str, _attempt: int) -> Again | None:
         """The timer of a link: when it was the last one, the registration is expired and the chat is told."""
@@ -231,7 +222,7 @@ class Registrations:
                 return Again((expiry - now).total_seconds()) if await self._is_newest(conn, link, registration) else None
             await conn.execute(registrations.update().where(registrations.c.id == registration).values(status="expired"))
             await self._events.happened(conn, registration, "registration.expired", "expired", now)
-            await audit.record(conn, now, "system", "registration.expired", registration)
+            await self._audit.record(conn, now, "system", "registration.expired", registration)
         return None
 
     async def purge(self, link: str, _attempt: int) -> Again | None:
@@ -245,8 +236,8 @@ class Registrations:
             due = expiry + self._config.timings.purge_after
             if due > now:
                 return Again((due - now).total_seconds()) if await self._is_newest(conn, link, registration) else None
-            await self.end(conn, registration, "expired", now)
-            await audit.record(conn, now, "system", "registration.purged", registration)
+            await end(conn, registration, "expired", now)
+            await self._audit.record(conn, now, "system", "registration.purged", registration)
         return None
 
     async def resend_at(self, conn: AsyncConnection, registration: str) -> datetime | None:

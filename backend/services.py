@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.accounts import Accounts
 from backend.activation import Activation
+from backend.audit import Audit
 from backend.clock import Clock, utc_now
 from backend.config import BackendConfig
 from backend.database import Database, only_process
@@ -29,15 +30,17 @@ from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
 from backend.registrations import Registrations
+from backend.rotation import Rotation
+from backend.subjects import Subjects
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
-Role = Literal["all", "web", "worker"]
+Role = Literal["all", "web", "worker", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What pages and API are given."""
+    """What pages, API and the operator's commands are given."""
 
     config: BackendConfig
     database: Database
@@ -45,6 +48,9 @@ class Backend:
     registrations: Registrations
     activation: Activation
     accounts: Accounts
+    audit: Audit
+    subjects: Subjects
+    rotation: Rotation
 
     @property
     def engine(self) -> AsyncEngine:
@@ -65,16 +71,18 @@ async def open_backend(
     clock: Clock = utc_now,
     observe: Callable[[str, str, float], None] = lambda *_: None,
 ) -> AsyncIterator[Backend]:
-    """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them.
+    """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
+    beside them.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
     (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(only_process(config.database_url))
+        if role != "tool":
+            stack.enter_context(only_process(config.database_url))
         database = Database(config.database_url)
         stack.push_async_callback(database.close)
-        if database.sqlite:
+        if database.sqlite and role != "tool":
             migrate(config.database_url)
         else:
             await until_it_answers(database)
@@ -85,22 +93,26 @@ async def open_backend(
         jobs = Jobs(database, config.database_url, observe=observe)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()
+        audit = Audit(database, vault)
         events = Events(jobs, told=bool(config.status_webhook_url))
         links = Links(config, vault, jobs)
-        registrations = Registrations(config, database, vault, links, events, clock)
-        activation = Activation(database, vault, registrations, events, hasher, clock)
-        accounts = Accounts(config, database, vault, hasher, clock)
+        registrations = Registrations(config, database, vault, links, events, audit, clock)
+        activation = Activation(database, vault, registrations, events, hasher, audit, clock)
+        accounts = Accounts(config, database, vault, hasher, audit, clock)
+        subjects = Subjects(database, vault, events, audit, clock)
+        rotation = Rotation(database, vault, audit, clock)
 
-        mailer = Mailer(config, database, vault, events, Smtp.parse(config.smtp_url, config.timings.smtp_timeout), clock)
+        smtp = Smtp.parse(config.smtp_url, config.timings.smtp_timeout)
+        mailer = Mailer(config, database, vault, events, smtp, audit, clock)
         jobs.handle(SEND_MAIL, mailer.send, queue="mail")
         jobs.handle(SEND_NOTICE, mailer.notify, queue="mail")
         jobs.handle(EXPIRE, registrations.expire, queue="timers")
         jobs.handle(PURGE, registrations.purge, queue="timers")
-        jobs.handle(TIDY, Housekeeping(config, database, jobs, clock).tidy, queue="timers")
+        jobs.handle(TIDY, Housekeeping(config, database, jobs, audit, clock).tidy, queue="timers")
         if config.status_webhook_url:
             jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock).deliver, queue="hooks")
-        if role != "web":
+        if role in ("all", "worker"):
             await jobs.start()
             async with database.writing() as conn:
                 await jobs.enqueue(conn, TIDY, clock().date().isoformat())
-        yield Backend(config, database, jobs, registrations, activation, accounts)
+        yield Backend(config, database, jobs, registrations, activation, accounts, audit, subjects, rotation)

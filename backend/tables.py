@@ -2,7 +2,7 @@
 
 Lives here: names, types, what is unique. Must not live here: how a version came from the one before (`migrations/`; a test compares
 the two). Columns that hold personal data are sealed bytes (`vault.py`), their `_index` neighbours are keyed hashes; both are NULL once
-the row was erased. The engine of durable work keeps its own tables in the same database.
+the row was erased. `SEALED` lists them all. The engine of durable work keeps its own tables in the same database.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ registrations = sa.Table(
     sa.Column("kind", sa.String(40), nullable=False),
     sa.Column("language", sa.String(2), nullable=False),
     sa.Column("channel", sa.String(40), nullable=False),
-    sa.Column("reference", sa.String(200), nullable=False),
+    sa.Column("reference", sa.String(200), nullable=False, index=True),
     sa.Column("full_name", sa.LargeBinary),
     sa.Column("nik", sa.LargeBinary),
     sa.Column("nik_index", sa.LargeBinary, index=True),
@@ -59,6 +59,8 @@ registrations = sa.Table(
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("closed_at", Utc),
     sa.Column("erased_at", Utc),
+    # How a channel pages through its own.
+    sa.Index("ix_registrations_channel", "channel", "created_at", "id"),
 )
 
 links = sa.Table(
@@ -79,13 +81,13 @@ mails = sa.Table(
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("registration_id", sa.ForeignKey("registrations.id"), nullable=False, index=True),
     sa.Column("link_id", sa.ForeignKey("links.id"), nullable=False),
-    sa.Column("recipient_index", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("recipient_index", sa.LargeBinary, index=True),
     sa.Column("message_id", sa.String(320), nullable=False, unique=True),
     sa.Column("token", sa.LargeBinary),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("kind", sa.String(20)),
     sa.Column("reason", sa.String(40)),
-    sa.Column("queued_at", Utc, nullable=False),
+    sa.Column("queued_at", Utc, nullable=False, index=True),
     sa.Column("accepted_at", Utc),
 )
 
@@ -165,4 +167,31 @@ audit = sa.Table(
     sa.Column("action", sa.String(60), nullable=False),
     sa.Column("subject", sa.String(60), nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
+    # Chains this line to the one before it (`audit.py`); NULL in lines from before there was a chain.
+    sa.Column("mac", sa.LargeBinary),
 )
+
+# What brokers and investment managers know of their investors: keyed hashes of NIK and e-mail, and nothing else.
+registry = sa.Table(
+    "registry",
+    metadata,
+    sa.Column("edition", sa.ForeignKey("registry_editions.id"), primary_key=True),
+    sa.Column("nik_index", sa.LargeBinary, primary_key=True),
+    sa.Column("email_index", sa.LargeBinary, primary_key=True),
+)
+
+registry_editions = sa.Table(
+    "registry_editions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("begun_at", Utc, nullable=False),
+    sa.Column("completed_at", Utc),
+    sa.Column("lines", sa.Integer, nullable=False),
+)
+
+SEALED: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
+    (registrations, ("full_name", "nik", "phone", "email")),
+    (accounts, ("full_name", "nik", "phone", "email")),
+    (mails, ("token",)),
+)
+"""Every sealed column, for whoever must seal anew or look at all of them; the row's id is part of what it is sealed with."""

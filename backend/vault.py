@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Indexed = Literal["nik", "email", "phone", "idempotency", "throttle"]
+Indexed = Literal["nik", "email", "phone", "idempotency", "throttle", "audit"]
 
 
 class Keyring(Protocol):
-    """What is needed of a keyring; `open` raises when the value was altered or moved."""
+    """What is needed of a keyring; `open` raises when the value was altered or moved. `newest` begins whatever the newest key sealed."""
+
+    @property
+    def newest(self) -> bytes: ...
 
     def seal(self, plaintext: bytes, context: bytes) -> bytes: ...
 
@@ -32,6 +35,18 @@ class Vault:
 
     def open(self, table: str, column: str, row: str, sealed: bytes) -> str:
         return self._keyring.open(bytes(sealed), f"{table}/{column}/{row}".encode()).decode()
+
+    @property
+    def newest(self) -> bytes:
+        """How every value begins that needs no sealing anew."""
+        return self._keyring.newest
+
+    def reseal(self, table: str, column: str, row: str, sealed: bytes) -> bytes | None:
+        """The same value under the newest key; None when no key of the list opens it."""
+        try:
+            return self.seal(table, column, row, self.open(table, column, row, sealed))
+        except Exception:  # noqa: BLE001 - each keyring has errors of its own; here they all mean the same
+            return None
 
     def index(self, purpose: Indexed, text: str) -> bytes:
         """32 bytes that are equal for equal values of one kind. E-mail is compared without regard to case."""

@@ -19,9 +19,8 @@ import uvloop
 from akses.keyring import Keyring
 from benchmarks import walk
 from bot.channels.telegram.codec import draw, read_update
-from bot.packing import pack, unpack
 from bot.redis_link import RedisLink
-from bot.sessions import Memory, Sessions
+from bot.sessions import Memory, Sessions, pack, unpack
 from bot.stores.port import Commit
 from bot.stores.redis import RedisStore
 from bot.turns import KEEP_SECONDS
@@ -105,7 +104,7 @@ async def rows(redis_url: str) -> list[Row]:
     packed = pack(session)
     found += [
         timed(f"pack a full session ({len(packed)} bytes)", lambda: pack(session)),
-        timed("unpack it", lambda: unpack(Session, packed)),
+        timed("unpack it", lambda: unpack(packed)),
         timed(f"pack and seal ({len(sealed)} bytes)", lambda: sessions.write("telegram:5000000001", 8, memory)),
         timed("open and unpack", lambda: sessions.read("telegram:5000000001", 8, sealed)),
         timed("is this event known?", lambda: memory.knows("100000099")),

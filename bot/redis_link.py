@@ -1,12 +1,11 @@
-"""The connection to Redis that a process has: commands that leave together, scripts by their hash, one node or a cluster.
+"""The way to Redis that a process has: one node (`bot/redis_pipe.py`) or a cluster (redis-py's own), scripts by their hash.
 
-Lives here: how commands travel, and how conversations are spread over slots. Must not live here: what is kept
+Lives here: which way commands go, and how conversations are spread over slots. Must not live here: what is kept
 (`bot/stores/redis.py`, `bot/channels/web/redis_transcript.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,11 +15,12 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
+from bot.redis_pipe import RedisPipe
+
 # All keys of a conversation carry the tag of its shard and so live in one slot of a cluster, where a script can change them together.
 SHARDS: Final = 32
 # Redis answers within a fraction of a millisecond or is not well; a turn that cannot be had soon is better told so (503).
 TIMEOUT_SECONDS: Final = 2.0
-Command = tuple[Any, ...]
 
 
 class RedisUnavailable(Exception):
@@ -46,61 +46,12 @@ class Script:
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-class _Together:
-    """Sends what is asked for during one iteration of the loop as one pipeline, and meanwhile collects the next.
-
-    redis-py's price for a command by itself is 60-80 us of this process; shared by a batch it is a small part of that.
-    """
-
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
-        self._task: asyncio.Task[None] | None = None
-
-    def __call__(self, *command: Any) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, future))
-        if self._task is None:
-            self._task = asyncio.create_task(self._drain())
-        return future
-
-    async def _drain(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                await self._send(batch)
-        finally:
-            self._task = None
-
-    async def _send(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
-        pipeline = self._client.pipeline(transaction=False)
-        for command, _ in batch:
-            pipeline.execute_command(*command)
-        results: list[Any]
-        try:
-            results = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError, TimeoutError) as error:
-            results = [error] * len(batch)
-        except BaseException:
-            for _, future in batch:
-                future.cancel()
-            raise
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():
-                continue
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-
 class RedisLink:
     """Open with `await RedisLink.open(url)`. Safe for any number of callers in one event loop."""
 
-    def __init__(self, client: Redis | RedisCluster) -> None:
-        self._client = client
-        self._send: Callable[..., Awaitable[Any]]
-        self._send = client.execute_command if isinstance(client, RedisCluster) else _Together(client)
+    def __init__(self, way: RedisPipe | RedisCluster) -> None:
+        self._way = way
+        self._send: Callable[..., Awaitable[Any]] = way.execute_command if isinstance(way, RedisCluster) else way
 
     @classmethod
     async def open(cls, url: str) -> RedisLink:
@@ -112,9 +63,9 @@ class RedisLink:
         except (RedisError, OSError, TimeoutError) as error:
             await single.aclose()
             raise RedisUnavailable(type(error).__name__) from error
-        if not clustered:
-            return cls(single)
         await single.aclose()
+        if not clustered:
+            return cls(RedisPipe(url, timeout=TIMEOUT_SECONDS))
         cluster = RedisCluster.from_url(url, **options)
         await cluster.initialize()
         return cls(cluster)
@@ -136,4 +87,4 @@ class RedisLink:
             return await self.do("EVAL", script.text, len(keys), *keys, *arguments)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._way.aclose()

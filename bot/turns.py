@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -36,6 +35,7 @@ from dialogs.effects import (
     SubmitRegistration,
 )
 from dialogs.events import Event
+from dialogs.frozen import Frozen
 from dialogs.machine import Turn, current_screen, step
 from dialogs.profile import Profile
 from dialogs.session import Session
@@ -54,8 +54,7 @@ LEASE_SECONDS: Final = 10.0
 RACES: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Frozen, frozen=True):
     """What a turn leaves to its channel: `answer` to send by itself, and whether messages are `left` for it to have delivered."""
 
     answer: Message | None = None
@@ -183,8 +182,8 @@ class TurnRunner:
             raise StoreUnavailable("session too new") from None
 
     def _again(self, memory: Memory, event_id: str, now: datetime) -> Taken:
-        """The answer to the newest event when it comes again: its first answer may not have arrived. Older ones were followed by others."""
-        if not memory.newest_is(event_id) or not memory.session.serial:
+        """The screen in force when the event that it answers comes again: it may not have arrived. Older ones were followed by others."""
+        if not memory.answered(event_id) or not memory.session.serial:
             return NOTHING
         return Taken(Show(current_screen(memory.session, now, self._profile)))
 

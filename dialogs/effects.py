@@ -6,54 +6,48 @@ Lives here: frozen data, one class per kind of effect. Must not live here: carry
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from dialogs.events import ActivationStatus
+from dialogs.frozen import Frozen
 from dialogs.screens import Screen
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(Frozen, frozen=True):
     """Which registration a message brings news of, and what: of two such messages that still wait only the newer is worth telling."""
 
     registration: str
     status: ActivationStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Frozen, frozen=True):
     """A message that expects no answer and leaves the current screen in force."""
 
     text: str
     news: News | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(Frozen, frozen=True):
     """Send a screen; from now on it is the current one."""
 
     screen: Screen
     news: News | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Redraw:
+class Redraw(Frozen, frozen=True):
     """Replace what stands in our own earlier message; a channel that cannot edit leaves it."""
 
     message: str
     screen: Screen
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteUserMessages:
+class DeleteUserMessages(Frozen, frozen=True):
     """Remove the person's own messages that carried personal data, where the channel can."""
 
     messages: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitRegistration:
+class SubmitRegistration(Frozen, frozen=True):
     """Hand a complete registration to the backend; `handoff` is the Idempotency-Key of every attempt."""
 
     handoff: str
@@ -68,16 +62,14 @@ class SubmitRegistration:
     consented_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ResendActivation:
+class ResendActivation(Frozen, frozen=True):
     """Ask the backend to mail the activation link again; `request` is the Idempotency-Key."""
 
     request: str
     registration: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeEmail:
+class ChangeEmail(Frozen, frozen=True):
     """Ask the backend to move a pending registration to another address; `request` is the Idempotency-Key."""
 
     request: str
@@ -85,31 +77,27 @@ class ChangeEmail:
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Frozen, frozen=True):
     """Let `TimerFired(timer)` happen at `at` (UTC); setting a name again moves it."""
 
     timer: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(Frozen, frozen=True):
     """Forget a timer; one that is not set is no error."""
 
     timer: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenTicket:
+class OpenTicket(Frozen, frozen=True):
     """Ask for a helpdesk agent; `step` says where the person stands."""
 
     reason: str
     step: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Frozen, frozen=True):
     """One segment of the funnel: what happened at which step, by code, without a byte of personal data."""
 
     step: str

@@ -9,32 +9,30 @@ that a message with personal data can be deleted after the hand-off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from dialogs.frozen import Frozen
 
 MediaKind = Literal["photo", "voice", "video", "sticker", "location", "document", "contact", "other"]
 ActivationStatus = Literal["mailed", "mail_failed", "active", "expired", "withdrawn"]
 RefusalCode = Literal["refused", "limit", "closed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Frozen, frozen=True):
     """The person opened the chat or sent /start. `payload` is a deep link's opaque text, never personal data."""
 
     payload: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TextSent:
+class TextSent(Frozen, frozen=True):
     """A text message, exactly as typed."""
 
     text: str
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ContactShared:
+class ContactShared(Frozen, frozen=True):
     """A contact card. `own` is true only where the channel vouches that it is the sender's own number (Bot API: user_id equal)."""
 
     phone: str
@@ -42,8 +40,7 @@ class ContactShared:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ButtonPressed:
+class ButtonPressed(Frozen, frozen=True):
     """A press of `Action.id` on the screen that carried `token`; a token other than the current screen's is stale."""
 
     token: str
@@ -51,39 +48,34 @@ class ButtonPressed:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageEdited:
+class MessageEdited(Frozen, frozen=True):
     """The person edited an earlier message of theirs."""
 
     message: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class MediaSent:
+class MediaSent(Frozen, frozen=True):
     """Something that is neither text nor a contact: a photo, a voice note, a sticker..."""
 
     kind: MediaKind
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandSent:
+class CommandSent(Frozen, frozen=True):
     """A slash command without its slash, lower case: start, daftar, status, bantuan, batal, kembali, bahasa..."""
 
     command: str
     argument: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Frozen, frozen=True):
     """A timer set by `SetTimer` came due; it means nothing until the state has been looked at."""
 
     timer: str
 
 
-@dataclass(frozen=True, slots=True)
-class BackendAccepted:
+class BackendAccepted(Frozen, frozen=True):
     """The backend took the hand-off; `registration` is its id there, `email_masked` the address as it may be shown."""
 
     handoff: str
@@ -91,8 +83,7 @@ class BackendAccepted:
     email_masked: str
 
 
-@dataclass(frozen=True, slots=True)
-class BackendRejected:
+class BackendRejected(Frozen, frozen=True):
     """The backend refused a request for good. `request` is the handoff id or the request id that was sent."""
 
     request: str
@@ -100,24 +91,21 @@ class BackendRejected:
     retry_after: int = 0  # seconds, rounded up; 0 where waiting does not help
 
 
-@dataclass(frozen=True, slots=True)
-class BackendUnavailable:
+class BackendUnavailable(Frozen, frozen=True):
     """The backend cannot be reached; delivery keeps on trying until `final`."""
 
     request: str
     final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BackendDone:
+class BackendDone(Frozen, frozen=True):
     """A resend, change of e-mail or withdrawal that was asked for has been carried out."""
 
     request: str
     email_masked: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ActivationChanged:
+class ActivationChanged(Frozen, frozen=True):
     """What the backend says of a registration, by signed webhook. `at` is when it happened there (UTC)."""
 
     registration: str
@@ -125,15 +113,13 @@ class ActivationChanged:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AgentTookOver:
+class AgentTookOver(Frozen, frozen=True):
     """A helpdesk agent answers from here on; the dialog is frozen, not lost."""
 
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
-class AgentReturned:
+class AgentReturned(Frozen, frozen=True):
     """The agent gave the conversation back; the open question is asked again."""
 
     agent: str

@@ -1,30 +1,18 @@
-"""A copy of a frozen dataclass with some fields changed: `dataclasses.replace` at about half its price.
+"""Frozen data: what all shapes of the dialog are made of, and a copy of one with some fields changed.
 
-A turn makes some seven such copies, and the standard one was the single dearest thing that it did. Same meaning; an unknown name raises
-KeyError.
+msgspec's structs instead of the standard library's frozen dataclasses: the same meaning, made and copied in C (a session 0.08 us instead of
+1.1; a turn makes some thirty), compared without a Python call, and written down by position without a packer of our own
+(`bot/sessions.py`). They are pure data and know nothing of the world, as everything here.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from operator import attrgetter
-from typing import Any, Final, TypeVar
+import msgspec
+from msgspec import field
+from msgspec.structs import replace
 
-T = TypeVar("T")
-
-_plans: Final[dict[type, tuple[dict[str, int], Callable[[Any], tuple[Any, ...]]]]] = {}
+__all__ = ["Frozen", "field", "replace"]
 
 
-def replace(value: T, /, **changes: Any) -> T:
-    """Only for dataclasses of two fields and more, all of them fields of `__init__`."""
-    cls = type(value)
-    plan = _plans.get(cls)
-    if plan is None:
-        names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        plan = _plans[cls] = ({name: position for position, name in enumerate(names)}, attrgetter(*names))
-    positions, get = plan
-    values = list(get(value))
-    for name, change in changes.items():
-        values[positions[name]] = change
-    return cls(*values)
+class Frozen(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Subclass with `frozen=True`, for the type checker's sake. Made of frozen data only: the cycle collector does not look inside."""

@@ -5,12 +5,12 @@ Their names besides Individu Lokal are not confirmed by KSEI's public pages: thi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from dialogs.frozen import Frozen
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+
+class Kind(Frozen, frozen=True):
     id: str
     by_chat: bool
 

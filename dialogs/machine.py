@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -41,7 +40,7 @@ from dialogs.events import (
 )
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Accepted
-from dialogs.frozen import replace
+from dialogs.frozen import Frozen, replace
 from dialogs.profile import Profile
 from dialogs.registration import step_id, with_answer, with_handoff, without_doubt
 from dialogs.screens import Screen
@@ -69,8 +68,7 @@ STEPS: Final[Mapping[str, Step]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Frozen, frozen=True):
     """What one event came to: the session to keep, and what to do, in order."""
 
     session: Session

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+from dialogs.frozen import Frozen
 
 # The privacy notice's version; a consent records which one was read (UU PDP art. 21, 24). Change it with the notice's text.
 NOTICE_VERSION = "2026-11"
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Frozen, frozen=True):
     """`home_url` is the page that Beranda opens, `privacy_url` the whole privacy notice.
 
     `resend_after` is how long after a mail was accepted for delivery Kirim Ulang begins to work (guide step 7: 15 minutes).

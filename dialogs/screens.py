@@ -6,16 +6,16 @@ Lives here: the shape of what is shown. Must not live here: how a channel draws 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from dialogs.frozen import Frozen
 
 # What the expected answer looks like; a channel chooses keyboard, autocomplete and placeholder by it.
 Hint = Literal["name", "digits", "phone", "email"]
 Style = Literal["primary", "plain", "danger"]
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Frozen, frozen=True):
     """A button. With `url` it opens that address and sends nothing; with `contact` the channel offers to share the phone number."""
 
     id: str
@@ -25,8 +25,7 @@ class Action:
     contact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(Frozen, frozen=True):
     """One message: `notice` (what became of the last input) above `text` (the question or the news), and its buttons.
 
     `token` must come back with each press (at most 16 ASCII letters and digits). `step` is the stable id of the place in the

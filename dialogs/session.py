@@ -3,18 +3,20 @@
 Lives here: the shape. Must not live here: where the person stands (computed: `dialogs/registration.py`), how it changes
 (`dialogs/steps/`), or how it is written down (`bot/sessions.py`). Fields are written by position: a field appended with a default raises
 VERSION's minor number, and older code still reads the rest; any other change raises the major one, with an upcaster in
-`dialogs/upcasters.py` and a frozen fixture in the tests.
+`dialogs/upcasters.py` and a frozen fixture in the tests. During a deploy older code serves newer sessions: it gives back what was appended
+to Session itself, and forgets what was appended to a part of it (Draft, Registration ...), so there the default must be good enough; a
+conversation with a value that it does not know (an overlay, a status) it leaves to newer code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
 from dialogs.events import ActivationStatus
 from dialogs.fields._field import Doubt
+from dialogs.frozen import Frozen, field
 from dialogs.texts import Language
 
 VERSION: Final = (1, 1)
@@ -24,24 +26,21 @@ Aside = Literal["", "status", "registration"]
 RegistrationStatus = Literal["pending", "mail_failed", "active", "expired", "withdrawn"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Frozen, frozen=True):
     """A field's stored value, and the channel's id of the message that carried it."""
 
     value: str
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(Frozen, frozen=True):
     """The version of the privacy notice that was agreed to in the chat, and when (UTC)."""
 
     notice: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class OpenDoubt:
+class OpenDoubt(Frozen, frozen=True):
     """An unusual answer that waits for the person's word."""
 
     field: str
@@ -51,8 +50,7 @@ class OpenDoubt:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Frozen, frozen=True):
     """A registration that is being filled in.
 
     `handoff` is born with the first summary and is the Idempotency-Key of its submission; `attempted` says that it has been sent at
@@ -75,8 +73,7 @@ class Draft:
     more: tuple[OpenDoubt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(Frozen, frozen=True):
     """A registration that the backend has taken: what the chat may still know of it. `mailed_at`: the newest mail was accepted then."""
 
     id: str
@@ -88,8 +85,7 @@ class Registration:
     requests: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EmailChange:
+class EmailChange(Frozen, frozen=True):
     """The person is typing another address for a registration that was handed off already."""
 
     registration: str
@@ -97,8 +93,7 @@ class EmailChange:
     tries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EarlyNews:
+class EarlyNews(Frozen, frozen=True):
     """A status of a registration that this chat has not heard the id of yet: the mail can be quicker than the hand-off's answer."""
 
     registration: str
@@ -106,8 +101,7 @@ class EarlyNews:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Frozen, frozen=True):
     """`id` is random and unique; `serial` counts the screens shown, `handoffs` the hand-offs born: neither ever goes back.
 
     `version` stays the first field for ever, so that any code can tell whether it can read the rest. `pressed` is the last press that

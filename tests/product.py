@@ -30,9 +30,14 @@ PATIENCE = 60.0  # seconds for whatever must come; only a failing test waits so 
 
 
 class Product:
-    """`settings` are environment variables; nothing else of this process's environment reaches the product but the way to its programs."""
+    """`settings` are environment variables; nothing else of this process's environment reaches the product but the way to its programs.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    `command` is one of the Procfile's, for a part of the product as production runs it; `code` is where its source lies.
+    """
+
+    def __init__(self, folder: Path, *, command: str = "run", code: Path = ROOT, **settings: str) -> None:
+        self._command = command
+        self._code = code
         self.port = int(settings.get("PORT") or free_port())
         self.url = f"http://localhost:{self.port}"
         self.data_dir = Path(settings.get("DATA_DIR") or folder / "data")
@@ -67,8 +72,8 @@ class Product:
         assert self._process is None, "it runs already"
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "akses", "run"],
-                cwd=ROOT,
+                [sys.executable, "-m", "akses", self._command],
+                cwd=self._code,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

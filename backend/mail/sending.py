@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backend import audit
+from backend.audit import Audit
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
@@ -62,13 +62,14 @@ _NOTICE: Final = (
 
 class Mailer:
     def __init__(
-        self, config: BackendConfig, database: Database, vault: Vault, events: Events, smtp: Smtp, clock: Clock
+        self, config: BackendConfig, database: Database, vault: Vault, events: Events, smtp: Smtp, audit: Audit, clock: Clock
     ) -> None:
         self._config = config
         self._database = database
         self._vault = vault
         self._events = events
         self._smtp = smtp
+        self._audit = audit
         self._now = clock
 
     async def send(self, mail: str, attempt: int) -> Again | None:
@@ -216,7 +217,7 @@ class Mailer:
     async def _tell(self, conn: AsyncConnection, row: sa.Row[Any], what: EventType, now: datetime) -> None:
         status = await conn.scalar(sa.select(registrations.c.status).where(registrations.c.id == row.registration_id))
         await self._events.happened(conn, row.registration_id, what, status or "pending", now)
-        await audit.record(conn, now, "system", what, row.registration_id, mail=row.id)
+        await self._audit.record(conn, now, "system", what, row.registration_id, mail=row.id)
 
 
 def compose(rendered: RenderedMail, *, sender: BackendConfig, to: str, message_id: str, at: datetime) -> EmailMessage:

@@ -6,17 +6,16 @@ How a channel's input reaches the dialog: it makes an Event of it and calls `Tur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from dialogs.effects import Message
+from dialogs.frozen import Frozen
 
 # Waiting for a limit included; whoever delivers a message is known to be at it for `bot.turns.LEASE_SECONDS`.
 SEND_SECONDS: Final = 9.0
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Frozen, frozen=True):
     """What the channel can draw and do. `buttons` is how many it can put under a message (0: numbered text instead)."""
 
     buttons: int
@@ -25,44 +24,38 @@ class Capabilities:
     contact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Frozen, frozen=True):
     """The channel took it; `message` is its id there, "" where it tells none."""
 
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(Frozen, frozen=True):
     """A limit, not a fault: try again after this many seconds. `whole_channel` when it is the channel's and not this chat's."""
 
     seconds: float
     whole_channel: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Frozen, frozen=True):
     """A fault of the network or of the channel; the message was not taken, and may well be the next time."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Frozen, frozen=True):
     """The message was handed over and no answer came: it may have been taken or not."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(Frozen, frozen=True):
     """This chat cannot be reached until its person writes again: blocked, deactivated, gone."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Frozen, frozen=True):
     """The channel will never take this message; sending it again cannot help."""
 
     reason: str

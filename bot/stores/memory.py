@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bot.stores.port import Backlog, Commit, Item, Loaded, Outcome
+from dialogs.frozen import replace
 
 
 @dataclass(slots=True)

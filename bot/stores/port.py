@@ -7,9 +7,10 @@ Lives here: the shapes and the promises; `tests/bot/test_store_contract.py` is w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
+
+from dialogs.frozen import Frozen
 
 # `say`: messages to the chat, in order. `do`: requests to the backend, each by itself. `timer`: due in the future, replaced by key.
 Lane = Literal["say", "do", "timer"]
@@ -19,16 +20,14 @@ class StoreUnavailable(Exception):
     """The dialog store cannot be reached; the channel must answer so that the event is delivered again (503)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Frozen, frozen=True):
     """A conversation as it is: revision 0 and no state when it is new."""
 
     revision: int
     state: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Frozen, frozen=True):
     """One thing that must still happen. `key` is unique in its conversation; `due` is when the delivery loop may take it."""
 
     key: str
@@ -38,8 +37,7 @@ class Item:
     attempts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Frozen, frozen=True):
     """All that one turn changes. It holds as a whole or not at all."""
 
     conversation: str
@@ -59,8 +57,7 @@ class Outcome(Enum):
     BEHIND = 2  # written behind messages that somebody else is delivering, and will go on with these
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(Frozen, frozen=True):
     """How delivery keeps up: how many things are to happen by a moment, and how many seconds the most belated is behind its time."""
 
     items: int = 0

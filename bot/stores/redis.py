@@ -14,11 +14,11 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.redis_link import SHARDS, RedisLink, RedisUnavailable, Script, shard, shard_key
 from bot.stores.port import Backlog, Commit, Item, Lane, Loaded, Outcome, StoreUnavailable
+from dialogs.frozen import Frozen
 
 _REVISION: Final = struct.Struct(">I")
 # order (revision, position), lane, attempts, due; then the body
@@ -82,8 +82,7 @@ return members
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
+class _Keys(Frozen, frozen=True):
     state: str
     outbox: str
     due: str
@@ -144,8 +143,8 @@ class RedisStore:
         await self._run(ADD, (names.outbox, names.due), f"{conversation} {item.key}", item.key, item.due, written, ttl)
 
     async def pending(self, conversation: str) -> Sequence[Item]:
-        found: dict[bytes, bytes] = await self._do("HGETALL", _keys(conversation).outbox)
-        ordered = sorted(found.items(), key=lambda pair: pair[1][: _REVISION.size + 2])
+        found = _pairs(await self._do("HGETALL", _keys(conversation).outbox))
+        ordered = sorted(found, key=lambda pair: pair[1][: _REVISION.size + 2])
         return [item for item in (_item(key.decode(), value) for key, value in ordered) if item.lane != "timer"]
 
     async def done(self, conversation: str, keys: Sequence[str]) -> bool:
@@ -201,6 +200,8 @@ def _written(item: Item, revision: int, position: int) -> bytes:
     return _ITEM.pack(revision, position, _LANES[item.lane], item.attempts, item.due) + item.body
 
 
-def _pairs(scored: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    """What WITHSCORES gives: pairs in the newer protocol, a flat list in the older."""
-    return scored if scored and isinstance(scored[0], list | tuple) else [scored] if scored else []
+def _pairs(reply: Any) -> Sequence[Sequence[Any]]:
+    """Pairs, as Redis itself lists them one after the other, or as redis-py's cluster client has put them together."""
+    if isinstance(reply, dict):
+        return list(reply.items())
+    return reply if reply and isinstance(reply[0], list | tuple) else list(zip(reply[::2], reply[1::2], strict=True))

@@ -7,33 +7,30 @@ To add a question, copy a neighbour, add it to `dialogs/fields/__init__.py` in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, Protocol
 
+from dialogs.frozen import Frozen, field
 from dialogs.screens import Hint
 
 Facts = Mapping[str, str]
 Privacy = Literal["identity", "contact", "name"]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Frozen, frozen=True):
     """The answer is good. `value` is its one stored form."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Frozen, frozen=True):
     """Something unusual that may well be right. `code` names the text `<field>.doubt.<code>`, filled in with `facts`."""
 
     code: str
     facts: Facts = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Doubtful:
+class Doubtful(Frozen, frozen=True):
     """The answer can be kept if the person says so; `suggestion` is another value worth offering, never applied by itself."""
 
     value: str
@@ -41,8 +38,7 @@ class Doubtful:
     suggestion: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Frozen, frozen=True):
     """The answer cannot be used. `code` names the text `<field>.rejected.<code>`, filled in with `facts`: what is wrong, and an example."""
 
     code: str

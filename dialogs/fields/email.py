@@ -9,7 +9,6 @@ receiver), the domain in lower case and ASCII.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -18,6 +17,7 @@ from email_validator import EmailNotValidError, validate_email
 from dialogs.fields import _mailboxes
 from dialogs.fields._field import Accepted, Doubt, Doubtful, Parsed, Privacy, Rejected
 from dialogs.fields._typed import listed, shortened, visible
+from dialogs.frozen import Frozen
 from dialogs.screens import Hint
 
 Refusal = Literal[
@@ -55,8 +55,7 @@ _LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+")
 _DOMAIN = re.compile(r"[^@]+\.(?:[a-z]{2,63}|xn--[a-z0-9-]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Email:
+class Email(Frozen, frozen=True):
     """The e-mail question; its value is the address with its domain in lower case (A-labels where it is international)."""
 
     id: str = "email"

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from dialogs.fields._field import Accepted, Doubt, Doubtful, Parsed, Privacy, Rejected
 from dialogs.fields._typed import listed, shortened, visible
+from dialogs.frozen import Frozen
 from dialogs.screens import Hint
 
 Refusal = Literal[
@@ -61,8 +61,7 @@ _PLACEHOLDERS = frozenset((
 ))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class FullName:
+class FullName(Frozen, frozen=True):
     """The name question; its value is at most 100 characters, NFC, single spaces, case as typed."""
 
     id: str = "full_name"

@@ -11,7 +11,6 @@ or its province was split, so everything unusual is asked about and never refuse
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -23,6 +22,7 @@ from dialogs.fields._typed import (
     visible,
     with_ascii_digits,
 )
+from dialogs.frozen import Frozen
 from dialogs.screens import Hint
 
 Refusal = Literal[
@@ -60,8 +60,7 @@ _STANDALONE = re.compile(r"(?<![\w.-])\d(?:[ .-]?\d){15}(?![\w-]|\.\d)")
 _TWO = re.compile(r"(?<!\d)\d{16}(?!\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class NikReading:
+class NikReading(Frozen, frozen=True):
     """What a NIK says of its owner; None where the digits say nothing that can be."""
 
     birth: date | None
@@ -70,8 +69,7 @@ class NikReading:
     regency: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Nik:
+class Nik(Frozen, frozen=True):
     """The NIK question; its value is sixteen ASCII digits."""
 
     id: str = "nik"

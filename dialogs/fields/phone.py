@@ -8,7 +8,6 @@ and says what exactly is wrong where it says only "invalid". The operator is not
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -27,6 +26,7 @@ from dialogs.fields._typed import (
     visible,
     with_ascii_digits,
 )
+from dialogs.frozen import Frozen
 from dialogs.screens import Hint
 
 Refusal = Literal[
@@ -57,8 +57,7 @@ _SEVERAL = re.compile(r"(?<!\d)(?:\+?62|0)(?:[ .-]?\d){8,12}(?!\d)")
 _UNUSED = re.compile(r"8[04]")
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(Frozen, frozen=True):
     """The phone question; its value is E.164: +6281234567890."""
 
     id: str = "phone"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -19,6 +18,7 @@ from dialogs.fields.email import EMAIL
 from dialogs.fields.full_name import FULL_NAME
 from dialogs.fields.nik import NIK
 from dialogs.fields.phone import PHONE
+from dialogs.frozen import Frozen
 
 MOST_CHARACTERS: Final = 1000
 MOST_WORDS: Final = 4  # of a part of a name
@@ -60,8 +60,7 @@ _SENTENCE: Final = frozenset((
 ))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Frozen, frozen=True):
     """One answer in the message. `labelled`: the person named the field, so it may take an earlier answer's place."""
 
     field: str

@@ -7,7 +7,6 @@ one) or the choice of the step (`dialogs/registration.py`). The table of all ste
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +14,7 @@ from dialogs.effects import Effect, News
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Rejected
-from dialogs.frozen import replace
+from dialogs.frozen import Frozen, field, replace
 from dialogs.profile import Profile
 from dialogs.screens import Action, Screen, Style
 from dialogs.session import Draft, Session
@@ -28,8 +27,7 @@ TRIES_BEFORE_HELPDESK = 4
 MESSAGES_REMEMBERED = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Frozen, frozen=True):
     """What a step may look at. `message` is the channel's id of our message whose button was pressed, "" where none was."""
 
     session: Session
@@ -47,8 +45,7 @@ class Context:
         return self.session.draft
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Frozen, frozen=True):
     """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow.
 
     `news` takes the place of that screen's text for once: where what has happened is the message, and the buttons are the same.
@@ -69,8 +66,7 @@ Typed = Callable[[Context, TextSent], Outcome]
 Means = Callable[[Context, str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Frozen, frozen=True):
     """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument.
 
     `means` is the id of the action that a whole message stands for here ("ya", "email salah"), or "". `answered` draws what becomes of a

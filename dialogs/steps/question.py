@@ -137,6 +137,13 @@ def field_help(ctx: Context) -> str:
     return ctx.text(f"{open_question(ctx.draft) or FIELDS[0].id}.help")
 
 
+def doubt_help(ctx: Context) -> str:
+    """Help with the answer that is asked about."""
+    doubt = ctx.draft.doubt
+    assert doubt is not None
+    return ctx.text(f"{doubt.field}.help")
+
+
 # --- an unusual answer waits for a word
 
 
@@ -231,7 +238,7 @@ DOUBT = Step(
         "unclear": unclear,
     },
     retyped,
-    field_help,
+    doubt_help,
     doubt_answered,
     doubt_means,
 )

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from re import Match
 from typing import Any, Final
 
 from dialogs.events import AgentReturned, AgentTookOver
+from dialogs.frozen import replace
 from dialogs.testing.conversation import Conversation
 from dialogs.testing.transcript import Transcript
 from dialogs.texts import LANGUAGES

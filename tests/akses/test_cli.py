@@ -183,5 +183,13 @@ def test_new_keys_are_a_whole_keyring_and_new_each_time(tmp_path: Path) -> None:
 def test_help_names_every_command(tmp_path: Path) -> None:
     said = akses(tmp_path, "--help")
     assert said.code == 0
-    for command in ("run", "web", "bot", "worker", "chat", "migrate", "doctor", "keys"):
+    for command in ("run", "web", "bot", "worker", "chat", "migrate", "doctor", "flow", "keys"):
         assert command in said.out
+
+
+def test_the_dialog_is_drawn_as_a_chart_a_picture_or_into_a_folder(tmp_path: Path) -> None:
+    assert akses(tmp_path, "flow").out.startswith("flowchart TD")
+    assert akses(tmp_path, "flow", "--svg").out.startswith("<svg")
+    assert akses(tmp_path, "flow", "--write", str(tmp_path)).code == 0
+    assert "](flow.svg)" in (tmp_path / "flow.md").read_text("utf-8")
+    assert (tmp_path / "flow.svg").read_text("utf-8").startswith("<svg")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bot.stores.port import Commit, Item, Loaded, Store, StoreUnavailable
 from bot.turns import TurnRunner
 from dialogs.effects import Message, Say, Show
 from dialogs.events import ActivationChanged, ButtonPressed, CommandSent, Event, Started, TextSent
+from dialogs.frozen import replace
 from dialogs.registration import step_id
 from dialogs.session import VERSION, Session
 from dialogs.testing import PROFILE
@@ -123,10 +124,12 @@ class Bot:
     clock: Clock
     channel: Screenful
     backend: Any
+    keys: Keyring = KEYS
 
     def __post_init__(self) -> None:
-        self.turns = TurnRunner(self.store, Sessions(KEYS), PROFILE, clock=self.clock)
-        self.delivery = OutboxDelivery(self.store, Sessions(KEYS), {"web": self.channel}, clock=self.clock)
+        sessions = Sessions(self.keys)
+        self.turns = TurnRunner(self.store, sessions, PROFILE, clock=self.clock)
+        self.delivery = OutboxDelivery(self.store, sessions, {"web": self.channel}, clock=self.clock)
         self.turns.deliver_through(self.delivery)
         self.delivery.connect(self.turns, BackendRequests(self.backend, self.turns))
 
@@ -210,6 +213,21 @@ async def test_the_newest_event_delivered_again_is_answered_with_the_screen_in_f
     assert await answer(bot, Started(), "e0") == first
     await answer(bot, CommandSent("status"), "e1")
     assert await answer(bot, Started(), "e0") is None
+
+
+async def test_an_answer_that_got_lost_is_given_again_also_when_the_backend_had_quiet_news_meanwhile(
+    bot: Bot, backend: FakeBackend
+) -> None:
+    await bot.fills_in()
+    await bot.presses("activate", "e7")
+    await bot.settles()
+    first = await answer(bot, CommandSent("status"), "e8")
+    (registration,) = registered(backend)
+    await bot.happens(ActivationChanged(registration, "mailed", bot.clock()), "hook-1")
+    again = await answer(bot, CommandSent("status"), "e8")
+    assert isinstance(first, Show)
+    assert isinstance(again, Show)
+    assert again.screen.token == first.screen.token
 
 
 async def test_an_answer_does_not_overtake_messages_that_still_wait(bot: Bot, clock: Clock) -> None:

@@ -59,7 +59,7 @@ def test_every_step_is_known_by_its_own_id() -> None:
 def test_no_user_visible_sentence_stands_in_the_code_of_the_dialog() -> None:
     sentence = re.compile(r'"[A-Z][a-z]+ [a-z]+ [a-z]+[^"]*[.?!]"')
     for path in Path("dialogs").rglob("*.py"):
-        if path.name == "testing.py":
-            continue
+        if {"testing", "diagram"} & set(path.parts):
+            continue  # read by those who change the dialog, not by those who are in it
         for line in path.read_text(encoding="utf-8").splitlines():
             assert '"""' in line or "raise" in line or not sentence.search(line), f"{path}: {line}"

@@ -9,8 +9,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -31,8 +30,7 @@ _ANSWERED_REMEMBERED: Final = 10_000
 _GROUP_PAUSE: Final = 60.0  # seconds between two invitations in one group
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What an update has come to: a call to answer with, and the conversation that has messages left to deliver."""
 
     call: Call | None = None

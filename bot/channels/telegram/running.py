@@ -15,7 +15,6 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.routing import Route
 
 from bot.channels.telegram.api import BotApi, BotApiError
 from bot.channels.telegram.channel import TelegramChannel
@@ -26,6 +25,7 @@ from bot.channels.telegram.polling import Polling, pause
 from bot.channels.telegram.texts import WORDS
 from bot.channels.telegram.webhook import PATH, Webhook
 from bot.limits import Buckets, Limiter, LocalBuckets
+from bot.plain_http import Plain
 from bot.turns import Turns
 from dialogs.texts import Language
 
@@ -127,10 +127,10 @@ class Telegram:
         self._life: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
         self.channel = TelegramChannel(self._api, Limiter(buckets or LocalBuckets()), connected=self._api.there.is_set)
-        self.routes: tuple[Route, ...] = ()
+        self.posts: Mapping[str, Plain] = {}
 
     def start(self, turns: Turns, *, reached: Reached | None = None) -> None:
-        """Begin, inside a running loop; returns at once. In webhook mode `routes` holds the endpoint from here on.
+        """Begin, inside a running loop; returns at once. In webhook mode `posts` holds the endpoint from here on.
 
         `reached` is told of people who can be written to again (`OutboxDelivery.reached`).
 
@@ -139,13 +139,7 @@ class Telegram:
         self._courtesies = LeanApi(self._config.token, self._config.api_base)
         self._intake = Intake(turns, self.channel, self._courtesies, reached)
         if self._config.mode == "webhook":
-            self.routes = (
-                Route(
-                    PATH,
-                    Webhook(self._intake, self._config.webhook_secret),
-                    methods=["POST"],
-                ),
-            )
+            self.posts = {PATH: Webhook(self._intake, self._config.webhook_secret)}
         self._ready = asyncio.get_running_loop().create_future()
         self._life = asyncio.create_task(self._live(self._intake, self._ready))
 

@@ -11,8 +11,11 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Route
 
+from akses.fast_lane import fast_lane
 from bot.channels.telegram.running import Telegram, TelegramConfig
+from bot.plain_http import Asgi
 from tests.bot.telegram.scripted import ScriptedTurns
 from tests.fakes.bot_api import FakeBotApi
 
@@ -32,15 +35,16 @@ def turns() -> ScriptedTurns:
 
 
 @contextlib.asynccontextmanager
-async def running(api: FakeBotApi, turns: ScriptedTurns, mode: str) -> AsyncIterator[Telegram]:
-    """Our side, started and known to Telegram."""
+async def running(api: FakeBotApi, turns: ScriptedTurns, mode: str, *, fast: bool = True) -> AsyncIterator[Telegram]:
+    """Our side, started and known to Telegram; its webhook reached by the fast lane, or as any ASGI server would."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     telegram = Telegram(TelegramConfig(api.token, api.base_url, mode, SECRET, url))
     turns.channel = telegram.channel
     telegram.start(turns)
-    app = Starlette(routes=list(telegram.routes))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+    app = Starlette(routes=[Route(path, Asgi(plain), methods=["POST"]) for path, plain in telegram.posts.items()])
+    lane = fast_lane(telegram.posts if fast else {})
+    server = uvicorn.Server(uvicorn.Config(app, http=lane, log_config=None, lifespan="off", ws="none"))
     served = asyncio.create_task(server.serve([listener]))
     try:
         await telegram.ready()
@@ -62,9 +66,9 @@ async def telegram(api: FakeBotApi, turns: ScriptedTurns, mode: str) -> AsyncIte
         yield telegram
 
 
-@pytest.fixture
-async def by_webhook(api: FakeBotApi, turns: ScriptedTurns) -> AsyncIterator[Telegram]:
-    async with running(api, turns, "webhook") as telegram:
+@pytest.fixture(params=["fast lane", "asgi"])
+async def by_webhook(request: pytest.FixtureRequest, api: FakeBotApi, turns: ScriptedTurns) -> AsyncIterator[Telegram]:
+    async with running(api, turns, "webhook", fast=request.param == "fast lane") as telegram:
         yield telegram
 
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from bot.channels.telegram.running import TelegramConfig, TelegramConfigInvalid
-from bot.channels.telegram.webhook import BODY_LIMIT, PATH, Webhook
+from bot.channels.telegram.webhook import PATH, Webhook
 from dialogs.effects import Say
 from tests.bot.telegram.conftest import SECRET, running
 from tests.bot.telegram.scripted import ScriptedTurns, until
@@ -74,7 +74,7 @@ async def test_only_a_post_is_answered(door: httpx2.AsyncClient) -> None:
 
 
 async def test_a_body_without_end_is_refused(door: httpx2.AsyncClient, turns: ScriptedTurns) -> None:
-    response = await door.post(PATH, content=b"x" * (BODY_LIMIT + 1), headers={HEADER: SECRET})
+    response = await door.post(PATH, content=b"x" * (Webhook.limit + 1), headers={HEADER: SECRET})
     assert response.status_code == 413
     assert turns.events == []
 

@@ -1,0 +1,246 @@
+"""The rights of the person whom data is about (UU 27/2022 art. 7-9, 30-46): a copy, the end, and who was affected by an incident.
+
+Lives here: finding, copying and erasing everything that is held of somebody. Must not live here: who may ask (`akses/records_cli.py` for
+operators, `pages/` for the person). Every use leaves a line in the audit that names records, never the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backend.audit import Audit
+from backend.clock import Clock
+from backend.database import Database
+from backend.events import Events
+from backend.links import Links
+from backend.tables import accounts, audit, events, links, mails, metadata, registrations
+from backend.vault import Vault
+
+By = Literal["nik", "email", "phone", "registration", "account"]
+Actor = Literal["operator", "person"]
+FIELDS: Final = ("full_name", "nik", "phone", "email")
+ERASED: Final = dict.fromkeys(("full_name", "nik", "nik_index", "phone", "phone_index", "email", "email_index"))
+"""What is written over a registration's personal data."""
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is held of one person: ids of accounts and of registrations (those of the accounts among them)."""
+
+    accounts: tuple[str, ...]
+    registrations: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.accounts or self.registrations)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How much was erased. What was erased before is not counted again."""
+
+    accounts: int
+    registrations: int
+
+
+async def end(conn: AsyncConnection, registration: str, status: str, now: datetime) -> None:
+    """Void every link of a registration, stop its mails and erase the personal data."""
+    await Links.void_all(conn, links.c.registration_id == registration, now)
+    await conn.execute(mails.update().where(mails.c.registration_id == registration).values(token=None))
+    await conn.execute(
+        registrations.update()
+        .where(registrations.c.id == registration)
+        .values(status=status, closed_at=now, erased_at=now, **ERASED)
+    )
+
+
+class Subjects:
+    def __init__(self, database: Database, vault: Vault, events_: Events, audit_: Audit, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._events = events_
+        self._audit = audit_
+        self._now = clock
+
+    async def find(self, by: By, value: str) -> Subject:
+        """Everybody's records with this NIK, e-mail, phone, or id. Records with one e-mail may have been entered by different people."""
+        match by:
+            case "registration" | "account":
+                is_account, is_registration = accounts.c[_KEY[by]] == value, registrations.c.id == value
+                if by == "account":
+                    is_registration = registrations.c.id.in_(sa.select(accounts.c.registration_id).where(is_account))
+            case _:
+                index = self._vault.index(by, _written(by, value))
+                is_account, is_registration = accounts.c[f"{by}_index"] == index, registrations.c[f"{by}_index"] == index
+        async with self._database.reading() as conn:
+            rows = (await conn.execute(sa.select(accounts.c.id, accounts.c.registration_id).where(is_account))).all()
+            own = list(
+                await conn.scalars(sa.select(registrations.c.id).where(is_registration).order_by(registrations.c.created_at))
+            )
+        return Subject(tuple(row.id for row in rows), tuple(dict.fromkeys([*(row.registration_id for row in rows), *own])))
+
+    async def export(self, subject: Subject, actor: Actor) -> dict[str, Any]:
+        """Everything that is held, as values that JSON can carry: data in the clear, consents, mails, sessions, what was done."""
+        now = self._now()
+        async with self._database.writing() as conn:
+            found = {
+                "made_at": _moment(now),
+                "accounts": [await self._account(conn, one) for one in subject.accounts],
+                "registrations": [await self._registration(conn, one) for one in subject.registrations],
+            }
+            for one in (*subject.accounts, *subject.registrations):
+                await self._audit.record(conn, now, actor, "subject.exported", one)
+        return found
+
+    async def erase(self, subject: Subject, actor: Actor) -> Erased:
+        """Erase accounts with their sessions, and registrations; chats of registrations that were still open are told."""
+        now, erased, closed = self._now(), list[str](), list[str]()
+        async with self._database.writing() as conn:
+            await self._database.lock(conn, *(f"registration:{one}" for one in sorted(subject.registrations)))
+            for account in subject.accounts:
+                await self._forget(conn, account)
+                if (await conn.execute(accounts.delete().where(accounts.c.id == account))).rowcount:
+                    erased.append(account)
+            for registration in subject.registrations:
+                row = (await conn.execute(registrations.select().where(registrations.c.id == registration))).one_or_none()
+                if row is None or row.erased_at is not None:
+                    continue
+                await end(conn, registration, "withdrawn", now)
+                # The chat of an active one knows already all that it needs: for it "active" is the last word.
+                if row.status != "active":
+                    await self._events.happened(conn, registration, "registration.withdrawn", "withdrawn", now)
+                closed.append(registration)
+            for one in erased:
+                await self._audit.record(conn, now, actor, "account.erased", one)
+            for one in closed:
+                await self._audit.record(conn, now, actor, "registration.erased", one)
+        return Erased(len(erased), len(closed))
+
+    async def affected(self, since: datetime, until: datetime, *, contacts: bool) -> AsyncIterator[dict[str, Any]]:
+        """Whose data was held between these times, and which of it, for the notice of art. 46; with `contacts` also how to reach them."""
+        now = self._now()
+        async with self._database.writing() as conn:
+            window = {"since": f"{since:%Y-%m-%dT%H:%M:%SZ}", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+            await self._audit.record(conn, now, "operator", "incident.exported", "incident", **window, contacts=int(contacts))
+        for table, begun in ((accounts, accounts.c.activated_at), (registrations, registrations.c.created_at)):
+            held = [begun <= until]
+            if table is registrations:
+                erased = registrations.c.erased_at
+                # The account speaks for an active one.
+                held += [sa.or_(erased.is_(None), erased >= since), registrations.c.status != "active"]
+            last = ""
+            while True:
+                wanted = table.select().where(*held, table.c.id > last).order_by(table.c.id).limit(_PAGE)
+                async with self._database.reading() as conn:
+                    rows = (await conn.execute(wanted)).all()
+                if not rows:
+                    break
+                for row in rows:
+                    last = row.id
+                    yield self._line(table, row, contacts=contacts)
+
+    def _line(self, table: sa.Table, row: sa.Row[Any], *, contacts: bool) -> dict[str, Any]:
+        kept = self._opened(table, row)
+        account = table is accounts
+        return {
+            "record": "account" if account else "registration",
+            "id": row.id,
+            # What was erased since was there when the window was open.
+            "fields": [*FIELDS, *(["password_hash"] if account else [])],
+            "held_since": _moment(row.activated_at if account else row.created_at),
+            "erased_at": None if account else _moment(row.erased_at),
+            "language": row.language,
+            **({"full_name": kept["full_name"], "email": kept["email"], "phone": kept["phone"]} if contacts else {}),
+        }
+
+    @staticmethod
+    async def _forget(conn: AsyncConnection, account: str) -> None:
+        """Whatever belongs to an account goes before it."""
+        for table in metadata.sorted_tables:
+            for key in table.foreign_keys:
+                if key.column.table is accounts:
+                    await conn.execute(table.delete().where(key.parent == account))
+
+    async def _account(self, conn: AsyncConnection, account: str) -> dict[str, Any]:
+        row = (await conn.execute(accounts.select().where(accounts.c.id == account))).one()
+        return {
+            "id": account,
+            "data": self._opened(accounts, row),
+            "kind": row.kind,
+            "language": row.language,
+            "activated_at": _moment(row.activated_at),
+            "consent": {
+                "notice_version": row.notice_version,
+                "given_at": _moment(row.activated_at),
+                "by": "the person themselves",
+            },
+            "done": await self._done(conn, account),
+        }
+
+    async def _registration(self, conn: AsyncConnection, registration: str) -> dict[str, Any]:
+        row = (await conn.execute(registrations.select().where(registrations.c.id == registration))).one()
+        sent = await conn.execute(mails.select().where(mails.c.registration_id == registration).order_by(mails.c.queued_at))
+        told = await conn.execute(events.select().where(events.c.registration_id == registration).order_by(events.c.at))
+        return {
+            "id": registration,
+            "status": row.status,
+            "data": self._opened(registrations, row),
+            "kind": row.kind,
+            "language": row.language,
+            "channel": row.channel,
+            "reference": row.reference,
+            "created_at": _moment(row.created_at),
+            "closed_at": _moment(row.closed_at),
+            "erased_at": _moment(row.erased_at),
+            "consent": {
+                "notice_version": row.notice_version,
+                "given_at": _moment(row.consent_at),
+                "by": "whoever asked in the chat",
+            },
+            "mails": [
+                {
+                    "kind": mail.kind,
+                    "state": mail.state,
+                    "queued_at": _moment(mail.queued_at),
+                    "accepted_at": _moment(mail.accepted_at),
+                }
+                for mail in sent
+            ],
+            "told": [{"event": event.type, "at": _moment(event.at)} for event in told],
+            "done": await self._done(conn, registration),
+        }
+
+    @staticmethod
+    async def _done(conn: AsyncConnection, subject: str) -> list[dict[str, Any]]:
+        lines = await conn.execute(audit.select().where(audit.c.subject == subject).order_by(audit.c.id))
+        return [{"at": _moment(line.at), "by": line.actor, "what": line.action, "detail": line.detail} for line in lines]
+
+    def _opened(self, table: sa.Table, row: sa.Row[Any]) -> dict[str, str | None]:
+        cells = {field: getattr(row, field) for field in FIELDS}
+        return {
+            field: None if cell is None else self._vault.open(table.name, field, row.id, cell) for field, cell in cells.items()
+        }
+
+
+_KEY: Final = {"registration": "registration_id", "account": "id"}
+
+
+def _written(by: By, value: str) -> str:
+    """The value as it is indexed, from how people write it."""
+    value = value.strip()
+    if by == "email":
+        return value
+    digits = "".join(character for character in value if character.isdigit())
+    if by == "nik":
+        return digits
+    return f"+62{digits[1:]}" if digits.startswith("0") else f"+{digits}"
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
