@@ -8,6 +8,7 @@ means (`bot/plain_http.py`). An ASGI server's events, scope and cycle cost some 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple, cast
@@ -24,6 +25,9 @@ HEAD_LIMIT: Final = 16 * 1024  # bytes of a request line and its headers, as uvi
 # Requests that have any of these are not plain.
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"connection", b"upgrade", b"expect"})
 _LENGTH: Final = b"content-length"
+# Lines of plain names and values; no spaces around names, no folded lines, no bare line feeds.
+_LINE: Final = re.compile(rb"([A-Za-z0-9_-]+):[ \t]*([^\r\n\0]*?)[ \t]*\r\n")
+_HEAD: Final = re.compile(rb"(?:[A-Za-z0-9_-]+:[^\r\n\0]*\r\n)+")
 
 
 class Whole(NamedTuple):
@@ -41,29 +45,17 @@ def read(data: bytes, start: int, limit: int) -> Whole | int | None:
     names; no bare line feeds.
     """
     end = data.find(b"\r\n\r\n", start)
-    if end < 0 or end > HEAD_LIMIT:
+    if end < 0 or end - start > HEAD_LIMIT or not _HEAD.fullmatch(data, start, end + 2):
         return None
-    lines = data[start:end].split(b"\r\n")
-    headers = []
+    headers = [(name.lower(), value) for name, value in _LINE.findall(data, start, end + 2)]
     length = -1
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        name, value = name.lower(), value.strip(b" \t")
-        if (
-            not colon
-            or not name.replace(b"-", b"").replace(b"_", b"").isalnum()
-            or b"\n" in value
-            or b"\r" in value
-            or b"\0" in value
-        ):
-            return None
+    for name, value in headers:
         if name == _LENGTH:
             if length >= 0 or not value.isdigit():
                 return None
             length = int(value)
         elif name in _UNUSUAL and (name != b"connection" or value.lower() != b"keep-alive"):
             return None
-        headers.append((name, value))
     if not 0 <= length <= limit:
         return None
     stop = end + 4 + length
@@ -80,7 +72,9 @@ class FastLane(HttpToolsProtocol):
         self._lanes = lanes
         self._held = b""  # the beginning of a plain request, or what came behind one that is being answered
         self._need = 0  # bytes that the held one has when it is whole
-        self._task: asyncio.Task[None] | None = None
+        self._asked: tuple[Plain, Whole] | None = None  # what is being answered
+        self._task: asyncio.Task[None] | None = None  # of the whole connection: one for each request would cost 4 us
+        self._wake: asyncio.Future[None] | None = None
         self._theirs = False  # a request is uvicorn's from its first byte to the end of its answer
         self._read = True  # ... and has been read to its end
         self._last = 0.0
@@ -89,7 +83,7 @@ class FastLane(HttpToolsProtocol):
     # --- what comes in
 
     def data_received(self, data: bytes) -> None:
-        if self._task is not None:
+        if self._asked is not None:
             self._held += data
             if len(self._held) > HEAD_LIMIT:
                 self.transport.pause_reading()
@@ -107,7 +101,12 @@ class FastLane(HttpToolsProtocol):
                 whole = read(data, line + 2, plain.limit)
                 if isinstance(whole, Whole):
                     self._held = whole.rest
-                    self._task = self.loop.create_task(self._answer(plain, whole))
+                    self._asked = plain, whole
+                    if self._wake is not None:
+                        self._wake.set_result(None)
+                        self._wake = None
+                    else:
+                        self._task = self.loop.create_task(self._serve())
                     return
                 if whole is not None:
                     self._held, self._need = data, whole
@@ -134,6 +133,22 @@ class FastLane(HttpToolsProtocol):
 
     # --- what goes out
 
+    async def _serve(self) -> None:
+        """Answer one plain request after the other, until the connection is lost."""
+        while self._asked is not None:
+            await self._answer(*self._asked)
+            self._asked = None
+            if self.transport.is_closing():
+                return
+            if self._held:
+                data, self._held, self._need = self._held, b"", 0
+                self.transport.resume_reading()
+                wake = self._wake = self.loop.create_future()
+                self.data_received(data)
+            else:
+                wake = self._wake = self.loop.create_future()
+            await wake
+
     async def _answer(self, plain: Plain, whole: Whole) -> None:
         request_id.begin(whole.headers)
         try:
@@ -147,17 +162,18 @@ class FastLane(HttpToolsProtocol):
             transport.write(self._written(answer))
         if answer.after is not None:
             answer.after(here)
-        self._task = None
         self.server_state.total_requests += 1
         self._last = self.loop.time()
         if self._closing:
             transport.close()
-        elif here:
-            if self._held:
-                data, self._held, self._need = self._held, b"", 0
-                transport.resume_reading()
-                self.data_received(data)
+        elif self.timeout_keep_alive_task is None:
             self._patience()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._wake is not None and self._asked is None:
+            self._wake.set_result(None)  # nothing is asked any more
+            self._wake = None
 
     def _written(self, answer: Answer) -> bytes:
         head = [STATUS_LINE[answer.status]]
@@ -179,7 +195,7 @@ class FastLane(HttpToolsProtocol):
         """The timer is set once and looks again, instead of being set anew for every request."""
         self.timeout_keep_alive_task = None
         left = self.timeout_keep_alive - (self.loop.time() - self._last)
-        if self._task is not None:
+        if self._asked is not None:
             left = self.timeout_keep_alive
         if left > 0.1:
             self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
@@ -187,7 +203,7 @@ class FastLane(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def shutdown(self) -> None:
-        if self._task is not None:
+        if self._asked is not None:
             self._closing = True
         else:
             super().shutdown()

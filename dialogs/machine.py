@@ -192,17 +192,17 @@ def _same_question(before: Session, after: Session) -> bool:
 
 
 def _text(ctx: Context, event: TextSent) -> Outcome:
-    for name, argument in _meanings(ctx, event.text):
+    here = STEPS[step_id(ctx.session)]
+    for name, argument in _meanings(ctx, here, event.text):
         if (outcome := _run(ctx, name, argument)) is not None:
             return outcome
     lifted = _beneath_overlay(ctx.session)
-    typed = STEPS[step_id(lifted)].typed
-    if typed is None:
-        return repairs.unexpected(ctx, event)
-    return typed(replace(ctx, session=lifted), event)
+    if lifted is not ctx.session:
+        ctx, here = replace(ctx, session=lifted), STEPS[step_id(lifted)]
+    return repairs.unexpected(ctx, event) if here.typed is None else here.typed(ctx, event)
 
 
-def _meanings(ctx: Context, text: str) -> Iterator[tuple[str, str]]:
+def _meanings(ctx: Context, here: Step, text: str) -> Iterator[tuple[str, str]]:
     """The action or command that a whole message stands for: a button's label typed out, a phrase that the step knows, then a word that is
     known everywhere.
     """
@@ -212,8 +212,7 @@ def _meanings(ctx: Context, text: str) -> Iterator[tuple[str, str]]:
             if not action.url and not action.contact and action.label.casefold() == wanted:
                 name, _, argument = action.id.partition(".")
                 yield name, argument
-    means = STEPS[step_id(ctx.session)].means
-    if means is not None and (action_id := means(ctx, text)):
+    if here.means is not None and (action_id := here.means(ctx, text)):
         name, _, argument = action_id.partition(".")
         yield name, argument
     if (command := named(text)) is not None:

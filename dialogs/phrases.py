@@ -88,8 +88,9 @@ def correction(text: str) -> str | None:
     """The field that somebody says is wrong or wants to change ("email salah", "ganti nomor", "wrong email"); "" where they do not
     say which; None where the message says no such thing.
     """
-    words = _words(text)
-    if not words or not _KNOWN.issuperset(words):
+    # Every name comes by here: its first word is enough to let it pass.
+    first = _WORD.match(text.casefold().lstrip())
+    if first is None or first[0] not in _KNOWN or not _KNOWN.issuperset(words := _words(text)) or not words:
         return None
     if _CHANGE.isdisjoint(words) and (_GOOD.isdisjoint(words) or _NOT.isdisjoint(words)):
         return None

@@ -24,6 +24,7 @@ _REVISION: Final = struct.Struct(">I")
 # order (revision, position), lane, attempts, due; then the body
 _ITEM: Final = struct.Struct(">IHcId")
 _LANES: Final[dict[Lane, bytes]] = {"say": b"s", "do": b"d", "timer": b"t"}
+_OUTCOMES: Final = tuple(Outcome)  # in the order of their values, which the script answers
 _LANE_OF: Final[dict[bytes, Lane]] = {mark: lane for lane, mark in _LANES.items()}
 
 # KEYS: conversation, outbox, due. ARGV: expected revision, value, TTL ms, number of cancelled, [member, key]..., then
@@ -133,7 +134,8 @@ class RedisStore:
             arguments += (f"{name} {key}", key)
         for position, item in enumerate(commit.items):
             arguments += (f"{name} {item.key}", item.key, item.due, _written(item, commit.revision + 1, position))
-        return Outcome(await self._run(COMMIT, (keys.state, keys.outbox, keys.due), *arguments))
+        outcome: int = await self._run(COMMIT, (keys.state, keys.outbox, keys.due), *arguments)
+        return _OUTCOMES[outcome]
 
     async def add(self, conversation: str, item: Item) -> None:
         names = _keys(conversation)

@@ -6,6 +6,8 @@ question to the person, never a silent correction.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 # Long enough that one slip away from them hardly is another real domain.
 PROVIDERS: tuple[str, ...] = (
     "gmail.com", "googlemail.com", "yahoo.com", "yahoo.co.id", "ymail.com", "rocketmail.com", "hotmail.com", "outlook.com",
@@ -65,8 +67,12 @@ def completed(domain: str) -> str:
     return next((p for p in PROVIDERS if bare in (p.partition(".")[0], p.replace(".", ""))), "")
 
 
+@lru_cache(maxsize=2048)
 def meant(domain: str) -> str:
-    """The domain that was very likely meant by this lower-case one, or "" where nothing is wrong with it."""
+    """The domain that was very likely meant by this lower-case one, or "" where nothing is wrong with it.
+
+    A few domains are nearly everybody's, and a comparison with all providers takes longer than anything else about an address.
+    """
     if domain in PROVIDERS or domain in _REAL:
         return ""
     if slip := _SLIPS.get(domain):

@@ -13,6 +13,7 @@ from typing import Literal
 
 from phonenumbers import (
     NumberParseException,
+    PhoneMetadata,
     PhoneNumberType,
     number_type,
     parse,
@@ -39,7 +40,18 @@ SHORTEST, LONGEST = (
     10,
     13,
 )  # digits, written 08...; the national plan has 9 to 12 after the 0
-_PLAIN = re.compile(r"(?:\+?62|0)(8[0-9]{8,11})")
+
+
+def _mobile_pattern() -> str:
+    metadata = PhoneMetadata.metadata_for_region("ID")
+    assert metadata is not None
+    assert metadata.mobile is not None
+    return str(metadata.mobile.national_number_pattern)
+
+
+# How nearly everybody writes it, with the library's own pattern of a mobile number of this country: judged without asking the library,
+# which takes 25 us, and with the same result (a test compares them).
+_PLAIN = re.compile(rf"(?:\+?62|0)(?P<national>{_mobile_pattern()})", re.ASCII)
 _LABEL = re.compile(
     r"(?:(?:https?://)?(?:www\.)?(?:wa\.me/|api\.whatsapp\.com/send/?\?phone=)|"
     r"(?:no(?:mor)?\b\.?\s*)?(?:hp|handphone|hand phone|ponsel|telepon seluler|seluler|telepon|telp|tlp|tel|wa|whatsapp|mobile|"
@@ -65,8 +77,8 @@ class Phone(Frozen, frozen=True):
     privacy: Privacy = "contact"
 
     def parse(self, text: str, today: date) -> Parsed:  # noqa: ARG002 - the shape of every field
-        if (plain := _PLAIN.fullmatch(text)) and _is_mobile("+62" + plain[1]):
-            return Accepted("+62" + plain[1])
+        if plain := _PLAIN.fullmatch(text):
+            return Accepted("+62" + plain["national"])
         typed = with_ascii_digits(visible(text))
         if not typed:
             return _refuse("empty")
@@ -116,10 +128,6 @@ def _type(e164: str) -> int | None:
     except NumberParseException:
         return None
     return None if kind == PhoneNumberType.UNKNOWN else kind
-
-
-def _is_mobile(e164: str) -> bool:
-    return _type(e164) == PhoneNumberType.MOBILE
 
 
 def _read_digits(compact: str) -> Parsed:

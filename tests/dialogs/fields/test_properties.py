@@ -7,8 +7,9 @@ from datetime import date
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberType
 
-from dialogs.fields import BY_ID, FIELDS
+from dialogs.fields import BY_ID, FIELDS, email, phone
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.fields.nik import reading
 from dialogs.texts import LANGUAGES, text
@@ -95,3 +96,25 @@ def test_what_a_nik_says_is_possible(value, today):
         assert says.sex in ("male", "female")
         day = says.birth.day + (40 if says.sex == "female" else 0)
         assert value[6:12] == f"{day:02}{says.birth:%m%y}"
+
+
+# --- what is judged at a glance
+
+
+@given(st.from_regex(phone._PLAIN, fullmatch=True))
+@settings(max_examples=1000, deadline=None)
+def test_a_number_that_is_taken_at_a_glance_is_a_mobile_number_to_the_library(typed):
+    parsed = phone.PHONE.parse(typed, date(2026, 11, 23))
+    assert isinstance(parsed, Accepted)
+    assert phone._type(parsed.value) == PhoneNumberType.MOBILE
+
+
+@given(st.from_regex(email._CERTAIN, fullmatch=True).filter(lambda typed: typed.rpartition(".")[2] not in email._SPECIAL))
+@settings(max_examples=1000, deadline=None)
+def test_an_address_that_is_taken_at_a_glance_is_the_same_to_the_library(typed):
+    assert email._valid(typed) == typed
+
+
+@pytest.mark.parametrize("top", sorted(email._SPECIAL))
+def test_a_name_that_receives_no_mail_is_not_taken_at_a_glance(top):
+    assert isinstance(email.EMAIL.parse(f"siti@rumah.{top}", date(2026, 11, 23)), Rejected)
