@@ -8,6 +8,9 @@ line on stdin is {"text": "..."}, {"press": "<action id>"} (of the newest screen
 refuses comes as a line {"error": "..."}. Without a terminal and without --json, lines of text go in and bubbles come out. Both end at the
 end of the input, after what was sent was answered.
 
+The world of the embedded product can be simulated (`akses/simulator.py`): by /time, /backend and /repro, or in JSON {"time": "+15m"},
+{"backend": "down"}, {"repro": true}, each answered by a line of the same name. docs/testing.md shows how.
+
 Exit codes: 0 ended; 1 the server cannot be reached, or stopped answering; 2 a line of JSON was not understood; 3 a wait was in vain.
 """
 
@@ -15,20 +18,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import httpx2
 import msgspec
 
 from bot.channels.web.items import Button, mask
 from bot.channels.web.words import WORDS, language_of
+from dialogs.clock import WIB
+from dialogs.events import RefusalCode
 from dialogs.screens import Hint
 
 OK, UNREACHABLE, NOT_UNDERSTOOD, WAITED = 0, 1, 2, 3
@@ -61,11 +68,14 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of JSON input: exactly one of the first three."""
+    """One line of JSON input: exactly one of all but `seconds`."""
 
     text: str | None = None
     press: str | None = None
     wait: str | None = None
+    time: str | None = None
+    backend: str | None = None
+    repro: bool = False
     seconds: float = _PATIENCE_SECONDS
 
 
@@ -84,13 +94,19 @@ class EndedError(Exception):
         self.code = code
 
 
+class NotSimulatedError(Exception):
+    """What was asked of the simulator cannot be; the text is for the person."""
+
+
 Taken = Callable[[Bubble, bytes], None]
 
 
 class ChatClient:
     """One conversation over HTTP. Every item is handed to `taken` once, in the order in which the server put it down or changed it."""
 
-    def __init__(self, url: str, session_file: Path, language: str | None, taken: Taken, trying: Callable[[], None]) -> None:
+    def __init__(
+        self, url: str, session_file: Path, language: str | None, taken: Taken, trying: Callable[[], None], key: str = ""
+    ) -> None:
         self.words = WORDS[language_of(language)]
         self._url = url.rstrip("/")
         self._file = session_file
@@ -98,6 +114,7 @@ class ChatClient:
         self._taken = taken
         self._trying = trying
         self._http = httpx2.AsyncClient(base_url=self._url, params={"lang": language_of(language)}, timeout=30)
+        self._key = key
         self._cursor = 0
         self._news = asyncio.Event()
         self.screen: Bubble | None = None
@@ -211,6 +228,23 @@ class ChatClient:
                                 self._take([msgspec.Raw(event.data.encode())])
             await asyncio.sleep(1)
 
+    async def simulate(
+        self, what: Literal["time", "backend", "repro"], wanted: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        """Have the product's world changed, or the conversation retold. Raises NotSimulatedError."""
+        headers = {"Authorization": f"Bearer {self._key}"}
+        try:
+            if wanted is None:
+                response = await self._http.get(f"/simulator/{what}", headers=headers)
+            else:
+                response = await self._http.post(f"/simulator/{what}", json=wanted, headers=headers)
+            told: dict[str, Any] = response.json()
+        except (httpx2.TransportError, ValueError):
+            raise NotSimulatedError(self.word("no_simulator")) from None
+        if not response.is_success:
+            raise NotSimulatedError(self.word("no_simulator" if response.status_code in (401, 404) else "not_simulated"))
+        return told
+
     async def reach(self, step: str, seconds: float) -> None:
         """Wait until the newest screen is this step's."""
         try:
@@ -295,8 +329,74 @@ def write(line: str) -> None:
     sys.stdout.flush()
 
 
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(written: str) -> int | None:
+    """+15m, 2d, 1h30m: the seconds; None for what is no time."""
+    found = re.fullmatch(r"\+?((?:\d{1,6}[smhd])+)", written)
+    return sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)([smhd])", found[1])) if found else None
+
+
+def failure_of(written: str) -> dict[str, object] | None:
+    """down, slow, slow 5, reject limit, reject limit 120, ok: what the simulator is sent; None for anything else."""
+    match written.split():
+        case ["ok" | "down" | "slow" as mode]:
+            return {"mode": mode}
+        case ["slow", seconds] if seconds.isdecimal():
+            return {"mode": "slow", "seconds": int(seconds)}
+        case ["reject"]:
+            return {"mode": "reject"}
+        case ["reject", code, *seconds] if (
+            code in get_args(RefusalCode) and all(map(str.isdecimal, seconds)) and len(seconds) < 2
+        ):
+            return {"mode": "reject", "code": code} | ({"seconds": int(seconds[0])} if seconds else {})
+        case _:
+            return None
+
+
+async def simulated(client: ChatClient, what: str, wanted: str) -> dict[str, Any]:
+    """One of time, backend and repro, as it was written. Raises NotSimulatedError."""
+    if what == "repro":
+        return {"repro": (await client.simulate("repro"))["transcript"]}
+    if what == "time":
+        seconds = seconds_of(wanted) if wanted else 0
+        if seconds is None:
+            raise NotSimulatedError(client.word("time_how"))
+        return {"time": (await client.simulate("time", {"seconds": seconds}))["now"]}
+    failure = failure_of(wanted or "ok")
+    if failure is None:
+        raise NotSimulatedError(client.word("backend_how"))
+    return {"backend": (await client.simulate("backend", failure))["mode"]}
+
+
+async def simulates(client: ChatClient, line: str) -> bool:
+    """Whether this line is for the simulator; if so, it has been carried out and its answer written."""
+    command, _, wanted = line.strip().partition(" ")
+    if command == "/help":
+        write(client.word("help"))
+        return False  # the conversation has a help of its own, which follows
+    if command not in ("/time", "/backend", "/repro"):
+        return False
+    try:
+        told = await simulated(client, command[1:], wanted.strip())
+    except NotSimulatedError as fault:
+        write(str(fault))
+    else:
+        match told:
+            case {"time": now}:
+                write(client.word("time_is", now=datetime.fromisoformat(now).astimezone(WIB).strftime("%Y-%m-%d %H:%M:%S WIB")))
+            case {"backend": mode}:
+                write(client.word("backend_is", mode=mode))
+            case {"repro": transcript}:
+                write(transcript or client.word("no_repro"))
+    return True
+
+
 async def answer(client: ChatClient, line: str) -> None:
     """A number chooses a button of the newest screen; anything else is said."""
+    if await simulates(client, line):
+        return
     choices = options(client.screen)
     picked = line.strip()
     if picked.isascii() and picked.isdecimal() and len(picked) <= 2 and 1 <= int(picked) <= len(choices):
@@ -312,21 +412,35 @@ async def obey(client: ChatClient, number: int, written: bytes) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise EndedError(NOT_UNDERSTOOD, client.word("not_understood", number=number)) from None
     match line:
-        case Line(text=str(text), press=None, wait=None):
+        case _ if (
+            sum(
+                1
+                for each in (line.text, line.press, line.wait, line.time, line.backend, line.repro or None)
+                if each is not None
+            )
+            != 1
+        ):
+            raise EndedError(NOT_UNDERSTOOD, client.word("not_understood", number=number))
+        case Line(text=str(text)):
             await client.say(text)
-        case Line(text=None, press=str(press), wait=None):
+        case Line(press=str(press)):
             action = next((each for each in options(client.screen) if each.id == press), None)
             if action is None:
                 raise EndedError(NOT_UNDERSTOOD, client.word("no_such_button", action=press))
             await client.press(action)
-        case Line(text=None, press=None, wait=str(step)):
+        case Line(wait=str(step)):
             await client.reach(step, line.seconds)
         case _:
-            raise EndedError(NOT_UNDERSTOOD, client.word("not_understood", number=number))
+            what = "time" if line.time is not None else "backend" if line.backend is not None else "repro"
+            try:
+                told = await simulated(client, what, line.time or line.backend or "")
+            except NotSimulatedError as fault:
+                raise EndedError(NOT_UNDERSTOOD, str(fault)) from None
+            write(msgspec.json.encode(told).decode())
 
 
-async def chat(base_url: str, *, session_file: Path, json_lines: bool, new: bool, language: str | None) -> int:
-    """Talk until the input ends. Returns the exit code (see the top of this file)."""
+async def chat(base_url: str, *, session_file: Path, json_lines: bool, new: bool, language: str | None, key: str = "") -> int:
+    """Talk until the input ends; `key` opens the simulator. Returns the exit code (see the top of this file)."""
     interactive = not json_lines and sys.stdin.isatty()
     at_start = True
     shown = 0
@@ -346,7 +460,7 @@ async def chat(base_url: str, *, session_file: Path, json_lines: bool, new: bool
         if interactive:
             write(client.word("trying"))
 
-    client = ChatClient(base_url, session_file, language, taken, trying)
+    client = ChatClient(base_url, session_file, language, taken, trying, key)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         try:

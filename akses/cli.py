@@ -30,6 +30,7 @@ app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(records_cli.audit, name="audit")
 app.add_typer(records_cli.subject, name="subject")
 app.add_typer(records_cli.incident, name="incident")
+app.add_typer(records_cli.registry, name="registry")
 
 
 def main() -> None:
@@ -113,7 +114,15 @@ def chat(
     session = settings.data_dir / "terminal-session"
     raise typer.Exit(
         asyncio.run(
-            talk(url or settings.local_base, session_file=Path(session), json_lines=json, new=new, language=language or None)
+            talk(
+                url or settings.local_base,
+                session_file=Path(session),
+                json_lines=json,
+                new=new,
+                language=language or None,
+                # The key of this machine's own product opens its simulator; no other address is given it.
+                key="" if url else next(iter(settings.api_keys), ""),
+            )
         )
     )
 

@@ -27,16 +27,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from akses import health, helpdesk_page, request_id, tracing
+from akses import health, helpdesk_page, proxies, request_id, tracing
 from akses.keyring import Keyring
 from akses.metrics import Metrics
 from akses.settings import Settings
 from akses.version import version
-from bot.channels.web.transcript import Transcript, TranscriptUnavailable
+from bot.channels.web.transcript import Transcript, TranscriptUnavailable, utc_now
 from bot.plain_http import Asgi, Plain
 from bot.stores.port import Store
 
 if TYPE_CHECKING:
+    from akses.simulator import Simulator
     from backend.config import BackendConfig
     from bot.redis_link import RedisLink
 
@@ -77,7 +78,12 @@ class Parts:
     posts: dict[str, Plain] = field(default_factory=dict)
     probes: dict[str, health.Probe] = field(default_factory=dict)
     rest: ASGIApp | None = None
+    simulator: Simulator | None = None
     on_stop: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        return self.simulator.now if self.simulator else utc_now
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -119,6 +125,10 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
             stack.enter_context(only_one(settings.data_dir))
         metrics = Metrics(role=role, version=version())
         parts = Parts(settings, Keyring.parse(settings.encryption_keys), stack, metrics, tracing.tracer())
+        if role == "run" and settings.embedded:
+            from akses.simulator import Simulator
+
+            parts.simulator = Simulator()
         if role == "run" and not settings.smtp_url:
             await _inbox(parts)
         if role in ("run", "web", "worker"):
@@ -133,7 +143,9 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
         parts.routes[:0] = [Route(path, Asgi(plain), methods=["POST"]) for path, plain in parts.posts.items()]
-        app = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        app: ASGIApp = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        if settings.trusted:
+            app = proxies.BehindProxies(app, settings.trusted)
         yield Served(app, parts.posts, (readiness.stop, *parts.on_stop))
 
 
@@ -164,6 +176,9 @@ def backend_config(settings: Settings) -> BackendConfig:
         api_keys=settings.api_keys,
         status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
         status_webhook_secrets=settings.webhook_secrets,
+        check_registry=settings.registry == "table",
+        mails_an_hour=settings.mails_per_hour,
+        redis_url=settings.redis_url,
     )
 
 
@@ -179,8 +194,10 @@ async def _backend(parts: Parts, role: Role) -> None:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
     backend = await parts.stack.enter_async_context(
-        open_backend(config, parts.keyring, role=backend_role, observe=parts.metrics.job)
+        open_backend(config, parts.keyring, role=backend_role, clock=parts.clock, observe=parts.metrics.job)
     )
+    if parts.simulator:
+        parts.simulator.waiting.append(backend.jobs.forward)
     if role != "web":
         parts.metrics.watch_jobs(backend.jobs.stats)
     parts.probes["accounts"] = backend.ready
@@ -197,6 +214,7 @@ async def _bot(parts: Parts) -> None:
     from bot.channels.web.channel import WebChannel
     from bot.channels.web.config import WebConfig
     from bot.channels.web.routes import routes as web_routes
+    from bot.channels.web.sessions import Sessions as WebSessions
     from bot.delivery import OutboxDelivery
     from bot.requests import BackendRequests
     from bot.sessions import Sessions
@@ -214,7 +232,9 @@ async def _bot(parts: Parts) -> None:
     store = tracing.traced(kept, "store", parts.tracer)
     sessions = Sessions(keyring)
     metrics = parts.metrics
-    channels: dict[str, Channel] = {name: metrics.channel(WebChannel(name, transcript)) for name in ("web", "terminal")}
+    channels: dict[str, Channel] = {
+        name: metrics.channel(WebChannel(name, transcript, parts.clock)) for name in ("web", "terminal")
+    }
     telegram = None
     if settings.telegram_bot_token:
         from bot.channels.telegram.running import Telegram, TelegramConfig
@@ -232,11 +252,14 @@ async def _bot(parts: Parts) -> None:
     client = await stack.enter_async_context(
         BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
     )
-    runner = TurnRunner(store, sessions, profile, observe=metrics.observe, lost=metrics.lost)
+    runner = TurnRunner(store, sessions, profile, clock=parts.clock, observe=metrics.observe, lost=metrics.lost)
     turns = metrics.turns(tracing.traced(runner, "turn", parts.tracer))
-    delivery = OutboxDelivery(store, sessions, channels)
+    delivery = OutboxDelivery(store, sessions, channels, clock=parts.clock)
     runner.deliver_through(delivery)
     backend = metrics.backend(tracing.traced(client, "backend", parts.tracer))
+    if parts.simulator:
+        turns, backend = parts.simulator.watching(turns, runner.session), parts.simulator.failing(backend)
+        parts.simulator.sleeping.append(delivery.wake)
     delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=client)))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)
@@ -246,7 +269,9 @@ async def _bot(parts: Parts) -> None:
         stack.push_async_callback(telegram.close)
         parts.posts |= telegram.posts
     config = WebConfig(public_url=settings.public_base, operator_name=settings.operator_name, demo=settings.embedded)
-    api = WebApi(transcript, turns, keyring, config)
+    api = WebApi(transcript, turns, keyring, config, parts.clock)
+    if parts.simulator:
+        parts.routes += parts.simulator.routes(settings.api_keys, WebSessions(keyring, https=config.https).conversation)
     parts.on_stop.append(api.close)
     parts.routes += web_routes(api, config)
     parts.routes += status_webhook.routes(turns, settings.webhook_secrets)

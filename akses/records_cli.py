@@ -1,6 +1,7 @@
-"""`akses audit | subject | incident` and `akses keys rotate`: what an operator does with the records of the accounts database.
+"""`akses audit | subject | incident | registry` and `akses keys rotate`: what an operator does with the records of the accounts database.
 
-Lives here: the words. Must not live here: the deeds (`backend/audit.py`, `backend/subjects.py`, `backend/rotation.py`). It works beside a
+Lives here: the words. Must not live here: the deeds (`backend/audit.py`, `subjects.py`,
+`registry.py`, `rotation.py`). It works beside a
 running product, also on SQLite. Whom a command is about is asked for on standard input, so that it stands in no process list and in no
 shell's history; what it finds goes into a file of its own that only this user may read.
 """
@@ -8,10 +9,11 @@ shell's history; what it finds goes into a file of its own that only this user m
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 audit = typer.Typer(help="Who did what to which record and when; chained, so that it proves itself.", no_args_is_help=True)
 subject = typer.Typer(help="What is held of one person: a copy of it, or its end.", no_args_is_help=True)
 incident = typer.Typer(help="Who was affected, for the notice that the law asks for.", no_args_is_help=True)
+
+registry = typer.Typer(help="What brokers and investment managers have on record of their investors.", no_args_is_help=True)
 
 
 class By(StrEnum):
@@ -221,6 +225,59 @@ def _new(path: Path) -> IO[str]:
         return private_file(path)
     except FileExistsError:
         raise _Trouble(f"{path} exists already; name another file with --output.") from None
+
+
+# --- the registry
+
+
+@registry.command("import")
+def import_registry(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV with the columns nik and email; several e-mails, several lines.")
+    ],
+) -> None:
+    """Take a new list in place of the one before, as keyed hashes alone. It is used where REGISTRY=table."""
+
+    async def take(backend: Backend) -> int:
+        from backend.registry import ImportRefused
+
+        try:
+            with source.open(encoding="utf-8-sig", newline="") as file:
+                edition = await backend.registry.take(_pairs(file))
+        except (ImportRefused, UnicodeDecodeError, csv.Error) as refused:
+            why = str(refused) if isinstance(refused, ImportRefused) else "it is no CSV in UTF-8"
+            raise _Trouble(f"Nothing was changed: {why}. (Lines are counted from 1, without the heading.)") from None
+        typer.echo(f"{edition.lines} lines are in use from now on. Destroy the file: it holds what the database does not.")
+        return 0
+
+    _run(take)
+
+
+def _pairs(file: IO[str]) -> Iterator[tuple[str, str]]:
+    from backend.registry import ImportRefused
+
+    heading = file.readline()
+    file.seek(0)
+    lines = csv.DictReader(file, delimiter=";" if heading.count(";") > heading.count(",") else ",")
+    names = {name.strip().lower(): name for name in lines.fieldnames or () if name}
+    if not {"nik", "email"} <= set(names):
+        raise ImportRefused("its first line does not name the columns nik and email")
+    for line in lines:
+        yield (line[names["nik"]] or "").strip(), (line[names["email"]] or "").strip()
+
+
+@registry.command()
+def status() -> None:
+    """Say which list is in use."""
+
+    async def show(backend: Backend) -> int:
+        edition = await backend.registry.edition()
+        typer.echo(
+            f"{edition.lines} lines, in use since {edition.completed_at:%Y-%m-%d %H:%M:%S}Z" if edition else "There is none."
+        )
+        return 0
+
+    _run(show)
 
 
 # --- keys

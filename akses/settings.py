@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -69,6 +70,9 @@ class Settings(BaseSettings):
     whatsapp_app_secret: str = Field("", repr=False)
     whatsapp_verify_token: str = Field("", repr=False)
     whatsapp_api_base: str = ""
+    registry: Literal["off", "table"] = "off"
+    mails_per_hour: int = Field(2000, ge=1)
+    trusted_proxies: str = ""
     encryption_keys: str = Field("", repr=False)
     operator_name: str = ""
     status_webhook_url: str = ""
@@ -100,6 +104,11 @@ class Settings(BaseSettings):
     def api_keys(self) -> tuple[str, ...]:
         """The bot sends the first; the backend takes all, so that they can be rotated."""
         return tuple(part.strip() for part in self.backend_api_key.split(",") if part.strip())
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The proxies in front of us: what they say of a request's origin is believed."""
+        return tuple(part.strip() for part in self.trusted_proxies.split(",") if part.strip())
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
@@ -143,6 +152,11 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
     if settings.telegram_framework == "ptb" and settings.telegram_bot_token:
         faults.append("TELEGRAM_FRAMEWORK: this version runs on aiogram only; leave it unset (docs/settings.md)")
+    faults += [
+        f"TRUSTED_PROXIES: '{proxy}' is neither an address nor a network (10.0.0.0/8)"
+        for proxy in settings.trusted
+        if not _is_network(proxy)
+    ]
     if role in ("web", "worker", "bot") and settings.embedded:
         faults.append(
             f"DATABASE_URL and REDIS_URL: 'akses {role}' is a process of production; for one machine alone use 'akses run'"
@@ -159,6 +173,14 @@ def _is_address(written: str, schemes: tuple[str, ...]) -> bool:
         return not written or (parts.scheme.partition("+")[0] in schemes and (parts.port or 0) >= 0)
     except ValueError:
         return False
+
+
+def _is_network(written: str) -> bool:
+    try:
+        ip_network(written, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _make_secrets(settings: Settings) -> None:

@@ -218,11 +218,12 @@ class Activation:
             row = await self._find(conn, token)
             if row is None:
                 return False
-            await self._database.lock(conn, f"registration:{row.registration_id}")
+            same = await self._registrations.same_address(conn, row.email_index) if row.email_index else []
+            await self._database.lock(conn, *(f"registration:{one}" for one in sorted({*same, row.registration_id})))
             row = await self._find(conn, token)
             if row is None or not isinstance(await self._judge(conn, row), LinkLive | LinkExpired):
                 return False
-            await self._registrations.disowned(conn, row.registration_id, self._now())
+            await self._registrations.disown(conn, row.registration_id, self._now())
             return True
 
     async def _find(self, conn: AsyncConnection, token: str) -> sa.Row[Any] | None:

@@ -36,7 +36,9 @@ class BackendConfig:
 
     `database_url` is sqlite:////abs/path or postgresql://...; `smtp_url` is smtp://[user:password@]host[:port] (STARTTLS where offered,
     and demanded when there is a password) or smtps://. An empty `status_webhook_url` switches the status events' delivery off; of
-    `status_webhook_secrets` the first signs. `trusted_proxies` are addresses or networks whose X-Forwarded-For is believed.
+    `status_webhook_secrets` the first signs. `check_registry` compares e-mails with the imported registry; `mails_an_hour` is the budget
+    of the whole product. `trusted_proxies` are addresses or networks whose X-Forwarded-For is believed. With a
+    `redis_url` all processes count together how often an address tries out links.
     """
 
     public_url: str
@@ -49,8 +51,11 @@ class BackendConfig:
     status_webhook_url: str = ""
     status_webhook_secrets: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    redis_url: str = ""
     link_hours: float = 24
     resend_cooldown_seconds: int = 60
+    check_registry: bool = False
+    mails_an_hour: int = 2000
     timings: Timings = field(default_factory=Timings)
 
     @property

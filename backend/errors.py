@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
+from backend.budgets import Limit
+
 
 class Refused(Exception):
     """Something asked for is not done."""
@@ -34,8 +36,15 @@ class Later(Refused):
         return cls(max(1, math.ceil(seconds)))
 
 
+@dataclass
 class LimitReached(Later):
-    """A budget of mails is used up."""
+    """A budget of mails is used up; `limit` says which."""
+
+    limit: Limit = "cooldown"
+
+    @classmethod
+    def of(cls, limit: Limit, seconds: float) -> Self:
+        return cls(max(1, math.ceil(seconds)), limit)
 
 
 class Busy(Later):

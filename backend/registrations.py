@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.audit import Audit
-from backend.budgets import free_at
+from backend.budgets import Operator, free_at, mailbox
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
@@ -80,7 +80,12 @@ class Registrations:
         self._links = links_
         self._events = events
         self._audit = audit
+        self._operator = Operator(config.mails_an_hour)
         self._now = clock
+
+    def now(self) -> datetime:
+        """The moment by the backend's clock (UTC)."""
+        return self._now()
 
     async def create(self, new: NewRegistration, caller: Caller) -> RegistrationView:
         """Take it and mail its link. Raises KeyReused, LimitReached."""
@@ -90,8 +95,8 @@ class Registrations:
             if (known := await self._said_before(conn, caller, fingerprint)) is not None:
                 return await self._view(conn, known)
             now = self._now()
-            recipient = self._vault.index("email", new.email)
-            await self._spend(conn, None, recipient, now)
+            recipient = self._recipient(new.email)
+            await self._spend(conn, None, recipient, new.reference, now)
             registration = new_id()
             await conn.execute(
                 registrations.insert().values(
@@ -107,7 +112,7 @@ class Registrations:
                     phone=self._vault.seal("registrations", "phone", registration, new.phone),
                     phone_index=self._vault.index("phone", new.phone),
                     email=self._vault.seal("registrations", "email", registration, new.email),
-                    email_index=recipient,
+                    email_index=self._vault.index("email", new.email),
                     notice_version=new.notice_version,
                     consent_at=new.consent_at,
                     created_at=now,
@@ -139,9 +144,10 @@ class Registrations:
     async def mail_again(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
         """A new link to the same address; also the way of an expired registration back. Raises NotFound, Closed, LimitReached."""
         row = await self._open(conn, registration)
-        await self._spend(conn, registration, row.email_index, now)
+        recipient = self._recipient_of(row)
+        await self._spend(conn, registration, recipient, row.reference, now)
         await conn.execute(registrations.update().where(registrations.c.id == registration).values(status="pending"))
-        await self._links.issue(conn, registration, row.email_index, now)
+        await self._links.issue(conn, registration, recipient, now)
 
     async def change_email(self, registration: str, email: str, caller: Caller) -> RegistrationView:
         """Void all links and mail a new one to another address, at once. Raises NotFound, Closed, KeyReused, LimitReached."""
@@ -149,9 +155,9 @@ class Registrations:
             fingerprint = self._fingerprint("email", f"{registration} {email}")
             if await self._said_before(conn, caller, fingerprint) is None:
                 now = self._now()
-                recipient = self._vault.index("email", email)
-                await self._open(conn, registration)
-                await self._spend(conn, registration, recipient, now, cooldown=False)
+                recipient = self._recipient(email)
+                row = await self._open(conn, registration)
+                await self._spend(conn, registration, recipient, row.reference, now, cooldown=False)
                 await self._links.void_all(conn, links.c.registration_id == registration, now)
                 await conn.execute(
                     registrations.update()
@@ -159,7 +165,7 @@ class Registrations:
                     .values(
                         status="pending",
                         email=self._vault.seal("registrations", "email", registration, email),
-                        email_index=recipient,
+                        email_index=self._vault.index("email", email),
                     )
                 )
                 await self._links.issue(conn, registration, recipient, now)
@@ -179,9 +185,10 @@ class Registrations:
                 if row.status != kind:
                     raise Closed
                 # A withdrawn registration has no address left: it was erased, and mostly because it was somebody else's.
-                if kind != "withdrawn" and row.email_index is not None:
-                    await self._spend(conn, registration, row.email_index, now)
-                    await self._links.notice(conn, registration, kind, row.email_index, now)
+                if kind != "withdrawn" and row.email is not None:
+                    recipient = self._recipient_of(row)
+                    await self._spend(conn, registration, recipient, row.reference, now)
+                    await self._links.notice(conn, registration, kind, recipient, now)
                 await self._remember(conn, caller, fingerprint, registration, now)
                 await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.notice", registration, kind=kind)
             return await self._view(conn, registration)
@@ -198,16 +205,28 @@ class Registrations:
                 await end(conn, registration, "withdrawn", now)
                 await self._audit.record(conn, now, f"api:{api_key}", "registration.withdrawn", registration)
 
-    async def disowned(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
-        """Do what "Bukan saya" asks: the address is not the person's, is left in peace, and the chat is told."""
+    async def disown(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
+        """Do what "Bukan saya" asks: every open registration with this address ends, it is left in peace, and the chats are told.
+
+        The caller holds the locks of `same_address`.
+        """
         row = await self._row(conn, registration)
-        await self._database.lock(conn, _recipient(row.email_index))
+        recipient = self._recipient_of(row)
+        await self._database.lock(conn, f"recipient:{recipient.hex()}")
         until = now + self._config.timings.suppress_for
-        await conn.execute(suppressions.delete().where(suppressions.c.email_index == row.email_index))
-        await conn.execute(suppressions.insert().values(email_index=row.email_index, since=now, until=until))
-        await end(conn, registration, "withdrawn", now)
-        await self._events.happened(conn, registration, "registration.withdrawn", "withdrawn", now)
-        await self._audit.record(conn, now, "person", "registration.disowned", registration)
+        await conn.execute(suppressions.delete().where(suppressions.c.email_index == recipient))
+        await conn.execute(suppressions.insert().values(email_index=recipient, since=now, until=until))
+        ended = await self.same_address(conn, row.email_index)
+        for one in ended:
+            await end(conn, one, "withdrawn", now)
+            await self._events.happened(conn, one, "registration.withdrawn", "withdrawn", now)
+        for one in ended:
+            await self._audit.record(conn, now, "person", "registration.disowned", one)
+
+    async def same_address(self, conn: AsyncConnection, email_index: bytes) -> list[str]:
+        """The open registrations with this address, in the order in which their locks are taken."""
+        same = sa.and_(registrations.c.email_index == email_index, registrations.c.status.in_(("pending", "expired")))
+        return list(await conn.scalars(sa.select(registrations.c.id).where(same).order_by(registrations.c.id)))
 
     async def expire(self, link: str, _attempt: int) -> Again | None:
         """The timer of a link: when it was the last one, the registration is expired and the chat is told."""
@@ -243,24 +262,39 @@ class Registrations:
     async def resend_at(self, conn: AsyncConnection, registration: str) -> datetime | None:
         """When the next mail may go to the same address; None when there is nothing left to mail."""
         row = await self._row(conn, registration)
-        if row.email_index is None or row.status not in ("pending", "expired"):
+        if row.email is None or row.status not in ("pending", "expired"):
             return None
-        return await free_at(
-            conn, registration=registration, recipient=row.email_index, cooldown=self._cooldown, now=row.created_at
+        free = await free_at(
+            conn, registration=registration, recipient=self._recipient_of(row), cooldown=self._cooldown, now=row.created_at
         )
+        return free.at
 
     @property
     def _cooldown(self) -> timedelta:
         return timedelta(seconds=self._config.resend_cooldown_seconds)
 
     async def _spend(
-        self, conn: AsyncConnection, registration: str | None, recipient: bytes, now: datetime, *, cooldown: bool = True
+        self,
+        conn: AsyncConnection,
+        registration: str | None,
+        recipient: bytes,
+        chat: str,
+        now: datetime,
+        *,
+        cooldown: bool = True,
     ) -> None:
-        await self._database.lock(conn, _recipient(recipient))
+        await self._database.lock(conn, f"recipient:{recipient.hex()}", *([f"chat:{chat}"] if chat else []))
         wait = self._cooldown if cooldown else timedelta(0)
-        free = await free_at(conn, registration=registration, recipient=recipient, cooldown=wait, now=now)
-        if free > now:
-            raise LimitReached.after((free - now).total_seconds())
+        free = await free_at(conn, registration=registration, recipient=recipient, cooldown=wait, now=now, chat=chat)
+        free = await self._operator.free_at(conn, free, now)
+        if free.limit is not None:
+            raise LimitReached.of(free.limit, (free.at - now).total_seconds())
+
+    def _recipient(self, email: str) -> bytes:
+        return self._vault.index("email", mailbox(email))
+
+    def _recipient_of(self, row: sa.Row[Any]) -> bytes:
+        return self._recipient(self.email_of(row.id, row.email))
 
     async def _row(self, conn: AsyncConnection, registration: str) -> sa.Row[Any]:
         row = (await conn.execute(registrations.select().where(registrations.c.id == registration))).one_or_none()
@@ -342,7 +376,3 @@ class Registrations:
 
 def _lock(registration: str) -> str:
     return f"registration:{registration}"
-
-
-def _recipient(index: bytes) -> str:
-    return f"recipient:{bytes(index).hex()}"

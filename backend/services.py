@@ -30,8 +30,10 @@ from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
 from backend.registrations import Registrations
+from backend.registry import RegistryVerifier, TableRegistry
 from backend.rotation import Rotation
 from backend.subjects import Subjects
+from backend.throttle import Throttle
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
@@ -51,6 +53,8 @@ class Backend:
     audit: Audit
     subjects: Subjects
     rotation: Rotation
+    registry: TableRegistry
+    throttle: Throttle
 
     @property
     def engine(self) -> AsyncEngine:
@@ -69,10 +73,11 @@ async def open_backend(
     *,
     role: Role,
     clock: Clock = utc_now,
+    registry: RegistryVerifier | None = None,
     observe: Callable[[str, str, float], None] = lambda *_: None,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
-    beside them.
+    beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
     (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
@@ -99,11 +104,16 @@ async def open_backend(
         registrations = Registrations(config, database, vault, links, events, audit, clock)
         activation = Activation(database, vault, registrations, events, hasher, audit, clock)
         accounts = Accounts(config, database, vault, hasher, audit, clock)
+        throttle = Throttle(config.redis_url)
+        stack.push_async_callback(throttle.close)
         subjects = Subjects(database, vault, events, audit, clock)
         rotation = Rotation(database, vault, audit, clock)
+        registry_table = TableRegistry(database, vault, audit, clock)
+        if registry is None and config.check_registry:
+            registry = registry_table
 
         smtp = Smtp.parse(config.smtp_url, config.timings.smtp_timeout)
-        mailer = Mailer(config, database, vault, events, smtp, audit, clock)
+        mailer = Mailer(config, database, vault, events, smtp, audit, clock, registry=registry)
         jobs.handle(SEND_MAIL, mailer.send, queue="mail")
         jobs.handle(SEND_NOTICE, mailer.notify, queue="mail")
         jobs.handle(EXPIRE, registrations.expire, queue="timers")
@@ -115,4 +125,16 @@ async def open_backend(
             await jobs.start()
             async with database.writing() as conn:
                 await jobs.enqueue(conn, TIDY, clock().date().isoformat())
-        yield Backend(config, database, jobs, registrations, activation, accounts, audit, subjects, rotation)
+        yield Backend(
+            config,
+            database,
+            jobs,
+            registrations,
+            activation,
+            accounts,
+            audit,
+            subjects,
+            rotation,
+            registry_table,
+            throttle,
+        )

@@ -215,7 +215,8 @@ def _refuse(status: int, retry_after: str | None, answer: bytes) -> NoReturn:
     except (msgspec.DecodeError, UnicodeDecodeError):
         problem = None
     if status == 429:
-        raise LimitReached(max(1, math.ceil(_seconds(retry_after) or _DEFAULT_WAIT_SECONDS)))
+        wait = max(1, math.ceil(_seconds(retry_after) or _DEFAULT_WAIT_SECONDS))
+        raise LimitReached(wait, limit=problem.limit if problem else None)
     if problem is None or status < 400 or status in {408, 425}:
         raise _NotWell(f"status {status}")
     # `title`, `detail` and whatever else a backend writes may quote what was sent; the stable code may not.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from backend_client.models import Limit
+
 
 class BackendError(Exception):
     """The backend did not do what was asked."""
@@ -15,11 +17,12 @@ class BackendUnreachable(BackendError):
 
 
 class LimitReached(BackendError):
-    """Too many requests of this kind; `retry_after` seconds must pass first (rounded up)."""
+    """Too many requests of this kind; `retry_after` seconds must pass first (rounded up). `limit` says which limit, where it is told."""
 
-    def __init__(self, retry_after: int, detail: str = "") -> None:
+    def __init__(self, retry_after: int, detail: str = "", *, limit: Limit | None = None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.limit = limit
 
 
 class RequestRefused(BackendError):

@@ -260,7 +260,7 @@ class FakeBackend:
 
     def _check_cooldown(self, record: _Record) -> None:
         if record.resend_available_at is not None and (left := record.resend_available_at - self.clock()) > timedelta():
-            raise LimitReached(math.ceil(left.total_seconds()))
+            raise LimitReached(math.ceil(left.total_seconds()), limit="cooldown")
 
     def _close(self, record: _Record, state: RegistrationState) -> None:
         record.state = state

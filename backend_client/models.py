@@ -17,6 +17,7 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 RegistrationState = Literal["pending", "active", "expired", "withdrawn"]
 MailState = Literal["queued", "accepted", "failed"]
 NoticeKind = Literal["active", "expired", "withdrawn"]
+Limit = Literal["cooldown", "registration", "recipient", "chat", "operator"]
 EventType = Literal[
     "registration.mailed",
     "registration.mail_failed",
@@ -102,7 +103,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """An error body, application/problem+json (RFC 9457); `code` is ours and stable."""
+    """An error body, application/problem+json (RFC 9457); `code` is ours and stable; `limit` says which limit a 429 is about."""
 
     title: str
     status: int
@@ -110,3 +111,4 @@ class Problem(msgspec.Struct, frozen=True):
     type: str = "about:blank"
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+    limit: Limit | None = None

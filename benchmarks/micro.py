@@ -26,8 +26,9 @@ from bot.stores.redis import RedisStore
 from bot.turns import KEEP_SECONDS
 from dialogs.effects import Show
 from dialogs.events import ButtonPressed, Event, Started, TextSent
-from dialogs.machine import Turn, step, token
+from dialogs.machine import Turn, step
 from dialogs.profile import Profile
+from dialogs.registration import token
 from dialogs.session import Session
 
 ROUNDS = 7

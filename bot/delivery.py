@@ -26,21 +26,23 @@ from bot.conversation import Conversation
 from bot.in_order import InOrder
 from bot.letters import Letter, Letters
 from bot.sessions import Sessions
-from bot.stores.port import Item, Store, StoreUnavailable
-from bot.turns import KEEP_SECONDS, LEASE_SECONDS, Turns
+from bot.stores.port import Item, Store, StoreUnavailable, timer_of
+from bot.turns import KEEP_SECONDS, LEASE_SECONDS, NOTHING, Turns
 from dialogs.effects import (
     ChangeEmail,
     DeleteUserMessages,
     Message,
     News,
     Redraw,
+    Request,
     ResendActivation,
     Say,
     Show,
     SubmitRegistration,
+    WithdrawRegistration,
 )
 from dialogs.events import TimerFired
-from dialogs.machine import token
+from dialogs.registration import token
 from dialogs.session import Session
 
 log = structlog.get_logger(__name__)
@@ -71,9 +73,7 @@ _TOLD: Final = 1 << 18  # and its person has been told by mail, as far as that c
 class Requests(Protocol):
     """Carries out a request to the backend (`bot/requests.py`)."""
 
-    async def carry_out(
-        self, conversation: Conversation, request: SubmitRegistration | ResendActivation | ChangeEmail, item: str, attempts: int
-    ) -> float | None:
+    async def carry_out(self, conversation: Conversation, request: Request, item: str, attempts: int) -> float | None:
         """None when it is over, for good or ill; else the seconds to wait before the next attempt. `item` is the request's key here."""
 
     async def tell_by_mail(self, news: News, item: str, attempts: int) -> float | None:
@@ -256,7 +256,7 @@ class OutboxDelivery:
                     await self._postpone(conversation, waiting[1:], max(first.item.due, self._now() + POLL_SECONDS), leased)
                     return
                 leased = None
-                if overtaken := _overtaken(waiting):
+                if overtaken := _overtaken(waiting, self._clock()):
                     log.info("delivery.overtaken", channel=conversation.channel, messages=len(overtaken))
                     await self._store.done(str(conversation), [each.item.key for each in overtaken])
                     continue
@@ -373,7 +373,7 @@ class OutboxDelivery:
     async def _do(self, conversation: Conversation, item: Item) -> None:
         assert self._requests is not None
         request = self._sessions.read_effect(str(conversation), item.key, item.body)
-        assert isinstance(request, SubmitRegistration | ResendActivation | ChangeEmail)
+        assert isinstance(request, SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration)
         again = await self._requests.carry_out(conversation, request, item.key, item.attempts)
         if again is None:
             await self._store.done(str(conversation), (item.key,))
@@ -382,17 +382,29 @@ class OutboxDelivery:
 
     async def _fire(self, conversation: Conversation, item: Item) -> None:
         assert self._turns is not None
-        timer = item.key.removeprefix("timer ")
-        taken = await self._turns.take(conversation, TimerFired(timer), f"{item.key} {item.due}")
-        await self._store.done(str(conversation), (item.key,))
-        if taken.left:
+        # The turn itself ends the timer or sets it anew, in its commit: to strike it off here could strike off the new one. Only a timer
+        # that nothing is left to be said of is.
+        taken = await self._turns.take(conversation, TimerFired(timer_of(item.key)), f"{item.key} {item.due}")
+        if taken is NOTHING:
+            await self._store.done(str(conversation), (item.key,))
+        elif taken.left:
             await self._turns.deliver(conversation)
 
 
-def _overtaken(waiting: Sequence[Waiting]) -> list[Waiting]:
-    """News that newer news of the same registration, behind it, makes pointless."""
+def _overtaken(waiting: Sequence[Waiting], now: datetime) -> list[Waiting]:
+    """News that newer news of the same registration, behind it, makes pointless; and what is worth sending for a while only, and the while
+    is over or the conversation has gone on.
+    """
     newest = {each.news.registration: each for each in waiting if each.news is not None}
-    return [each for each in waiting if each.news is not None and newest[each.news.registration] is not each]
+    last = waiting[-1]
+    return [
+        each
+        for each in waiting
+        if (each.news is not None and newest[each.news.registration] is not each)
+        or (
+            isinstance(each.message, Show) and each.message.until is not None and (each is not last or now > each.message.until)
+        )
+    ]
 
 
 def _still_true(session: Session, message: Message) -> bool:

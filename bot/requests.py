@@ -7,19 +7,26 @@ is told (`dialogs/news.py`). Every request carries its own Idempotency-Key, so m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from typing import Final, assert_never
 
 import structlog
 
-from backend_client.errors import BackendUnreachable, LimitReached, RegistrationClosed, RequestRefused
+from backend_client.errors import (
+    BackendUnreachable,
+    LimitReached,
+    RegistrationClosed,
+    RegistrationUnknown,
+    RequestRefused,
+)
 from backend_client.models import Consent, NewRegistration, NoticeKind
 from backend_client.port import Backend, Notices
 from bot.conversation import Conversation
 from bot.delivery import backoff
 from bot.turns import Turns
-from dialogs.effects import ChangeEmail, News, ResendActivation, SubmitRegistration
+from dialogs.effects import ChangeEmail, News, Request, ResendActivation, SubmitRegistration, WithdrawRegistration
 from dialogs.events import ActivationStatus, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable, Event
 
 log = structlog.get_logger(__name__)
@@ -33,7 +40,6 @@ PLACE_SECONDS: Final = 5.0
 _COME_AGAIN_SECONDS: Final = 2.0
 # News that a mail can bring as well. That a mail failed, or went, it cannot.
 BY_MAIL: Final[Mapping[ActivationStatus, NoticeKind]] = {"active": "active", "expired": "expired", "withdrawn": "withdrawn"}
-Request = SubmitRegistration | ResendActivation | ChangeEmail
 
 
 def key_of(request: Request) -> str:
@@ -130,5 +136,10 @@ class BackendRequests:
             case ChangeEmail():
                 moved = await self._backend.change_email(request.registration, request.email, key=key)
                 return BackendDone(key, moved.email_masked)
+            case WithdrawRegistration():
+                # One that the backend does not know (any more) is as gone as it can be.
+                with contextlib.suppress(RegistrationUnknown):
+                    await self._backend.withdraw(request.registration)
+                return BackendDone(key)
             case _:
                 assert_never(request)

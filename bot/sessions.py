@@ -82,6 +82,7 @@ _CLASSES: Final[tuple[type[Stored], ...]] = (
     effects.SubmitRegistration,
     effects.ResendActivation,
     effects.ChangeEmail,
+    effects.WithdrawRegistration,
 )
 _READERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {cls.__name__: msgspec.msgpack.Decoder(cls) for cls in _CLASSES}
 _encode: Final = msgspec.msgpack.Encoder().encode

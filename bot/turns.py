@@ -19,7 +19,7 @@ import structlog
 from bot.conversation import Conversation
 from bot.in_order import InOrder
 from bot.sessions import Memory, Sessions
-from bot.stores.port import Commit, Item, Loaded, Outcome, Store, StoreUnavailable
+from bot.stores.port import Commit, Item, Loaded, Outcome, Store, StoreUnavailable, timer_key
 from dialogs.effects import (
     CancelTimer,
     ChangeEmail,
@@ -33,6 +33,7 @@ from dialogs.effects import (
     SetTimer,
     Show,
     SubmitRegistration,
+    WithdrawRegistration,
 )
 from dialogs.events import Event
 from dialogs.frozen import Frozen
@@ -46,8 +47,9 @@ __all__ = ["NOTHING", "Answerable", "Delivers", "StoreUnavailable", "Taken", "Tu
 
 log = structlog.get_logger(__name__)
 
-# A conversation is forgotten this long after its last event; until then a half-filled form goes on where it was.
-KEEP_SECONDS: Final = 7 * 24 * 3600.0
+# A conversation is forgotten this long after its last event. What was typed and not handed off goes earlier, by the dialog's own timer
+# (`dialogs/reminders.py`), which says so; this is the net under it, should no process be there to do it.
+KEEP_SECONDS: Final = 8 * 24 * 3600.0
 # How long the process that committed a message has to deliver it before any other may take it up.
 LEASE_SECONDS: Final = 10.0
 # A lost race means that another process got a turn in; losing this many in a row means that something is wrong.
@@ -61,7 +63,9 @@ class Taken(Frozen, frozen=True):
     left: bool = False
 
 
+# Nothing came of the event; and: what came of it is committed behind messages that somebody else delivers, and will go on with.
 NOTHING: Final = Taken()
+BEHIND: Final = Taken()
 
 
 Answerable = Callable[[Message], bool]
@@ -158,7 +162,7 @@ class TurnRunner:
                     # Earlier messages still wait, and must not be overtaken. Should this process die before the next line, the event
                     # comes again and is answered with the screen in force.
                     await self._store.add(str(conversation), self._item(conversation, turn, loaded.revision, answer, now))
-                return NOTHING
+                return BEHIND
             log.error("turn.races_lost", channel=conversation.channel, races=RACES)
             raise StoreUnavailable("races")
 
@@ -199,13 +203,13 @@ class TurnRunner:
                 case Say() | Show() | Redraw() | DeleteUserMessages():
                     if effect is not answer:
                         items.append(Item(key, "say", self._sessions.write_effect(name, key, effect), moment + LEASE_SECONDS))
-                case SubmitRegistration() | ResendActivation() | ChangeEmail():
+                case SubmitRegistration() | ResendActivation() | ChangeEmail() | WithdrawRegistration():
                     # Due at once: the delivery loop makes the call, and is woken as soon as the commit holds.
                     items.append(Item(key, "do", self._sessions.write_effect(name, key, effect), moment))
                 case SetTimer(timer, at):
-                    items.append(Item(f"timer {timer}", "timer", b"", at.timestamp()))
+                    items.append(Item(timer_key(timer), "timer", b"", at.timestamp()))
                 case CancelTimer(timer):
-                    cancelled.append(f"timer {timer}")
+                    cancelled.append(timer_key(timer))
                 case Record() | OpenTicket():
                     pass
         return Commit(

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from dialogs import reminders
 from dialogs.effects import OpenTicket, Record
 from dialogs.frozen import replace
 from dialogs.registration import step_id
+from dialogs.steps import privacy
 from dialogs.steps._step import Context, Outcome, Press, contacts
-from dialogs.steps.overlays import laid, new_draft, speak
+from dialogs.steps.overlays import laid, lifted, new_draft, speak
 from dialogs.steps.people import lines
 
 
@@ -24,11 +26,6 @@ def start(ctx: Context, _: str) -> Outcome:
         return laid(replace(ctx, session=replace(ctx.session, email_change=None, aside="")), "restart")
     if draft is None and not ctx.session.registrations:
         return new_draft(ctx)
-    return Outcome(replace(ctx.session, overlay="", email_change=None, aside=""))
-
-
-def go_on(ctx: Context, _: str) -> Outcome:
-    """Back to where the person stands, from whatever was asked or looked at in passing."""
     return Outcome(replace(ctx.session, overlay="", email_change=None, aside=""))
 
 
@@ -71,10 +68,6 @@ def help_(ctx: Context, _: str) -> Outcome:
     return Outcome(ctx.session, "\n\n".join((ctx.text("flow.help"), contacts(ctx))))
 
 
-def privacy(ctx: Context, _: str) -> Outcome:
-    return Outcome(ctx.session, ctx.text("flow.privacy", operator=ctx.profile.operator, url=ctx.profile.privacy_url))
-
-
 def agent(ctx: Context, _: str) -> Outcome:
     step = step_id(ctx.session)
     return Outcome(
@@ -85,7 +78,6 @@ def agent(ctx: Context, _: str) -> Outcome:
 # Name -> what it does. Names are the commands (Bot API: lower-case ASCII) and the ids of buttons that any step may carry.
 COMMANDS: Final[Mapping[str, Press]] = {
     "start": start,
-    "go_on": go_on,
     "register": register,
     "register_another": register,
     "cancel": cancel,
@@ -93,114 +85,54 @@ COMMANDS: Final[Mapping[str, Press]] = {
     "language": language,
     "status": status,
     "help": help_,
-    "privacy": privacy,
+    "privacy": privacy.privacy,
+    "erase": privacy.erase,
+    "mute": reminders.mute,
+    "go_on": lifted,
     "agent": agent,
     "thanks": thanks,
 }
 
 # What people type for each, as a whole message, with or without a slash, in either language.
+# fmt: off
 _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "start": (
-        "start",
-        "mulai",
-        "mulai lagi",
-        "mulai ulang",
-        "mulai dari awal",
-        "ulang",
-        "ulangi",
-        "ulang dari awal",
-        "halo",
-        "hai",
-        "hallo",
-        "hi",
-        "hello",
-        "menu",
-        "restart",
-        "start again",
-        "start over",
-        "begin",
-        "permisi",
-        "selamat pagi",
-        "selamat siang",
-        "selamat sore",
-        "selamat malam",
-        "assalamualaikum",
-        "good morning",
-        "good afternoon",
-        "good evening",
+        "start", "mulai", "mulai lagi", "mulai ulang", "mulai dari awal", "ulang", "ulangi", "ulang dari awal", "halo", "hai",
+        "hallo", "hi", "hello", "menu", "restart", "start again", "start over", "begin", "permisi", "selamat pagi",
+        "selamat siang", "selamat sore", "selamat malam", "assalamualaikum", "good morning", "good afternoon", "good evening",
     ),
     "go_on": ("lanjut", "lanjutkan", "teruskan", "go on", "continue", "resume"),
     "register": (
-        "daftar",
-        "daftar lagi",
-        "mau daftar",
-        "saya mau daftar",
-        "saya ingin mendaftar",
-        "pendaftaran",
-        "registrasi",
-        "register",
-        "registration",
-        "sign up",
-        "i want to register",
-        "daftarkan orang lain",
-        "register another person",
+        "daftar", "daftar lagi", "mau daftar", "saya mau daftar", "saya ingin mendaftar", "pendaftaran", "registrasi",
+        "register", "registration", "sign up", "i want to register", "daftarkan orang lain", "register another person",
     ),
     "cancel": ("batal", "batalkan", "batalkan pendaftaran", "cancel", "stop", "berhenti", "keluar", "quit", "exit"),
     "back": ("kembali", "mundur", "sebelumnya", "back", "go back", "previous"),
     "language": ("bahasa", "language", "ganti bahasa", "change language"),
     "status": ("status", "cek status", "status pendaftaran", "check status", "my status"),
     "help": (
-        "bantuan",
-        "bantu",
-        "tolong",
-        "bantu saya",
-        "tolong bantu",
-        "saya bingung",
-        "bingung",
-        "tidak mengerti",
-        "saya tidak mengerti",
-        "tidak paham",
-        "cara daftar", "apa itu nik", "nik itu apa", "what is nik",
-        "help",
-        "help me",
-        "i do not understand",
-        "?",
+        "bantuan", "bantu", "tolong", "bantu saya", "tolong bantu", "saya bingung", "bingung", "tidak mengerti",
+        "saya tidak mengerti", "tidak paham", "cara daftar", "apa itu nik", "nik itu apa", "what is nik", "help", "help me",
+        "i do not understand", "?",
     ),
     "privacy": (
-        "privasi", "privacy", "untuk apa", "untuk apa datanya", "buat apa", "kenapa", "mengapa", "apakah aman", "apa aman", "aman tidak",
-        "apakah ini aman", "penipuan", "apakah ini penipuan", "why", "what for", "is it safe", "is this safe", "is this a scam",
+        "privasi", "privacy", "data saya", "my data", "untuk apa", "untuk apa datanya", "buat apa", "kenapa", "mengapa",
+        "apakah aman", "apa aman", "aman tidak", "apakah ini aman", "penipuan", "apakah ini penipuan", "why", "what for",
+        "is it safe", "is this safe", "is this a scam",
     ),
+    "erase": ("hapus", "hapus data", "hapus data saya", "erase", "delete my data"),
+    "mute": ("jangan ingatkan lagi", "berhenti mengingatkan", "do not remind me again", "don't remind me"),
     "agent": (
-        "petugas",
-        "hubungi petugas",
-        "bicara dengan petugas",
-        "mau bicara dengan petugas",
-        "bicara dengan orang",
-        "manusia",
-        "customer service",
-        "call center",
-        "operator",
-        "helpdesk",
-        "cs",
-        "admin",
-        "agent",
-        "human",
-        "talk to a human",
+        "petugas", "hubungi petugas", "bicara dengan petugas", "mau bicara dengan petugas", "bicara dengan orang", "manusia",
+        "customer service", "call center", "operator", "helpdesk", "cs", "admin", "agent", "human", "talk to a human",
         "talk to an agent",
     ),
-    "thanks": (
-        "terima kasih",
-        "terimakasih",
-        "makasih",
-        "terima kasih banyak",
-        "thanks",
-        "thank you",
-        "thank you very much",
-    ),
-}  # fmt: skip
+    "thanks": ("terima kasih", "terimakasih", "makasih", "terima kasih banyak", "thanks", "thank you", "thank you very much"),
+}
+# fmt: on
 WORDS: Final[Mapping[str, str]] = {word: command for command, words in _SPOKEN.items() for word in words}
 # What channels register as their menu, in this order; descriptions are the texts `flow.menu.<name>`.
-MENU: Final = ("start", "daftar", "status", "bantuan", "batal", "bahasa", "privasi")
+MENU: Final = ("start", "daftar", "status", "bantuan", "batal", "bahasa", "privasi", "hapus")
 
 
 def named(text: str) -> str | None:

@@ -28,10 +28,14 @@ class Say(Frozen, frozen=True):
 
 
 class Show(Frozen, frozen=True):
-    """Send a screen; from now on it is the current one."""
+    """Send a screen; from now on it is the current one.
+
+    With `until` (UTC) it is worth sending only up to then, and only while no newer message waits behind it: a reminder.
+    """
 
     screen: Screen
     news: News | None = None
+    until: datetime | None = None
 
 
 class Redraw(Frozen, frozen=True):
@@ -42,9 +46,13 @@ class Redraw(Frozen, frozen=True):
 
 
 class DeleteUserMessages(Frozen, frozen=True):
-    """Remove the person's own messages that carried personal data, where the channel can."""
+    """Remove the person's own messages that carried personal data, where the channel can.
+
+    With `screens`, what we showed of that data goes as well, where the channel keeps a transcript; without, the form goes on with it.
+    """
 
     messages: tuple[str, ...]
+    screens: bool = True
 
 
 class SubmitRegistration(Frozen, frozen=True):
@@ -77,8 +85,15 @@ class ChangeEmail(Frozen, frozen=True):
     email: str
 
 
+class WithdrawRegistration(Frozen, frozen=True):
+    """Have the backend void the links and erase the data of a registration that is not active; `request` names the answer."""
+
+    request: str
+    registration: str
+
+
 class SetTimer(Frozen, frozen=True):
-    """Let `TimerFired(timer)` happen at `at` (UTC); setting a name again moves it."""
+    """Let `TimerFired(timer)` happen at `at` (UTC); setting a name again moves it. A firing ends the timer, or its turn sets it again."""
 
     timer: str
     at: datetime
@@ -98,7 +113,11 @@ class OpenTicket(Frozen, frozen=True):
 
 
 class Record(Frozen, frozen=True):
-    """One segment of the funnel: what happened at which step, by code, without a byte of personal data."""
+    """One segment of the funnel: what happened at which step, by code, without a byte of personal data.
+
+    `what` is asked (the step came up), answered, doubted, rejected (`code`: the rule), edited, abandoned (`code`: how), handed_off,
+    accepted, resent, activated, reminded, or a lesser thing that only its step knows.
+    """
 
     step: str
     what: str
@@ -106,5 +125,5 @@ class Record(Frozen, frozen=True):
 
 
 Message = Say | Show | Redraw | DeleteUserMessages
-Request = SubmitRegistration | ResendActivation | ChangeEmail
+Request = SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration
 Effect = Message | Request | SetTimer | CancelTimer | OpenTicket | Record

@@ -11,15 +11,14 @@ commands (`dialogs/commands.py`) or news from the backend (`dialogs/news.py`).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final, assert_never
 
-from dialogs import news
+from dialogs import news, reminders
 from dialogs.clock import local_date
 from dialogs.commands import COMMANDS, WORDS, named
-from dialogs.effects import Effect, Redraw, Show
+from dialogs.effects import Effect, Record, Redraw, Show
 from dialogs.events import (
     ActivationChanged,
     AgentReturned,
@@ -42,11 +41,11 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Accepted
 from dialogs.frozen import Frozen, replace
 from dialogs.profile import Profile
-from dialogs.registration import step_id, with_answer, with_handoff, without_doubt
+from dialogs.registration import step_id, token, with_answer, with_handoff, without_doubt
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import Answer, Draft, Session
-from dialogs.steps import consent, kind, overlays, people, question, repairs, summary, waiting
+from dialogs.steps import consent, kind, overlays, people, privacy, question, repairs, summary, waiting
 from dialogs.steps._step import Context, Outcome, Step, may_be_label, remembering
 
 STEPS: Final[Mapping[str, Step]] = {
@@ -64,6 +63,7 @@ STEPS: Final[Mapping[str, Step]] = {
         waiting.EMAIL_DOUBT,
         people.STEP,
         *overlays.STEPS,
+        *privacy.STEPS,
     )
 }
 
@@ -89,11 +89,6 @@ def _by_person(event: Event) -> bool:
     return isinstance(event, Started | TextSent | ContactShared | ButtonPressed | MediaSent | CommandSent | MessageEdited)
 
 
-def token(session: Session) -> str:
-    """The current screen's token: 8 letters and digits that differ for every screen of every session."""
-    return hashlib.blake2b(f"{session.id}:{session.serial}".encode(), digest_size=4).hexdigest()
-
-
 def current_screen(session: Session, now: datetime, profile: Profile) -> Screen:
     """The screen in force, drawn anew: for a reload, a hand-back, a test."""
     drawn = STEPS[step_id(session)].screen(Context(session, now, profile))
@@ -104,11 +99,17 @@ def _show(ctx: Context, outcome: Outcome) -> Turn:
     session = with_handoff(outcome.session)
     if not outcome.show:
         return Turn(session, outcome.effects)
-    session = replace(session, serial=session.serial + 1)
+    before = ctx.session
+    session = replace(session, serial=session.serial + 1, seen=ctx.now)
     screen = replace(current_screen(session, ctx.now, ctx.profile), notice=outcome.notice)
     if outcome.news:
         screen = replace(screen, text=outcome.news)
-    return Turn(session, (*outcome.effects, Show(screen, outcome.about)))
+    effects = (*outcome.effects, Show(screen, outcome.about))
+    if screen.step != step_id(before) or not before.serial:
+        effects = (*effects, Record(screen.step, "asked"))
+    if reminders.holds(session.draft) and not (reminders.holds(before.draft) and before.seen):
+        effects = (*effects, reminders.set_first(ctx.now))
+    return Turn(session, effects)
 
 
 def _outcome(ctx: Context, event: Event) -> Outcome:
@@ -138,8 +139,10 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
             return news.done(ctx, event)
         case ActivationChanged():
             return news.changed(ctx, event)
-        case TimerFired() | AgentTookOver() | AgentReturned():
-            # No rule of this dialog sets a timer or yields to an agent yet; an event of a later version changes nothing here.
+        case TimerFired():
+            return reminders.fired(ctx, event.timer)
+        case AgentTookOver() | AgentReturned():
+            # No rule of this dialog yields to an agent yet; an event of a later version changes nothing here.
             return Outcome(ctx.session, show=False)
         case _:
             assert_never(event)

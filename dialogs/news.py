@@ -10,12 +10,15 @@ from datetime import timedelta
 from typing import Final
 
 from dialogs.clock import waiting
-from dialogs.effects import DeleteUserMessages, Effect, News, Record, Redraw, Say
+from dialogs.effects import CancelTimer, DeleteUserMessages, Effect, News, Record, Redraw, Say
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
 from dialogs.frozen import replace
-from dialogs.registration import focused, step_id, updated
+from dialogs.registration import focused, state_of, step_id, updated
+from dialogs.reminders import TIMER
 from dialogs.session import Draft, EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.steps._step import Context, Outcome, contacts
+from dialogs.steps.overlays import dropped
+from dialogs.steps.privacy import stays, withdrawal, without
 from dialogs.steps.summary import masked_screen
 from dialogs.steps.waiting import thanks
 
@@ -32,7 +35,7 @@ def said(session: Session, words: str, news: News | None = None) -> Outcome:
 def in_front(session: Session, registration: str) -> bool:
     """Whether this registration is what the person is looking at."""
     about = focused(session)
-    return about is not None and about.id == registration and step_id(session) == about.status
+    return about is not None and about.id == registration and step_id(session) == state_of(about)
 
 
 def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
@@ -43,14 +46,26 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     tidy: list[Effect] = [DeleteUserMessages(draft.typed)] if draft.typed else []
     if draft.summary_message:
         tidy.append(Redraw(draft.summary_message, masked_screen(ctx)))
-    taken = Registration(event.registration, event.handoff, draft.answers["full_name"].value, event.email_masked)
+    taken = Registration(event.registration, event.handoff, draft.answers["full_name"].value, event.email_masked, asked=ctx.now)
+    if draft.erase:
+        taken, request = withdrawal(taken)
+        tidy.append(request)
     after = replace(
-        session, draft=None, overlay="", aside="", registrations=(*session.registrations, taken), focus=taken.id, early=()
+        session,
+        draft=None,
+        overlay="",
+        aside="",
+        registrations=(*session.registrations, taken),
+        focus=taken.id,
+        early=(),
+        zone=ctx.zone,
     )
     for each in session.early:
         if each.registration == taken.id:
             after = changed(replace(ctx, session=after), ActivationChanged(each.registration, each.status, each.at)).session
     effects = (*tidy, Record("summary", "accepted"))
+    if draft.erase:
+        return Outcome(after, effects=effects)
     if after.email_change is not None:
         # The person is typing another address for somebody else; that question stands.
         return Outcome(after, effects=(*effects, Say(thanks(ctx, taken))), show=False)
@@ -62,13 +77,20 @@ def rejected(ctx: Context, event: BackendRejected) -> Outcome:
     wait = waiting_words(ctx, event.retry_after)
     if draft is not None and draft.handoff == event.request and draft.sending:
         notice = ctx.text(f"flow.rejected.{event.code}", name=name_of(draft), wait=wait, contacts=contacts(ctx))
-        return Outcome(
-            replace(session, draft=replace(draft, sending=False)), notice, (Record("summary", "rejected", event.code),)
-        )
-    if (about := asked_by(session, event.request)) is None:
+        record = Record("summary", "rejected", event.code)
+        if draft.erase:
+            return never_sent(ctx, record)
+        return Outcome(replace(session, draft=replace(draft, sending=False)), notice, (record,))
+    about = asked_by(session, event.request)
+    if about is None:
         return unchanged(session)
-    words = ctx.text(f"flow.request_rejected.{event.code}", name=about.name, wait=wait, contacts=contacts(ctx))
-    return said(session, words)
+    if about.erasing == event.request:
+        return not_erased(ctx, about, active=event.code == "closed")
+    # No mail comes of it: what was so before is so again.
+    return said(
+        updated(session, replace(about, asked=None)),
+        ctx.text(f"flow.request_rejected.{event.code}", name=about.name, wait=wait, contacts=contacts(ctx)),
+    )
 
 
 def name_of(draft: Draft) -> str:
@@ -87,13 +109,34 @@ def unavailable(ctx: Context, event: BackendUnavailable) -> Outcome:
         if not event.final:
             return said(session, ctx.text("flow.unavailable", name=name_of(draft)))
         notice = ctx.text("flow.unavailable_final", name=name_of(draft), contacts=contacts(ctx))
-        return Outcome(
-            replace(session, draft=replace(draft, sending=False)), notice, (Record("summary", "rejected", "unavailable"),)
-        )
+        record = Record("summary", "rejected", "unavailable")
+        if draft.erase:
+            return never_sent(ctx, record)
+        return Outcome(replace(session, draft=replace(draft, sending=False)), notice, (record,))
     about = asked_by(session, event.request)
     if about is None or not event.final:
         return unchanged(session)
-    return said(session, ctx.text("flow.request_unavailable", name=about.name, contacts=contacts(ctx)))
+    if about.erasing == event.request:
+        return not_erased(ctx, about, active=False)
+    return said(
+        updated(session, replace(about, asked=None)),
+        ctx.text("flow.request_unavailable", name=about.name, contacts=contacts(ctx)),
+    )
+
+
+def never_sent(ctx: Context, record: Record) -> Outcome:
+    """The hand-off failed whose person has asked meanwhile to be forgotten."""
+    session = replace(ctx.session, draft=None, overlay="")
+    return Outcome(session, ctx.text("privacy.draft_erased"), (record, CancelTimer(TIMER), *dropped(ctx, "erased")))
+
+
+def not_erased(ctx: Context, about: Registration, *, active: bool) -> Outcome:
+    """The withdrawal failed: for good where the account is active by now; else it can be asked for again."""
+    still = replace(about, erasing="", status="active" if active else about.status)
+    words = stays(ctx, [about.name]) if active else ctx.text("privacy.not_erased", name=about.name, contacts=contacts(ctx))
+    if in_front(ctx.session, about.id):
+        return Outcome(updated(ctx.session, still), words)
+    return said(updated(ctx.session, still), words)
 
 
 def asked_by(session: Session, request: str) -> Registration | None:
@@ -106,6 +149,10 @@ def done(ctx: Context, event: BackendDone) -> Outcome:
     about = asked_by(ctx.session, event.request)
     if about is None:
         return unchanged(ctx.session)
+    if about.erasing == event.request:
+        words = f"{ctx.text('privacy.erased', name=about.name)}\n\n{ctx.text('privacy.what_stays')}"
+        gone = without(ctx.session, about.id)
+        return Outcome(gone, words) if in_front(ctx.session, about.id) else said(gone, words)
     email = event.email_masked or about.email_masked
     after = replace(
         about, email_masked=email, status="pending", mailed_at=None if email != about.email_masked else about.mailed_at
@@ -130,15 +177,15 @@ def changed(ctx: Context, event: ActivationChanged) -> Outcome:
     if about is None and ctx.session.draft is not None and ctx.session.draft.sending:
         early = EarlyNews(event.registration, event.status, event.at)
         return unchanged(replace(ctx.session, early=(*ctx.session.early, early)[-EARLY_KEPT:]))
-    if about is None or about.status in FINAL:
+    if about is None or about.status in FINAL or about.erasing:
         return unchanged(ctx.session)
     if event.status == "mailed":
         return mailed(ctx, about, event)
     status = STATUS[event.status]
     if about.status == status:
         return unchanged(ctx.session)
-    session = updated(ctx.session, replace(about, status=status))
-    record = Record(status, "news")
+    session = updated(ctx.session, replace(about, status=status, asked=None))
+    record = Record(status, "activated" if status == "active" else "news")
     news = News(about.id, event.status)
     if in_front(session, about.id):
         return Outcome(session, effects=(record,), about=news)
@@ -150,7 +197,7 @@ def mailed(ctx: Context, about: Registration, event: ActivationChanged) -> Outco
     """The first mail was announced by the thank-you already; every later one is told when it has gone out."""
     if about.mailed_at is not None and event.at <= about.mailed_at:
         return unchanged(ctx.session)
-    session = updated(ctx.session, replace(about, status="pending", mailed_at=event.at))
+    session = updated(ctx.session, replace(about, status="pending", mailed_at=event.at, asked=None))
     if about.requests == 0:
         return unchanged(session)
     return said(session, ctx.text("flow.news.mailed", name=about.name, email=about.email_masked), News(about.id, "mailed"))

@@ -111,6 +111,11 @@ def field_alone(text: str) -> str:
     return field_named(words) if words and _KNOWN.issuperset(words) else ""
 
 
+def is_phrase(text: str) -> bool:
+    """Whether the whole message is a phrase of this module, whatever it leads to where it is said."""
+    return plain(text) in YES | NO | AGREE or correction(text) is not None or bool(field_alone(text)) or mail_is_missing(text)
+
+
 def mail_is_missing(text: str) -> bool:
     """Such as "email belum masuk", "mana linknya", "I have not received the e-mail"."""
     words = _words(text)

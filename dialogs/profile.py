@@ -13,7 +13,8 @@ NOTICE_VERSION = "2026-11"
 class Profile(Frozen, frozen=True):
     """`home_url` is the page that Beranda opens, `privacy_url` the whole privacy notice.
 
-    `resend_after` is how long after a mail was accepted for delivery Kirim Ulang begins to work (guide step 7: 15 minutes).
+    `resend_after` is how long after a mail was accepted for delivery Kirim Ulang begins to work (guide step 7: 15 minutes). `keep_draft`
+    is how long what was typed and not handed off is kept after the person was last here; it is told in every reminder.
     """
 
     operator: str
@@ -21,6 +22,7 @@ class Profile(Frozen, frozen=True):
     privacy_url: str
     demo: bool = False
     resend_after: timedelta = timedelta(minutes=15)
+    keep_draft: timedelta = timedelta(days=7)
     call_centre: str = "(+62)21 515 2855"
     toll_free: str = "0800 186 5734"
     helpdesk_email: str = "helpdesk@ksei.co.id"

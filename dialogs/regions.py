@@ -12,6 +12,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Final
+
+from dialogs.clock import Zone
+
+# Keppres 41/1987, by today's provinces: Bali to Timor, Kalimantan's south, east and north, and Sulawesi; Maluku and Papua. All else is WIB.
+_WITA: Final = frozenset({"51", "52", "53", "63", "64", "65", "71", "72", "73", "74", "75", "76"})
+_WIT: Final = frozenset({"81", "82", "91", "92", "93", "94", "95", "96"})
 
 
 @cache
@@ -28,6 +35,12 @@ def table() -> Mapping[str, tuple[str, str]]:
 def known(code: str) -> bool:
     """Whether this two- or four-digit code is, or once was, given to a region."""
     return code in table()
+
+
+def zone(code: str) -> Zone:
+    """The zone of the province that a code begins with; WIB, where most people live, for an unknown one."""
+    province = code[:2]
+    return "WITA" if province in _WITA else "WIT" if province in _WIT else "WIB"
 
 
 def name(code: str) -> str | None:

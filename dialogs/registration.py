@@ -6,6 +6,8 @@ or does (`dialogs/steps/`).
 
 from __future__ import annotations
 
+import hashlib
+
 from dialogs.fields import FIELDS
 from dialogs.frozen import replace
 from dialogs.kinds import BY_ID as KINDS
@@ -38,16 +40,29 @@ def step_id(session: Session) -> str:
         return session.overlay
     if session.email_change is not None:
         return "email_doubt" if session.email_change.doubt else "new_email"
-    if session.aside and (chosen := focused(session)) is not None:
-        return "status" if session.aside == "status" else chosen.status
-    if (draft := session.draft) is not None:
+    if session.aside == "status" and session.registrations:
+        return "status"
+    if (draft := session.draft) is not None and not (session.aside and session.registrations):
         if draft.sending:
             return "sending"
         if draft.doubt is not None:
             return "doubt"
         return open_question(draft) or "summary"
     registration = focused(session)
-    return "idle" if registration is None else registration.status
+    return "idle" if registration is None else state_of(registration)
+
+
+def state_of(registration: Registration) -> str:
+    """How a registration stands: the backend's word, and what has been asked of it since; also the id of its step."""
+    if registration.erasing:
+        return "erasing"
+    # Whatever was wrong with the last mail, another one is on its way.
+    return "pending" if registration.asked and registration.status in ("mail_failed", "expired") else registration.status
+
+
+def token(session: Session) -> str:
+    """The current screen's token: 8 letters and digits that differ for every screen of every session."""
+    return hashlib.blake2b(f"{session.id}:{session.serial}".encode(), digest_size=4).hexdigest()
 
 
 def with_answer(draft: Draft, field: str, answer: Answer) -> Draft:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal
 
+from dialogs.clock import Zone
 from dialogs.events import ActivationStatus
 from dialogs.fields._field import Doubt
 from dialogs.frozen import Frozen, field
@@ -21,7 +22,7 @@ from dialogs.texts import Language
 
 VERSION: Final = (1, 1)
 
-Overlay = Literal["", "cancel", "restart", "language", "change"]
+Overlay = Literal["", "cancel", "restart", "language", "change", "erase"]
 Aside = Literal["", "status", "registration"]
 RegistrationStatus = Literal["pending", "mail_failed", "active", "expired", "withdrawn"]
 
@@ -55,8 +56,9 @@ class Draft(Frozen, frozen=True):
 
     `handoff` is born with the first summary and is the Idempotency-Key of its submission; `attempted` says that it has been sent at
     least once, so that a later change of an answer makes a new one. `sending` is true until the backend's word is in. `typed` are the
-    channel's ids of the messages that answered, well or not, so that they can be deleted. `more` are unusual answers that wait behind
-    `doubt`: they came in one message.
+    channel's ids of the messages that answered, well or not, so that they can be deleted. `reminded` counts the reminders sent, `muted`
+    says that no more are wanted, `erase` that the registration is to be withdrawn as soon as the backend has taken it. `more` are unusual
+    answers that wait behind `doubt`: they came in one message.
     """
 
     consent: Consent | None = None
@@ -70,11 +72,18 @@ class Draft(Frozen, frozen=True):
     sending: bool = False
     summary_message: str = ""
     typed: tuple[str, ...] = ()
+    reminded: int = 0
+    muted: bool = False
+    erase: bool = False
     more: tuple[OpenDoubt, ...] = ()
 
 
 class Registration(Frozen, frozen=True):
-    """A registration that the backend has taken: what the chat may still know of it. `mailed_at`: the newest mail was accepted then."""
+    """A registration that the backend has taken: what the chat may still know of it.
+
+    `mailed_at` is when the newest mail was accepted for delivery; `asked` since when another is asked for, whose fate is not known yet;
+    `erasing` the request that withdraws it, "" where none is under way.
+    """
 
     id: str
     handoff: str
@@ -83,6 +92,8 @@ class Registration(Frozen, frozen=True):
     status: RegistrationStatus = "pending"
     mailed_at: datetime | None = None
     requests: int = 0
+    asked: datetime | None = None
+    erasing: str = ""
 
 
 class EmailChange(Frozen, frozen=True):
@@ -105,8 +116,9 @@ class Session(Frozen, frozen=True):
     """`id` is random and unique; `serial` counts the screens shown, `handoffs` the hand-offs born: neither ever goes back.
 
     `version` stays the first field for ever, so that any code can tell whether it can read the rest. `pressed` is the last press that
-    was carried out ("token:action"), so that its double is known. `aside` is what the person looks at beside an open form: the list of
-    registrations, or the one in `focus`.
+    was carried out ("token:action"), so that its double is known. `seen` is when the newest screen was shown: the person was here then.
+    `zone` is the person's zone as far as a registration told it, "" where none did. `aside` is what the person looks at beside an open
+    form: the list of registrations, or the one in `focus`.
     """
 
     version: tuple[int, int] = VERSION
@@ -122,6 +134,8 @@ class Session(Frozen, frozen=True):
     registrations: tuple[Registration, ...] = ()
     focus: str = ""
     early: tuple[EarlyNews, ...] = ()
+    seen: datetime | None = None
+    zone: Zone | Literal[""] = ""
     aside: Aside = ""
 
     def registration(self, id_: str) -> Registration | None:

@@ -10,14 +10,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from email_validator import EmailNotValidError, validate_email
+from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from backend.budgets import Limit
 from backend.events import EventType, Status
 from backend.registrations import NewRegistration, RegistrationView
 
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}
+_CLOCKS_APART = timedelta(hours=1)
 
 
 def _name(value: str) -> str:
@@ -38,12 +41,6 @@ def _email(value: str) -> str:
         raise PydanticCustomError("email", "is not an e-mail address") from None
 
 
-def _past(value: datetime) -> datetime:
-    if value > datetime.now(UTC) + timedelta(hours=1):
-        raise PydanticCustomError("future", "lies in the future")
-    return value
-
-
 Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_email)]
 Name = Annotated[str, Field(min_length=1, max_length=150), AfterValidator(_name)]
 Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
@@ -57,7 +54,7 @@ class ConsentIn(Body):
     """Which privacy notice was agreed to in the chat, and when."""
 
     notice_version: Annotated[str, Field(min_length=1, max_length=40)]
-    given_at: Annotated[AwareDatetime, AfterValidator(_past)]
+    given_at: AwareDatetime
 
 
 class RegistrationIn(Body):
@@ -73,7 +70,11 @@ class RegistrationIn(Body):
     reference: Annotated[str, Field(min_length=1, max_length=200)]
     consent: ConsentIn
 
-    def registration(self) -> NewRegistration:
+    def registration(self, now: datetime) -> NewRegistration:
+        """What is to be registered. Raises RequestValidationError for a consent that lies in the future of the backend's clock."""
+        if self.consent.given_at > now + _CLOCKS_APART:
+            place = ("body", "consent", "given_at")
+            raise RequestValidationError([{"type": "future", "loc": place, "msg": "lies in the future", "input": None}])
         return NewRegistration(
             kind=self.kind,
             full_name=self.full_name,
@@ -137,7 +138,10 @@ class FieldErrorOut(BaseModel):
 
 
 class ProblemOut(BaseModel):
-    """An error (RFC 9457). `code` is stable: unauthorized, invalid, not_found, key_reused, closed, limit, busy, unavailable."""
+    """An error (RFC 9457). Of a 429, `limit` says which limit of mails it is about, and Retry-After for how long.
+
+    `code` is stable: unauthorized, invalid, not_found, key_reused, closed, limit, busy, unavailable.
+    """
 
     title: str
     status: int
@@ -145,6 +149,7 @@ class ProblemOut(BaseModel):
     type: str = "about:blank"
     detail: str = ""
     errors: list[FieldErrorOut] = []
+    limit: Limit | None = None
 
 
 class EventDataOut(BaseModel):

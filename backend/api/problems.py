@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from backend.errors import Busy, Closed, KeyReused, Later, NotFound
+from backend.errors import Busy, Closed, KeyReused, Later, LimitReached, NotFound
 
 MEDIA_TYPE: Final = "application/problem+json"
 _CODES: Final = {401: "unauthorized", 404: "not_found", 429: "limit", 503: "unavailable"}
@@ -27,6 +27,7 @@ def problem(
     *,
     errors: Sequence[dict[str, str]] = (),
     retry_after: int | None = None,
+    limit: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
     body: dict[str, Any] = {
@@ -37,6 +38,8 @@ def problem(
         "detail": "",
         "errors": list(errors),
     }
+    if limit is not None:
+        body["limit"] = limit
     if retry_after is not None:
         headers = {**(headers or {}), "Retry-After": str(retry_after)}
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
@@ -57,6 +60,9 @@ def answer(error: Exception) -> JSONResponse:
             return problem(409, "closed", "The registration is closed")
         case Busy():
             return problem(503, "busy", "Too much at once, try again", retry_after=error.retry_after)
+        case LimitReached():
+            why, wait = "Too many mails, try again later", error.retry_after
+            return problem(429, "limit", why, retry_after=wait, limit=error.limit)
         case Later():
             return problem(429, "limit", "Too many mails, try again later", retry_after=error.retry_after)
         case RequestValidationError():

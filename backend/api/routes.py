@@ -52,7 +52,7 @@ def router(registrations: Registrations) -> APIRouter:
     )
     async def create(body: RegistrationIn, request: Request, key: Key) -> RegistrationOut:
         """Take a registration and mail its activation link. New, known and mismatching data are answered alike."""
-        return RegistrationOut.of(await registrations.create(body.registration(), _caller(request, key)))
+        return RegistrationOut.of(await registrations.create(body.registration(registrations.now()), _caller(request, key)))
 
     @api.get("/registrations/{registration}", operation_id="getRegistration", responses=_problems(401, 404, 422, 503))
     async def status(registration: Id) -> RegistrationOut:

@@ -75,6 +75,11 @@ def render_already_registered(*, language: Language, full_name: str, config: Ope
     )
 
 
+def render_mismatch(*, language: Language, full_name: str, config: Operator) -> RenderedMail:
+    """To the mailbox alone: another e-mail than the one at the broker or investment manager; they are who can put it right."""
+    return _render("mismatch", language, full_name, f"{config.public_url}/", config, expires="", expired="")
+
+
 def render_notice(*, kind: Literal["active", "expired"], language: Language, full_name: str, config: Operator) -> RenderedMail:
     """What the chat could not be told, because it cannot be reached: the account is active, or its last link has run out."""
     link = f"{config.public_url}/masuk" if kind == "active" else f"{config.public_url}/"

@@ -1,8 +1,8 @@
 """The mail job: writes the one mail of a `mails` row, hands it to the mail server and records that it was taken.
 
-Lives here: which mail is due (an activation, "you are registered already", a notice, or none because the address is suppressed), and what
-follows from the server's answer. Must not live here: SMTP (`smtp.py`), words (`render.py`, templates). If the process dies after the server
-took the mail and before that was recorded, the same bytes are sent once more, with the same Message-ID.
+Lives here: which mail is due (an activation, "you are registered already", "not the address on record", a notice, or none because the
+address is suppressed), and what follows from the server's answer. Must not live here: SMTP (`smtp.py`), words (`render.py`, templates). If
+the process dies after the server took the mail and before that was recorded, the same bytes are sent once more, with the same Message-ID.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from backend.database import Database
 from backend.events import Events, EventType
 from backend.ids import activation_link
 from backend.jobs import Again, pick
-from backend.mail.render import RenderedMail, render_activation, render_already_registered, render_notice
+from backend.mail.render import RenderedMail, render_activation, render_already_registered, render_mismatch, render_notice
 from backend.mail.smtp import NotNow, Refused, Smtp
+from backend.registry import RegistryVerifier
 from backend.tables import accounts, links, mails, registrations, suppressions
 from backend.vault import Vault
 
 log = structlog.get_logger(__name__)
 
-Kind = Literal["activation", "already", "suppressed"]
+Kind = Literal["activation", "already", "mismatch", "suppressed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,25 @@ _NOTICE: Final = (
 
 class Mailer:
     def __init__(
-        self, config: BackendConfig, database: Database, vault: Vault, events: Events, smtp: Smtp, audit: Audit, clock: Clock
+        self,
+        config: BackendConfig,
+        database: Database,
+        vault: Vault,
+        events: Events,
+        smtp: Smtp,
+        audit: Audit,
+        clock: Clock,
+        *,
+        registry: RegistryVerifier | None = None,
     ) -> None:
+        """Without a `registry` nobody's e-mail is compared with anybody's record."""
         self._config = config
         self._database = database
         self._vault = vault
         self._events = events
         self._smtp = smtp
         self._audit = audit
+        self._registry = registry
         self._now = clock
 
     async def send(self, mail: str, attempt: int) -> Again | None:
@@ -155,6 +167,7 @@ class Mailer:
                 registrations.c.language,
                 registrations.c.full_name,
                 registrations.c.email,
+                registrations.c.nik,
                 registrations.c.nik_index,
                 registrations.c.email_index,
             )
@@ -167,13 +180,24 @@ class Mailer:
             return None
         return _Due(await self._kind(conn, row), row)
 
+    async def _on_record(self, row: sa.Row[Any]) -> bool:
+        """Whether the address is the one on record, or there is no record: directors need not be investors yet (the guide)."""
+        if self._registry is None or row.nik is None:
+            return True
+        nik, email = (
+            self._vault.open("registrations", name, row.registration_id, getattr(row, name)) for name in ("nik", "email")
+        )
+        return await self._registry.verify(nik, email) != "differs"
+
     async def _kind(self, conn: AsyncConnection, row: sa.Row[Any]) -> Kind:
         if await self._suppressed(conn, row.recipient_index):
             return "suppressed"
         known = sa.select(accounts.c.id).where(
             sa.or_(accounts.c.nik_index == row.nik_index, accounts.c.email_index == row.email_index)
         )
-        return "activation" if (await conn.execute(known)).first() is None else "already"
+        if (await conn.execute(known)).first() is not None:
+            return "already"
+        return "activation" if await self._on_record(row) else "mismatch"
 
     def _message(self, due: _Due) -> EmailMessage:
         row = due.row
@@ -186,6 +210,8 @@ class Mailer:
                 expires_at=row.expires_at,
                 config=self._config,
             )
+        elif due.kind == "mismatch":
+            rendered = render_mismatch(language=row.language, full_name=name, config=self._config)
         else:
             rendered = render_already_registered(language=row.language, full_name=name, config=self._config)
         to = self._vault.open("registrations", "email", row.registration_id, row.email)

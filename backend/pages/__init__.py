@@ -35,7 +35,7 @@ def routes(backend: Backend) -> list[BaseRoute]:
     view = View(config)
     problems = Problems(view, config.public_url)
     home = HomePages(view)
-    link = ActivationPages(backend.activation, view, config)
+    link = ActivationPages(backend.activation, view, config, backend.throttle)
     account = AccountPages(backend.accounts, view, config)
     headers = [Middleware(PageHeaders, https=config.secure_cookies)]
 

@@ -8,14 +8,14 @@ something redirects to an address without the token.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from backend.activation import Activated, Activation, LinkExpired, LinkLive, LinkUnknown, LinkUsed, NotPossible
-from backend.client_ip import client_ip
+from backend.client_ip import client_ip, site
 from backend.config import BackendConfig
 from backend.errors import Later
 from backend.pages.guard import read_form
@@ -23,19 +23,23 @@ from backend.pages.language import chosen, remember
 from backend.pages.view import NOTICE_VERSION, View
 from backend.passwords import PasswordRefused, broken_rules
 from backend.texts import Language
+from backend.throttle import Counting
 
 _Gone = LinkUsed | LinkExpired | LinkUnknown
+# Links that lead nowhere, from one household: people paste half a link a few times, only a guesser goes on.
+_MISSES: Final = "20 per 10 minutes"
 
 
 class ActivationPages:
-    def __init__(self, activation: Activation, view: View, config: BackendConfig) -> None:
+    def __init__(self, activation: Activation, view: View, config: BackendConfig, throttle: Counting) -> None:
         self._activation = activation
+        self._throttle = throttle
         self._view = view
         self._config = config
 
     async def show(self, request: Request) -> Response:
         """GET of the link: the form, or why there is none, told before anybody types a password."""
-        look = await self._activation.look(request.path_params["token"])
+        look = await self._look(request)
         if isinstance(look, LinkLive):
             return self._form(request, look)
         return self._gone(request, look)
@@ -44,7 +48,7 @@ class ActivationPages:
         """POST of the form: the one act that uses the link up."""
         token = request.path_params["token"]
         form = await read_form(request)
-        look = await self._activation.look(token)
+        look = await self._look(request)
         if not isinstance(look, LinkLive):
             return self._gone(request, look)
         password, again = form.get("password", ""), form.get("again", "")
@@ -67,12 +71,21 @@ class ActivationPages:
             case _:
                 assert_never(outcome)
 
+    async def _look(self, request: Request) -> LinkLive | _Gone:
+        """What the link is. Raises Later for whoever tries out links; a good link is never kept from anybody."""
+        look = await self._activation.look(request.path_params["token"])
+        if isinstance(look, LinkUnknown):
+            household = site(client_ip(request, self._config.trusted_proxies))
+            if wait := await self._throttle.wait(_MISSES, "links", household):
+                raise Later(wait)
+        return look
+
     async def done(self, request: Request) -> Response:
         return self._view.page(request, "link_done", chosen(request))
 
     async def resend(self, request: Request) -> Response:
         """Kirim Ulang on the expired page: a new link to the same address and no other."""
-        look = await self._activation.look(request.path_params["token"])
+        look = await self._look(request)
         if not isinstance(look, LinkExpired):
             return self._gone_or_live(request, look)
         outcome = await self._activation.resend_expired(request.path_params["token"])
@@ -91,7 +104,7 @@ class ActivationPages:
 
     async def ask_to_disown(self, request: Request) -> Response:
         """GET of Bukan saya: asks once more, because it cannot be undone."""
-        look = await self._activation.look(request.path_params["token"])
+        look = await self._look(request)
         match look:
             case LinkLive() | LinkExpired():
                 return self._view.page(
@@ -106,7 +119,7 @@ class ActivationPages:
 
     async def disown(self, request: Request) -> Response:
         """POST of Bukan saya: every link and the registration are void, the address hears no more of it."""
-        look = await self._activation.look(request.path_params["token"])
+        look = await self._look(request)
         match look:
             case LinkLive() | LinkExpired():
                 if not await self._activation.disown(request.path_params["token"]):

@@ -22,7 +22,7 @@ BACKEND_URL = os.environ.get("BACKEND_URL", "")
 DATA_DIR = os.environ.get("DATA_DIR", ".")
 OPERATOR = os.environ.get("OPERATOR_NAME", "PT Contoh Sekuritas")
 PATH = "/telegram/webhook"
-KEEP_SECONDS = 7 * 24 * 3600
+KEEP_SECONDS = 8 * 24 * 3600
 
 
 def say(id_: str, **facts: str | int) -> str:

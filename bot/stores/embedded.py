@@ -54,10 +54,12 @@ class EmbeddedStore:
 
         return cls(await asyncio.get_running_loop().run_in_executor(thread, connect), thread)
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do the work as one transaction in the store's own thread."""
+    async def _run(self, work: Callable[[sqlite3.Connection], T], *, whole: bool = True) -> T:
+        """Do the work in the store's own thread, as one transaction or (not `whole`) outside of any."""
 
         def transaction() -> T:
+            if not whole:
+                return work(self._connection)
             with self._connection:
                 self._connection.execute("begin immediate")
                 return work(self._connection)
@@ -127,8 +129,9 @@ class EmbeddedStore:
     async def due(self, now: float, lease: float, limit: int) -> Sequence[tuple[str, Item]]:
         def work(sql: sqlite3.Connection) -> list[tuple[str, Item]]:
             rows = sql.execute(
-                "select seq, conversation, key, lane, body, due, attempts from item where due <= ? order by due, seq limit ?",
-                (now, limit),
+                "select seq, conversation, key, lane, body, due, attempts from item where due <= ? and (lane <> 'timer' or"
+                " exists (select 1 from conversation where id = item.conversation and expires > ?)) order by due, seq limit ?",
+                (now, now, limit),
             ).fetchall()
             sql.executemany("update item set due = ? where seq = ?", [(now + lease, row[0]) for row in rows])
             return [(row[1], Item(*row[2:])) for row in rows]
@@ -147,7 +150,10 @@ class EmbeddedStore:
             sql.execute("delete from item where conversation in (select id from conversation where expires <= ?)", (now,))
             return sql.execute("delete from conversation where expires <= ?", (now,)).rowcount
 
-        return await self._run(work)
+        gone = await self._run(work)
+        # What was overwritten or deleted since the last time is in the log of changes still.
+        await self._run(lambda sql: sql.execute("pragma wal_checkpoint(truncate)").fetchall(), whole=False)
+        return gone
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)

@@ -70,7 +70,10 @@ class MemoryStore:
 
     async def due(self, now: float, lease: float, limit: int) -> Sequence[tuple[str, Item]]:
         ready = [
-            (conversation, item) for conversation, kept in self._kept.items() for item in kept.items.values() if item.due <= now
+            (conversation, item)
+            for conversation, kept in self._kept.items()
+            for item in kept.items.values()
+            if item.due <= now and (item.lane != "timer" or kept.expires > now)
         ]
         ready.sort(key=lambda pair: pair[1].due)
         for conversation, item in ready[:limit]:

@@ -12,8 +12,23 @@ from typing import Literal, Protocol
 
 from dialogs.frozen import Frozen
 
-# `say`: messages to the chat, in order. `do`: requests to the backend, each by itself. `timer`: due in the future, replaced by key.
+# `say`: messages to the chat, in order. `do`: requests to the backend, each by itself. `timer`: due in the future, replaced by key; its
+# key (`timer_key`) is all there is of it, and once its conversation has expired it is not given out any more.
 Lane = Literal["say", "do", "timer"]
+_TIMER = "timer "
+
+
+def timer_key(timer: str) -> str:
+    """The key of a timer's item."""
+    return f"{_TIMER}{timer}"
+
+
+def is_timer(key: str) -> bool:
+    return key.startswith(_TIMER)
+
+
+def timer_of(key: str) -> str:
+    return key.removeprefix(_TIMER)
 
 
 class StoreUnavailable(Exception):

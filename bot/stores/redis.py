@@ -6,7 +6,7 @@ with AOF if no dialog may be lost, and must not evict (`maxmemory-policy noevict
 Keys, for a conversation of shard N (all in one slot, so that scripts work in a cluster):
   akses:{N}:c:<conversation>   revision (4 bytes) and the sealed value; one string with a TTL
   akses:{N}:o:<conversation>   hash of what must still happen: key -> order, lane, attempts, due, sealed body; gone when there is none
-  akses:{N}:due                sorted set of `<conversation> <key>` by due time
+  akses:{N}:due                sorted set of `<conversation> <key>` by due time; of a timer, which has no body, it holds all there is
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bot.redis_link import SHARDS, RedisLink, RedisUnavailable, Script, shard, shard_key
-from bot.stores.port import Backlog, Commit, Item, Lane, Loaded, Outcome, StoreUnavailable
+from bot.stores.port import Backlog, Commit, Item, Lane, Loaded, Outcome, StoreUnavailable, is_timer
 from dialogs.frozen import Frozen
 
 _REVISION: Final = struct.Struct(">I")
@@ -28,7 +28,7 @@ _OUTCOMES: Final = tuple(Outcome)  # in the order of their values, which the scr
 _LANE_OF: Final[dict[bytes, Lane]] = {mark: lane for lane, mark in _LANES.items()}
 
 # KEYS: conversation, outbox, due. ARGV: expected revision, value, TTL ms, number of cancelled, [member, key]..., then
-# [member, key, due, item]... Answers as bot.stores.port.Outcome.
+# [member, key, due, item]..., no item for a timer. Answers as bot.stores.port.Outcome.
 _COMMIT: Final = """
 if redis.call('GETRANGE', KEYS[1], 0, 3) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -43,9 +43,11 @@ for _ = 1, tonumber(ARGV[4]) do
   at = at + 2
 end
 while at < #ARGV do
-  redis.call('HSET', KEYS[2], ARGV[at + 1], ARGV[at + 3])
   redis.call('ZADD', KEYS[3], ARGV[at + 2], ARGV[at])
-  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+  if ARGV[at + 3] ~= '' then
+    redis.call('HSET', KEYS[2], ARGV[at + 1], ARGV[at + 3])
+    redis.call('PEXPIRE', KEYS[2], ARGV[3])
+  end
   at = at + 4
 end
 return outcome
@@ -133,7 +135,8 @@ class RedisStore:
         for key in commit.cancelled:
             arguments += (f"{name} {key}", key)
         for position, item in enumerate(commit.items):
-            arguments += (f"{name} {item.key}", item.key, item.due, _written(item, commit.revision + 1, position))
+            written = b"" if item.lane == "timer" else _written(item, commit.revision + 1, position)
+            arguments += (f"{name} {item.key}", item.key, item.due, written)
         outcome: int = await self._run(COMMIT, (keys.state, keys.outbox, keys.due), *arguments)
         return _OUTCOMES[outcome]
 
@@ -165,18 +168,23 @@ class RedisStore:
         )
         members: list[bytes] = [member for shard in shards for member in shard]
         named = [(conversation, key) for conversation, _, key in (member.decode().partition(" ") for member in members)]
-        values = await asyncio.gather(*(self._do("HGET", _keys(conversation).outbox, key) for conversation, key in named))
+        values = await asyncio.gather(*(self._found(conversation, key) for conversation, key in named))
         ready: list[tuple[str, Item]] = []
         for (conversation, key), value in zip(named, values, strict=True):
-            if value is None:
+            if not value:
                 # Its conversation has expired since; only the index still knew of it.
                 await self._do("ZREM", _keys(conversation).due, f"{conversation} {key}")
             else:
-                ready.append((conversation, _item(key, value)))
+                ready.append((conversation, Item(key, "timer", b"", now) if is_timer(key) else _item(key, value)))
         ready.sort(key=lambda pair: pair[1].due)
         for conversation, item in ready[limit:]:
             await self._do("ZADD", _keys(conversation).due, item.due, f"{conversation} {item.key}")
         return ready[:limit]
+
+    async def _found(self, conversation: str, key: str) -> Any:
+        """What the index points to: an item's bytes or, for a timer, whether its conversation is still there. Falsy when it is gone."""
+        names = _keys(conversation)
+        return await (self._do("EXISTS", names.state) if is_timer(key) else self._do("HGET", names.outbox, key))
 
     async def backlog(self, now: float, until: float) -> Backlog:
         names = [f"{shard_key(number)}:due" for number in range(SHARDS)]

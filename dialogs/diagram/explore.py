@@ -35,9 +35,9 @@ from dialogs.events import (
     TimerFired,
 )
 from dialogs.frozen import replace
-from dialogs.machine import STEPS, current_screen, step, token
+from dialogs.machine import STEPS, current_screen, step
 from dialogs.profile import Profile
-from dialogs.registration import focused, open_question, step_id
+from dialogs.registration import focused, open_question, step_id, token
 from dialogs.screens import Action
 from dialogs.session import Overlay, Session
 from dialogs.texts import CATALOGUES, Language

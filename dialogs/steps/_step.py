@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from dialogs import regions
+from dialogs.clock import Zone
 from dialogs.effects import Effect, News
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID as FIELDS
@@ -37,6 +39,14 @@ class Context(Frozen, frozen=True):
 
     def text(self, id_: str, /, **facts: str | int) -> str:
         return text(self.session.language, id_, **facts)
+
+    @property
+    def zone(self) -> Zone:
+        """The person's zone as far as it can be known: what a registration told, else where the NIK was given out, else WIB."""
+        if self.session.zone:
+            return self.session.zone
+        nik = self.session.draft.answers.get("nik") if self.session.draft else None
+        return regions.zone(nik.value) if nik else "WIB"
 
     @property
     def draft(self) -> Draft:

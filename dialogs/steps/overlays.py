@@ -6,7 +6,7 @@ lost. Must not live here: the "Ubah ..." menu (`dialogs/steps/summary.py`).
 
 from __future__ import annotations
 
-from dialogs.effects import Record
+from dialogs.effects import DeleteUserMessages, Effect, Record
 from dialogs.frozen import replace
 from dialogs.phrases import NO, YES, plain
 from dialogs.registration import step_id
@@ -17,8 +17,8 @@ from dialogs.texts import LANGUAGES
 
 
 def lifted(ctx: Context, _: str = "") -> Outcome:
-    """Back to the step beneath."""
-    return Outcome(replace(ctx.session, overlay=""))
+    """Back to the step beneath, from whatever was asked or looked at in passing."""
+    return Outcome(replace(ctx.session, overlay="", aside=""))
 
 
 def laid(ctx: Context, overlay: Overlay) -> Outcome:
@@ -28,8 +28,17 @@ def laid(ctx: Context, overlay: Overlay) -> Outcome:
 def new_draft(ctx: Context, _: str = "") -> Outcome:
     """Begin an empty registration; those handed off before stay."""
     return Outcome(
-        replace(ctx.session, overlay="", email_change=None, aside="", draft=Draft()), effects=(Record("consent", "asked"),)
+        replace(ctx.session, overlay="", email_change=None, aside="", draft=Draft()), effects=dropped(ctx, "restarted")
     )
+
+
+def dropped(ctx: Context, how: str) -> tuple[Effect, ...]:
+    """What giving up the form brings: what was typed goes from the chat as well. Nothing where there is no form."""
+    if ctx.session.draft is None:
+        return ()
+    typed = ctx.session.draft.typed
+    record = Record(step_id(replace(ctx.session, overlay="", aside="")), "abandoned", how)
+    return (DeleteUserMessages(typed), record) if typed else (record,)
 
 
 # --- cancel
@@ -41,9 +50,8 @@ def cancel_screen(ctx: Context) -> Screen:
 
 
 def discard(ctx: Context, _: str) -> Outcome:
-    step = step_id(replace(ctx.session, overlay=""))
     session = replace(ctx.session, overlay="", aside="", draft=None)
-    return Outcome(session, ctx.text("flow.cancelled"), (Record(step, "abandoned"),))
+    return Outcome(session, ctx.text("flow.cancelled"), dropped(ctx, "cancelled"))
 
 
 def cancel_means(_: Context, text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from dialogs.clock import time_of_day
 from dialogs.fields import FIELDS
 from dialogs.frozen import replace
+from dialogs.registration import state_of
 from dialogs.screens import Action, Screen
 from dialogs.session import Registration
 from dialogs.steps._step import Context, Outcome, Step, button
@@ -21,12 +22,13 @@ MOST_BUTTONS: Final = 8
 
 def line(ctx: Context, registration: Registration) -> str:
     """One registration in one line, masked."""
+    stands = state_of(registration)
     at = (
-        ctx.text("flow.status.mailed_at", time=time_of_day(ctx.session.language, registration.mailed_at))
-        if registration.mailed_at and registration.status == "pending"
+        ctx.text("flow.status.mailed_at", time=time_of_day(ctx.session.language, registration.mailed_at, ctx.zone))
+        if registration.mailed_at and stands == "pending"
         else ""
     )
-    state = ctx.text(f"flow.status.{registration.status}")
+    state = ctx.text(f"flow.status.{stands}")
     return ctx.text("flow.status.line", name=registration.name, email=registration.email_masked, state=state, at=at)
 
 

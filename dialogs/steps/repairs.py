@@ -61,7 +61,7 @@ def several(ctx: Context, event: TextSent) -> Outcome | None:
 
 def hidden(ctx: Context, event: TextSent) -> Outcome:
     """A password: away with it, and say where it belongs. It stands in no effect, and the session is what it was."""
-    gone: tuple[Effect, ...] = (DeleteUserMessages((event.message,)),) if event.message else ()
+    gone: tuple[Effect, ...] = (DeleteUserMessages((event.message,), screens=False),) if event.message else ()
     where = "after" if ctx.session.registrations else "before"
     return Outcome(ctx.session, ctx.text(f"flow.password.{where}"), (*gone, Record("password", "rejected", "typed")))
 

@@ -12,7 +12,7 @@ from dialogs.fields import BY_ID
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.frozen import replace
 from dialogs.phrases import correction, mail_is_missing
-from dialogs.registration import focused, updated
+from dialogs.registration import focused, step_id, updated
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import EmailChange, OpenDoubt, Registration
@@ -88,25 +88,26 @@ def active_screen(ctx: Context) -> Screen:
 def resend(ctx: Context, _: str) -> Outcome:
     """Kirim Ulang: from `resend_after` after the last mail was accepted, else the true remaining time; the backend has its own limits."""
     about = registration(ctx)
-    if about.status == "pending":
-        if about.mailed_at is None:
-            return Outcome(
-                ctx.session, ctx.text("flow.resend_not_yet_mailed", name=about.name), (Record("resend", "rejected", "queued"),)
-            )
+    step = step_id(ctx.session)
+    # Should the word on a mail never come, it counts as lost after the same time.
+    if about.asked is not None and ctx.now < about.asked + ctx.profile.resend_after:
+        return Outcome(
+            ctx.session, ctx.text("flow.resend_not_yet_mailed", name=about.name), (Record(step, "rejected", "queued"),)
+        )
+    if about.asked is None and about.status == "pending" and about.mailed_at is not None:
         free = about.mailed_at + ctx.profile.resend_after
         if ctx.now < free:
             notice = ctx.text(
                 "flow.resend_too_early",
                 name=about.name,
                 wait=waiting(ctx.session.language, free - ctx.now),
-                at=time_of_day(ctx.session.language, free),
+                at=time_of_day(ctx.session.language, free, ctx.zone),
             )
-            return Outcome(ctx.session, notice, (Record("resend", "rejected", "too_early"),))
-    # Whatever was wrong with the last mail, this one is on its way.
-    asked = replace(about, requests=about.requests + 1, status="pending")
+            return Outcome(ctx.session, notice, (Record(step, "rejected", "too_early"),))
+    asked = replace(about, requests=about.requests + 1, asked=ctx.now)
     effect = ResendActivation(request=f"{about.handoff}-r{asked.requests}", registration=about.id)
     notice = ctx.text("flow.resending", name=about.name, email=about.email_masked)
-    return Outcome(updated(ctx.session, asked), notice, (effect, Record("resend", "asked")))
+    return Outcome(updated(ctx.session, asked), notice, (effect, Record(step, "resent")))
 
 
 def new_email(ctx: Context, _: str) -> Outcome:
@@ -178,7 +179,7 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
 def change(ctx: Context, email: str) -> Outcome:
     """Ask the backend; the chat goes back to the registration and hears the result there."""
     about = registration(ctx)
-    asked = replace(about, requests=about.requests + 1, status="pending", mailed_at=None)
+    asked = replace(about, requests=about.requests + 1, asked=ctx.now)
     effect = ChangeEmail(request=f"{about.handoff}-e{asked.requests}", registration=about.id, email=email)
     session = updated(replace(ctx.session, email_change=None), asked)
     return Outcome(

@@ -11,12 +11,14 @@ of one's own tests with `backend_client.fake`.
 
 from dialogs.testing.conversation import NOON, PROFILE, Conversation, NoSuchButton, NothingLikeThat
 from dialogs.testing.play import NobodyKnowsHow, does, played
+from dialogs.testing.repro import Moment, retold
 from dialogs.testing.transcript import Transcript, button
 
 __all__ = [
     "NOON",
     "PROFILE",
     "Conversation",
+    "Moment",
     "NoSuchButton",
     "NobodyKnowsHow",
     "NothingLikeThat",
@@ -24,4 +26,5 @@ __all__ = [
     "button",
     "does",
     "played",
+    "retold",
 ]

@@ -6,6 +6,7 @@ test. Must not live here: Markdown (`dialogs/testing/transcript.py`, `dialogs/te
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -20,6 +21,7 @@ from dialogs.effects import (
     SetTimer,
     Show,
     SubmitRegistration,
+    WithdrawRegistration,
 )
 from dialogs.events import (
     ActivationChanged,
@@ -44,7 +46,7 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.machine import step
 from dialogs.profile import Profile
 from dialogs.registration import step_id
-from dialogs.screens import Screen
+from dialogs.screens import Action, Screen
 from dialogs.session import Session
 from dialogs.testing.transcript import Transcript
 from dialogs.texts import Language
@@ -113,7 +115,7 @@ class Conversation:
         return self.happens(TextSent(text, f"m{self.messages}"))
 
     def presses(self, label: str, *, message: str | None = None) -> tuple[Effect, ...]:
-        """A button of the current screen, by its label or its action id. Raises NoSuchButton.
+        """A button of the screen in force, by its label or its action id. Raises NoSuchButton.
 
         `message` is the channel's id of the message that carries it: "" for a channel that does not tell.
         """
@@ -130,8 +132,8 @@ class Conversation:
 
     def presses_earlier(self, label: str) -> tuple[Effect, ...]:
         """The newest button of this label that is no longer on the current screen. Raises NoSuchButton."""
-        for number, screen in reversed(list(enumerate(self.screens[:-1], 1))):
-            for action in screen.actions:
+        for number, screen in reversed(list(enumerate(self.screens, 1))):
+            for action in screen.actions if screen.token != self.screens[-1].token else ():
                 if label in (action.label, action.id):
                     self.transcript.did(f"(presses [{action.label}] of an earlier question)")
                     return self.happens(ButtonPressed(screen.token, action.id, self._carrier(number)))
@@ -208,7 +210,7 @@ class Conversation:
             match effect:
                 case Show(screen):
                     self.screens.append(screen)
-                case SubmitRegistration() | ResendActivation() | ChangeEmail():
+                case SubmitRegistration() | ResendActivation() | ChangeEmail() | WithdrawRegistration():
                     self.requests.append(effect)
                 case SetTimer(timer, at):
                     self.timers[timer] = at
@@ -271,15 +273,23 @@ class Conversation:
     def _press(self, label: str, message: str | None) -> ButtonPressed:
         if self.screen is None:
             raise NoSuchButton("nothing has been shown yet", self)
-        for action in self.screen.actions:
+        for number, screen, action in self._in_force():
             if label in (action.label, action.id):
-                carrier = self._carrier(len(self.screens)) if message is None else message
-                return ButtonPressed(self.screen.token, action.id, carrier)
+                carrier = self._carrier(number) if message is None else message
+                return ButtonPressed(screen.token, action.id, carrier)
         raise NoSuchButton(f"{label!r} is none of {self.buttons}", self)
 
     def _label(self, event: ButtonPressed) -> str:
-        assert self.screen is not None
-        return next(action.label for action in self.screen.actions if action.id == event.action)
+        return next(action.label for _, _, action in self._in_force() if action.id == event.action)
+
+    def _in_force(self) -> Iterator[tuple[int, Screen, Action]]:
+        """Every button that may be pressed, with its screen and the screen's number, newest first.
+
+        A reminder bears the token of the screen that it reminds of: the buttons of both are in force.
+        """
+        for number, screen in reversed(list(enumerate(self.screens, 1))):
+            if screen.token == self.screens[-1].token:
+                yield from ((number, screen, action) for action in screen.actions)
 
     def _asked(self) -> Request:
         if not self.requests:

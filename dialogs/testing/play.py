@@ -14,7 +14,7 @@ from collections.abc import Callable
 from re import Match
 from typing import Any, Final
 
-from dialogs.events import AgentReturned, AgentTookOver
+from dialogs.events import AgentReturned, AgentTookOver, ButtonPressed
 from dialogs.frozen import replace
 from dialogs.testing.conversation import Conversation
 from dialogs.testing.transcript import Transcript
@@ -36,8 +36,13 @@ def _registration(written: str | None) -> str:
 
 
 def _agent(chat: Conversation, found: Match[str]) -> object:
-    chat.transcript.did(found[0])
+    chat.transcript.did(f"({found[0]})")
     return chat.happens(AgentTookOver("Rina") if "takes over" in found[0] else AgentReturned("Rina"))
+
+
+def _nowhere(chat: Conversation, found: Match[str]) -> object:
+    chat.transcript.did(f"({found[0]})")
+    return chat.happens(ButtonPressed("nowhere", "nothing"))
 
 
 # What can stand in parentheses -> what it does; the first that matches as a whole.
@@ -46,6 +51,7 @@ STAGE: Final[tuple[tuple[str, Callable[[Conversation, Any], object]], ...]] = (
     (r"((?:[\d.]+ \w+)(?: and [\d.]+ \w+)*) pass(?:es)?", lambda chat, found: chat.passes(**_time(found[1]))),
     (r"presses \[(.+)\] of an earlier question", lambda chat, found: chat.presses_earlier(found[1])),
     (r"presses \[(.+)\] twice", lambda chat, found: chat.presses_twice(found[1])),
+    (r"presses a button that is not there", _nowhere),
     (r"sends a (\w+)", lambda chat, found: chat.sends(found[1])),
     (
         r"shares the contact of (oneself|another) (\S+)",

@@ -25,6 +25,7 @@ from dialogs.effects import (
     SetTimer,
     Show,
     SubmitRegistration,
+    WithdrawRegistration,
 )
 from dialogs.screens import Screen
 
@@ -77,6 +78,8 @@ class Transcript:
                 self.bubble(f"(To the backend: send the link again, request {effect.request}.)")
             case ChangeEmail():
                 self.bubble(f"(To the backend: new address {effect.email}, request {effect.request}.)")
+            case WithdrawRegistration():
+                self.bubble(f"(To the backend: withdraw and erase {effect.registration}, request {effect.request}.)")
             case OpenTicket():
                 self.bubble("(To the helpdesk: a person asks for an agent.)")
             case SetTimer() | CancelTimer() | Record():

@@ -28,6 +28,7 @@ from starlette.routing import Route
 from akses.keyring import Keyring
 from backend.app import create_app
 from backend.config import BackendConfig, Timings
+from backend.registry import RegistryVerifier
 from backend.services import Backend, Role, open_backend
 
 API_KEY = "an-api-key-of-the-tests"
@@ -255,7 +256,13 @@ class Stage:
 
 @asynccontextmanager
 async def stage_on(
-    database_url: str, keyring: Keyring, *, role: Role = "all", smtp: SmtpSink | None = None, **settings: Any
+    database_url: str,
+    keyring: Keyring,
+    *,
+    role: Role = "all",
+    smtp: SmtpSink | None = None,
+    registry: RegistryVerifier | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Stage]:
     """Open everything; `settings` change the configuration."""
     async with AsyncExitStack() as stack:
@@ -281,7 +288,7 @@ async def stage_on(
                 | settings
             )
         )
-        backend = await stack.enter_async_context(open_backend(config, keyring, role=role, clock=clock))
+        backend = await stack.enter_async_context(open_backend(config, keyring, role=role, clock=clock, registry=registry))
         address = await stack.enter_async_context(served(create_app(backend)))
         headers = {"Authorization": f"Bearer {API_KEY}"}
         http = await stack.enter_async_context(

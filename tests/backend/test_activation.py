@@ -244,3 +244,33 @@ async def test_more_passwords_than_the_queue_holds_are_told_to_come_again(api: S
             await api.backend.accounts.authenticate("a@example.com", PASSWORD, ip="192.0.2.1")
         assert busy.value.retry_after >= 1
         leave.set()
+
+
+async def test_not_me_ends_every_open_registration_with_the_address_and_no_other(stage: Stage) -> None:
+    """Whoever entered a stranger's address in several chats loses all of them at once; an active account with it stays."""
+    first = await stage.register(reference="telegram:1")
+    second = await stage.register(reference="telegram:2", nik="3174095708900002")
+    third = await stage.register(reference="telegram:3", email="budi@example.com", nik="3174095708900003")
+    tokens = {mail["To"]: token_in(mail) for mail in await stage.smtp.mails(3)}
+    assert await stage.backend.activation.disown(tokens["siti.rahmawati@example.com"])
+    told = await stage.receiver.events(2, "registration.withdrawn")
+    assert {hook.event["data"]["registration_id"] for hook in told} == {first["id"], second["id"]}
+    assert (await stage.view(third["id"]))["status"] == "pending"
+    assert isinstance(await stage.backend.activation.look(tokens["budi@example.com"]), LinkLive)
+
+
+async def test_not_me_leaves_the_mailbox_in_peace_however_it_is_written(stage: Stage) -> None:
+    await stage.register(email="siti.rahmawati@gmail.com")
+    assert await stage.backend.activation.disown(await stage.smtp.token())
+    again = await stage.register(email="SitiRahmawati+akses@gmail.com")
+    await stage.until_mail(again["id"], "accepted")
+    assert len(stage.smtp.taken) == 1
+
+
+async def test_two_owners_of_one_mailbox_may_press_not_me_at_once(stage: Stage) -> None:
+    for number in range(4):
+        await stage.register(reference=f"telegram:{number}")
+    tokens = [token_in(mail) for mail in await stage.smtp.mails(4)]
+    done = await asyncio.gather(*(stage.backend.activation.disown(token) for token in tokens))
+    assert sorted(done) == [False, False, False, True]
+    await stage.receiver.events(4, "registration.withdrawn")

@@ -7,10 +7,13 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
+from akses.keyring import Keyring
+from backend.budgets import mailbox
 from backend.tables import audit, links, mails, registrations
 from backend_client.models import NewRegistration, Registration
-from tests.backend.stage import BODY, Stage, text_of, token_in
+from tests.backend.stage import BODY, Stage, stage_on, text_of, token_in
 
 
 async def rows(stage: Stage, table: sa.Table) -> list[dict[str, Any]]:
@@ -228,3 +231,58 @@ async def test_of_a_registration_the_newest_three_links_live(stage: Stage) -> No
     assert found == {"LinkLive"}
     assert type(await stage.backend.activation.look(tokens[0])).__name__ == "LinkUnknown"
     assert sum(row["void_at"] is not None for row in await rows(stage, links)) == 1
+
+
+async def test_thirty_registrations_for_one_address_from_thirty_chats_send_no_more_than_its_budget(stage: Stage) -> None:
+    """However the address is written: a mailbox counts, not its spelling. And who is refused is told by which limit, and until when."""
+    spelled = ("siti.rahmawati@gmail.com", "SitiRahmawati@Gmail.com", "siti.rahmawati+akses@gmail.com")
+    answers = [
+        await stage.post(email=spelled[number % 3], nik=f"31740957089000{number:02}", reference=f"telegram:{number}")
+        for number in range(30)
+    ]
+    assert [answer.status_code for answer in answers] == [202] * 10 + [429] * 20
+    for refused in answers[10:]:
+        assert refused.json()["limit"] == "recipient"
+        assert 23 * 3600 < int(refused.headers["Retry-After"]) <= 24 * 3600
+    assert len(await stage.smtp.mails(10)) == 10
+
+
+async def test_a_chat_causes_twenty_mails_an_hour_and_others_do_not_feel_it(small_stage: Stage) -> None:
+    for number in range(20):
+        await small_stage.register(email=f"direktur{number}@example.com", reference="telegram:1")
+    refused = await small_stage.post(email="direktur20@example.com", reference="telegram:1")
+    assert (refused.status_code, refused.json()["limit"]) == (429, "chat")
+    assert 3500 < int(refused.headers["Retry-After"]) <= 3600
+    await small_stage.register(email="direktur20@example.com", reference="telegram:2")
+    small_stage.let_pass(hours=1, seconds=1)
+    await small_stage.register(email="direktur21@example.com", reference="telegram:1")
+
+
+async def test_the_whole_product_has_a_budget_and_the_operator_is_told_before_it_is_used_up(
+    sqlite_url: str, keyring: Keyring
+) -> None:
+    async with stage_on(sqlite_url, keyring, role="web", mails_an_hour=5) as stage:
+        with capture_logs() as told:
+            for number in range(5):
+                await stage.register(email=f"p{number}@example.com", reference=f"telegram:{number}")
+        assert [line["event"] for line in told if line["log_level"] == "error"] == ["mail.budget_nearly_used_up"]
+        made = await stage.post(email="p6@example.com", reference="telegram:6")
+        assert (made.status_code, made.json()["limit"]) == (429, "operator")
+        stage.let_pass(hours=1, seconds=1)
+        await stage.register(email="p6@example.com", reference="telegram:6")
+
+
+async def test_each_limit_names_itself(small_stage: Stage) -> None:
+    made = await small_stage.register()
+    assert (await small_stage.resend(made["id"])).json()["limit"] == "cooldown"
+    for _ in range(4):
+        small_stage.let_pass(seconds=61)
+        assert (await small_stage.resend(made["id"])).status_code == 202
+    small_stage.let_pass(seconds=61)
+    assert (await small_stage.resend(made["id"])).json()["limit"] == "registration"
+
+
+def test_a_mailbox_is_what_an_address_leads_to() -> None:
+    assert mailbox("Budi.S+akses@Gmail.com") == "budis@gmail.com"
+    assert mailbox("budi.s+x+y@example.com") == "budi.s@example.com"
+    assert mailbox("+x@example.com") == "+x@example.com"

@@ -27,7 +27,8 @@ from bot.stores.port import Commit, Outcome, Store, StoreUnavailable
 from bot.turns import Taken, TurnRunner
 from dialogs.effects import ChangeEmail, Effect, Message, ResendActivation, Say, Show, SubmitRegistration
 from dialogs.events import ButtonPressed, Event
-from dialogs.machine import step, token
+from dialogs.machine import step
+from dialogs.registration import token
 from dialogs.screens import Screen
 from dialogs.session import Session
 from dialogs.testing import NOON, PROFILE

@@ -27,7 +27,7 @@ from bot.stores.port import Store
 from bot.stores.redis import RedisStore
 from dialogs.effects import Say, Show, SubmitRegistration
 from dialogs.events import ActivationChanged, ButtonPressed, CommandSent, Event, Started, TextSent
-from dialogs.machine import token
+from dialogs.registration import token
 from tests.bot.interleaved import KEYS, RESPONSE, Fate, Process, Update, World, doubles, later, messages_in, requests_in
 
 PEOPLE: Final = (

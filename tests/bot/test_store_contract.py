@@ -100,6 +100,32 @@ async def test_setting_a_timer_again_moves_it_and_cancelling_forgets_it(store: S
     assert [each.key for _, each in await store.due(NOW + 50, 30, 10)] == ["timer x"]
 
 
+async def test_a_timer_is_given_out_when_everything_else_of_its_conversation_is_done(store: Store) -> None:
+    await store.commit(turn(items=(item("a"), Item("timer x", "timer", b"", NOW + 10))))
+    await store.done("web:a", ("a",))
+    [(conversation, given)] = await store.due(NOW + 10, 30, 10)
+    assert (conversation, given.key, given.lane, given.body) == ("web:a", "timer x", "timer", b"")
+    assert await store.due(NOW + 11, 30, 10) == []
+    assert [each.key for _, each in await store.due(NOW + 40, 30, 10)] == ["timer x"], "nobody carried it out"
+    await store.done("web:a", ("timer x",))
+    assert await store.due(NOW + 80, 30, 10) == []
+
+
+async def test_a_timer_that_is_set_anew_by_the_turn_that_it_caused_is_not_lost_with_the_old_one(store: Store) -> None:
+    await store.commit(turn(items=(Item("timer x", "timer", b"", NOW),)))
+    assert len(await store.due(NOW, 30, 10)) == 1
+    await store.commit(turn(1, items=(Item("timer x", "timer", b"", NOW + 50),)))
+    assert await store.due(NOW + 49, 30, 10) == []
+    assert [each.key for _, each in await store.due(NOW + 50, 30, 10)] == ["timer x"]
+
+
+async def test_the_timer_of_an_expired_conversation_is_not_given_out(store: Store) -> None:
+    await store.commit(turn(items=(Item("timer x", "timer", b"", NOW),), keep=0.1))
+    now = await after(0.1)
+    assert await store.due(now, 30, 10) == []
+    assert await store.due(now + 60, 30, 10) == []
+
+
 async def after(seconds: float) -> float:
     """A moment later, by our clock and by the store's own."""
     await asyncio.sleep(seconds + 0.05)

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from dialogs.commands import WORDS
-from dialogs.effects import ChangeEmail, Effect, ResendActivation, Say, Show, SubmitRegistration
+from dialogs.effects import (
+    CancelTimer,
+    ChangeEmail,
+    Effect,
+    ResendActivation,
+    Say,
+    SetTimer,
+    Show,
+    SubmitRegistration,
+    WithdrawRegistration,
+)
 from dialogs.events import (
     ActivationChanged,
     AgentReturned,
@@ -33,10 +43,11 @@ from dialogs.events import (
     TextSent,
     TimerFired,
 )
-from dialogs.machine import STEPS, current_screen, step, token
+from dialogs.machine import STEPS, current_screen, step
 from dialogs.phrases import AGREE, NO, YES
 from dialogs.profile import Profile
-from dialogs.registration import first_unmet, step_id
+from dialogs.registration import first_unmet, step_id, token
+from dialogs.reminders import REMINDERS, TIMER
 from dialogs.session import Draft, Session
 from dialogs.testing import NOON, PROFILE
 from dialogs.texts import CATALOGUES, LANGUAGES, Language
@@ -161,7 +172,7 @@ class AnySequence(RuleBasedStateMachine):
             if isinstance(effect, SubmitRegistration):
                 self.handoffs.append(effect)
                 self.sent.append(effect.handoff)
-            elif isinstance(effect, ResendActivation | ChangeEmail):
+            elif isinstance(effect, ResendActivation | ChangeEmail | WithdrawRegistration):
                 self.sent.append(effect.request)
             elif isinstance(effect, Show):
                 self.old += [(effect.screen.token, action.id) for action in effect.screen.actions]
@@ -331,8 +342,23 @@ class AnySequence(RuleBasedStateMachine):
         self.happens(AgentReturned("Rina") if back else AgentTookOver("Rina"))
 
     @rule()
-    def a_timer_fires(self) -> None:
+    def a_timer_of_no_rule_fires(self) -> None:
         assert not [effect for effect in self.happens(TimerFired("any")) if isinstance(effect, Show | Say)]
+
+    @rule()
+    def the_timer_fires(self) -> None:
+        """It ends or sets itself anew; while there is a form left it has moved nothing."""
+        before = self.session
+        effects = self.happens(TimerFired(TIMER))
+        after = self.session
+        if before.serial:
+            (timer,) = [effect for effect in effects if isinstance(effect, SetTimer | CancelTimer)]
+            assert isinstance(timer, CancelTimer) or timer.at > self.now
+        assert after.registrations == before.registrations
+        if before.draft is not None and after.draft is not None:
+            assert after.draft.answers == before.draft.answers
+            assert (step_id(after), token(after)) == (step_id(before), token(before))
+            assert after.draft.reminded <= REMINDERS
 
     @invariant()
     def there_is_always_a_screen_with_a_way_on(self) -> None:

@@ -64,10 +64,11 @@ class WebChannel:
             case Redraw(earlier, screen):
                 if old := await self._transcript.get(conversation, earlier):
                     await self._transcript.replace(conversation, earlier, items.redrawn(old, screen))
-            case DeleteUserMessages(messages):
+            case DeleteUserMessages(messages, screens):
                 for named in map(user_key, messages):
                     if old := await self._transcript.get(conversation, named):
                         await self._transcript.replace(conversation, named, items.masked(old))
-                await self._cover(conversation)
+                if screens:
+                    await self._cover(conversation)
             case _:
                 assert_never(message)

@@ -1,0 +1,157 @@
+"""A conversation that somebody had, as a transcript that plays it again: for a bug report, with nobody's data in it.
+
+Lives here: turning the events of a conversation into the lines of a transcript. Must not live here: exchanging what was typed
+(`dialogs/testing/invented.py`) or keeping the events (whoever had the conversation: `akses/simulator.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from dialogs.clock import local_date
+from dialogs.events import (
+    ActivationChanged,
+    AgentReturned,
+    AgentTookOver,
+    BackendAccepted,
+    BackendDone,
+    BackendRejected,
+    BackendUnavailable,
+    ButtonPressed,
+    CommandSent,
+    ContactShared,
+    Event,
+    MediaSent,
+    MessageEdited,
+    Started,
+    TextSent,
+    TimerFired,
+)
+from dialogs.profile import Profile
+from dialogs.registration import open_question
+from dialogs.testing.conversation import NOON, PROFILE, Conversation
+from dialogs.testing.invented import Invention
+from dialogs.testing.play import does
+from dialogs.testing.transcript import Transcript
+from dialogs.texts import Language
+
+# Shorter pauses change nothing that is worth a line.
+_PAUSE_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One event as it happened: when (UTC), at which step, and for a press whether its screen was the current one."""
+
+    at: datetime
+    event: Event
+    step: str
+    fresh: bool = True
+
+
+class _Again:
+    """Plays the moments once more, with invented people."""
+
+    def __init__(self, language: Language, profile: Profile) -> None:
+        self.chat = Conversation(language=language, profile=profile)
+        self.invention = Invention(local_date(NOON))
+        self.messages: dict[str, str] = {}
+        self.registrations: dict[str, str] = {}
+        self.strayed: list[str] = []
+
+    def moment(self, moment: Moment) -> None:
+        chat = self.chat
+        if chat.session.serial and chat.step != moment.step and not self.strayed:
+            self.strayed.append(
+                f"From the line after {len(chat.screens)} screens on it stands at {chat.step}; it stood at {moment.step}."
+            )
+        match moment.event:
+            case Started(payload):
+                chat.starts(payload)
+            case CommandSent(command, argument):
+                chat.says(f"/{command} {argument}".strip())
+            case TextSent(text, message):
+                chat.says(self.invention.of(text, self._asked(), frozenset(label.casefold() for label in chat.buttons)))
+                self.messages[message] = f"m{chat.messages}"
+            case ButtonPressed() as press:
+                self._press(press, fresh=moment.fresh)
+            case ContactShared(phone, own):
+                chat.shares_contact(self.invention.of(phone, "phone"), own=own)
+            case MediaSent(kind):
+                chat.sends(kind)
+            case MessageEdited(message, text):
+                chat.edits(self.messages.get(message, "m0"), self.invention.of(text, self._answered(message)))
+            case TimerFired(timer):
+                if timer in chat.timers:
+                    chat.passes(seconds=max(0.0, (chat.timers[timer] - chat.now).total_seconds()))
+            case AgentTookOver():
+                does(chat, "(an agent takes over)")
+            case AgentReturned():
+                does(chat, "(the agent gives the conversation back)")
+            case _:
+                self._backend(moment.event)
+
+    def _backend(self, event: Event) -> None:
+        chat = self.chat
+        match event:
+            case BackendAccepted(_, registration):
+                self.registrations.setdefault(registration, f"reg_{len(self.registrations) + 1}")
+                chat.accepted()
+            case BackendDone():
+                chat.done()
+            case BackendRejected(_, code, retry_after):
+                chat.rejected(code, retry_after)
+            case BackendUnavailable(_, final):
+                chat.unavailable(final=final)
+            case ActivationChanged(registration, status):
+                chat.becomes(status, self.registrations.setdefault(registration, f"reg_{len(self.registrations) + 1}"))
+            case _:
+                raise AssertionError(event)
+
+    def _press(self, press: ButtonPressed, *, fresh: bool) -> None:
+        chat = self.chat
+        for screen in [chat.screen] if fresh and chat.screen else reversed(chat.screens[:-1]):
+            for action in screen.actions:
+                if action.id == press.action:
+                    (chat.presses if fresh else chat.presses_earlier)(action.id)
+                    return
+        does(chat, "(presses a button that is not there)")
+
+    def _asked(self) -> str | None:
+        session = self.chat.session
+        return open_question(session.draft) if session.draft else "email" if session.email_change else None
+
+    def _answered(self, message: str) -> str | None:
+        """The field that this message answered."""
+        draft, known = self.chat.session.draft, self.messages.get(message)
+        found = (id_ for id_, answer in draft.answers.items() if answer.message == known) if draft else iter(())
+        return next(found, None)
+
+
+def retold(
+    moments: Iterable[Moment], *, language: Language = "id", profile: Profile = PROFILE, title: str = "A conversation"
+) -> str:
+    """The transcript of what happened, from the beginning, to be played by `played`; nothing that anybody typed is in it."""
+    again = _Again(language, profile)
+    last: datetime | None = None
+    for moment in moments:
+        if last is not None and not isinstance(moment.event, TimerFired):
+            paused = (moment.at - last).total_seconds()
+            if paused >= _PAUSE_SECONDS:
+                again.chat.passes(**_in_words(round(paused)))
+        last = moment.at
+        again.moment(moment)
+    head = "\n\n".join(("# " + title, *again.strayed, f"Language: {language}"))
+    return Transcript(head).text + "\n" + again.chat.transcript.text
+
+
+def _in_words(seconds: int) -> dict[str, float]:
+    """A pause in the largest units that it fills, no finer than a minute where it is more than that."""
+    if seconds < 90:
+        return {"seconds": seconds}
+    minutes = round(seconds / 60)
+    parts = {"days": minutes // 1440, "hours": minutes % 1440 // 60, "minutes": minutes % 60}
+    return {unit: amount for unit, amount in parts.items() if amount}
