@@ -405,7 +405,7 @@ def test_no_sequence_of_ten_thousand_steps_ends_in_a_dead_end_or_loses_an_answer
     run_state_machine_as_test(
         chat,
         settings=settings(
-            max_examples=STEPS_EACH // STEPS_A_CHAT + 20,
+            max_examples=STEPS_EACH // STEPS_A_CHAT * 3 // 2,
             stateful_step_count=STEPS_A_CHAT,
             deadline=None,
             suppress_health_check=list(HealthCheck),
