@@ -13,6 +13,8 @@ from dialogs.frozen import replace
 from dialogs.kinds import BY_ID as KINDS
 from dialogs.session import Answer, Draft, Registration, Session
 
+_FIELD_IDS = tuple(field.id for field in FIELDS)
+
 
 def first_unmet(draft: Draft) -> str | None:
     """The id of the first question without an answer: consent, kind, a field's id; None when the form is complete."""
@@ -20,7 +22,10 @@ def first_unmet(draft: Draft) -> str | None:
         return "consent"
     if draft.kind not in KINDS:
         return "kind"
-    return next((field.id for field in FIELDS if field.id not in draft.answers), None)
+    for field in _FIELD_IDS:
+        if field not in draft.answers:
+            return field
+    return None
 
 
 def open_question(draft: Draft) -> str | None:
