@@ -30,7 +30,7 @@ from starlette.types import ASGIApp
 from akses import health, helpdesk_page, proxies, request_id, tracing
 from akses.assets import Assets
 from akses.keyring import Keyring
-from akses.metrics import Metrics
+from akses.metrics import Metrics, route_of
 from akses.settings import Settings
 from akses.version import version
 from bot.channels.web.transcript import Transcript, TranscriptUnavailable, utc_now
@@ -147,7 +147,10 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
         parts.routes[:0] = [Route(path, Asgi(plain), methods=["POST"]) for path, plain in parts.posts.items()]
-        app: ASGIApp = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        counted: ASGIApp = metrics.app(Starlette(routes=parts.routes))
+        if parts.tracer is not None:
+            counted = tracing.TracedHttp(counted, parts.tracer, route_of)
+        app: ASGIApp = request_id.RequestIds(counted)
         if settings.trusted:
             app = proxies.BehindProxies(app, settings.trusted)
         yield Served(app, parts.posts, (readiness.stop, *parts.on_stop))
@@ -204,7 +207,14 @@ async def _backend(parts: Parts, role: Role) -> None:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
     backend = await parts.stack.enter_async_context(
-        open_backend(config, parts.keyring, role=backend_role, clock=parts.clock, observe=parts.metrics.job)
+        open_backend(
+            config,
+            parts.keyring,
+            role=backend_role,
+            clock=parts.clock,
+            observe=parts.metrics.job,
+            traces=tracing.Traces(parts.tracer),
+        )
     )
     if parts.simulator:
         parts.simulator.waiting.append(backend.jobs.forward)
@@ -261,7 +271,12 @@ async def _bot(parts: Parts) -> None:
         telegram = Telegram(account, buckets=RedisBuckets(link, account.bot_id) if link else None)
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
     client = await stack.enter_async_context(
-        BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
+        BackendClient(
+            settings.backend_url or settings.local_base,
+            api_key=settings.api_keys[0],
+            request_id=request_id.current,
+            trace=tracing.Traces(parts.tracer).carried,
+        )
     )
     tally = Tally(book, clock=parts.clock)
 
@@ -274,11 +289,12 @@ async def _bot(parts: Parts) -> None:
     turns = metrics.turns(tracing.traced(runner, "turn", parts.tracer))
     delivery = OutboxDelivery(store, sessions, channels, clock=parts.clock)
     runner.deliver_through(delivery)
-    backend = metrics.backend(tracing.traced(client, "backend", parts.tracer))
+    traced = tracing.traced(client, "backend", parts.tracer)
+    backend = metrics.backend(traced)
     if parts.simulator:
         turns, backend = parts.simulator.watching(turns, runner.session), parts.simulator.failing(backend)
         parts.simulator.sleeping.append(delivery.wake)
-    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=client)))
+    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=traced)))
     await stack.enter_async_context(running(tally.run(), "funnel", tally.stop))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)

@@ -27,6 +27,7 @@ from backend.hooks import StatusWebhook
 from backend.housekeeping import TIDY, Housekeeping
 from backend.jobs import Jobs
 from backend.links import EXPIRE, PURGE, SEND_MAIL, SEND_NOTICE, Links
+from backend.mail.bounces import Bounces
 from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
@@ -38,6 +39,7 @@ from backend.rotation import Rotation
 from backend.sms import HttpSms
 from backend.subjects import Subjects
 from backend.throttle import Throttle
+from backend.traces import UNTRACED, Traces
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
@@ -61,6 +63,7 @@ class Backend:
     rotation: Rotation
     registry: TableRegistry
     throttle: Throttle
+    bounces: Bounces
 
     @property
     def engine(self) -> AsyncEngine:
@@ -81,6 +84,7 @@ async def open_backend(
     clock: Clock = utc_now,
     registry: RegistryVerifier | None = None,
     observe: Callable[[str, str, float], None] = lambda *_: None,
+    traces: Traces = UNTRACED,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
     beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on.
@@ -101,7 +105,7 @@ async def open_backend(
                 await conn.run_sync(require_current)
         # No proxy of the environment and no redirect: where events go is the operator's word alone.
         client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, follow_redirects=False))
-        jobs = Jobs(database, config.database_url, observe=observe)
+        jobs = Jobs(database, config.database_url, observe=observe, traces=traces)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()
         audit = Audit(database, vault)
@@ -134,7 +138,8 @@ async def open_backend(
         jobs.handle(PURGE, registrations.purge, queue="timers")
         jobs.handle(TIDY, Housekeeping(config, database, jobs, audit, clock).tidy, queue="timers")
         if config.status_webhook_url:
-            jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock).deliver, queue="hooks")
+            webhook = StatusWebhook(config, database, vault, client, clock, registrations.tell_by_mail, traces)
+            jobs.handle(DELIVER, webhook.deliver, queue="hooks")
         if role in ("all", "worker"):
             await jobs.start()
             async with database.writing() as conn:
@@ -153,4 +158,5 @@ async def open_backend(
             rotation,
             registry_table,
             throttle,
+            Bounces(database, events, audit, clock),
         )
