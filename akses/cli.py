@@ -1,4 +1,4 @@
-"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | jobs | keys | audit | subject | ...`.
+"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | funnel | bounce | jobs | keys | ...`.
 
 Lives here: one short function a command. Must not live here: what a command starts (`akses/compose.py`, `akses/chat.py`). Heavy imports
 stay inside the commands, so that `--help` is quick.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -142,6 +143,44 @@ def flow(
     for name, text in (("flow.md", diagram.page()), ("flow.svg", diagram.picture())):
         (write / name).write_text(text, "utf-8")
         typer.echo(write / name)
+
+
+@app.command()
+def funnel(
+    *,
+    days: Annotated[int, typer.Option(min=1, max=400, help="So many days, up to and with today.")] = 7,
+    svg: Annotated[Path | None, typer.Option(help="Write the picture into this file instead.")] = None,
+) -> None:
+    """How far people come in the dialog, and where they turn back; of all processes, without a byte of personal data."""
+    from akses import funnel as drawing
+    from dialogs.clock import local_date
+
+    settings = load("funnel")
+    today = local_date(datetime.now(UTC))
+    first = today - timedelta(days=days - 1)
+    found = asyncio.run(drawing.counted(settings, first, today))
+    if svg is None:
+        typer.echo(drawing.table(found, first, today))
+    else:
+        svg.write_text(drawing.picture(found, first, today), "utf-8")
+        typer.echo(svg)
+
+
+@app.command()
+def bounce() -> None:
+    """Read one mail from standard input, and tell the backend if it reports that a mail of ours came back (docs/operators.md)."""
+    import httpx2
+
+    from akses.bounce import TRY_AGAIN, tell
+
+    try:
+        told = tell(load("bounce"), sys.stdin.buffer.read())
+    except httpx2.HTTPError as error:
+        typer.echo(
+            f"The backend could not be told ({type(error).__name__}): look at BACKEND_URL and BACKEND_API_KEY.", err=True
+        )
+        raise typer.Exit(TRY_AGAIN) from None
+    typer.echo(f"{told} mail(s) reported as not delivered.")
 
 
 @app.command()

@@ -29,12 +29,15 @@ from starlette.types import ASGIApp
 
 from akses import health, helpdesk_page, proxies, request_id, tracing
 from akses.keyring import Keyring
-from akses.metrics import Metrics
+from akses.metrics import Metrics, route_of
 from akses.settings import Settings
 from akses.version import version
 from bot.channels.web.transcript import Transcript, TranscriptUnavailable, utc_now
+from bot.conversation import Conversation
+from bot.funnel import Book
 from bot.plain_http import Asgi, Plain
 from bot.stores.port import Store
+from dialogs.effects import OpenTicket, Record
 
 if TYPE_CHECKING:
     from akses.simulator import Simulator
@@ -143,7 +146,10 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
         parts.routes[:0] = [Route(path, Asgi(plain), methods=["POST"]) for path, plain in parts.posts.items()]
-        app: ASGIApp = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        counted: ASGIApp = metrics.app(Starlette(routes=parts.routes))
+        if parts.tracer is not None:
+            counted = tracing.TracedHttp(counted, parts.tracer, route_of)
+        app: ASGIApp = request_id.RequestIds(counted)
         if settings.trusted:
             app = proxies.BehindProxies(app, settings.trusted)
         yield Served(app, parts.posts, (readiness.stop, *parts.on_stop))
@@ -196,7 +202,14 @@ async def _backend(parts: Parts, role: Role) -> None:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
     backend = await parts.stack.enter_async_context(
-        open_backend(config, parts.keyring, role=backend_role, clock=parts.clock, observe=parts.metrics.job)
+        open_backend(
+            config,
+            parts.keyring,
+            role=backend_role,
+            clock=parts.clock,
+            observe=parts.metrics.job,
+            traces=tracing.Traces(parts.tracer),
+        )
     )
     if parts.simulator:
         parts.simulator.waiting.append(backend.jobs.forward)
@@ -218,6 +231,7 @@ async def _bot(parts: Parts) -> None:
     from bot.channels.web.routes import routes as web_routes
     from bot.channels.web.sessions import Sessions as WebSessions
     from bot.delivery import OutboxDelivery
+    from bot.funnel import Tally
     from bot.requests import BackendRequests
     from bot.sessions import Sessions
     from bot.turns import TurnRunner
@@ -230,7 +244,7 @@ async def _bot(parts: Parts) -> None:
         privacy_url=f"{settings.public_base}/privasi",
         demo=settings.embedded,
     )
-    link, kept, transcript = await _dialog_storage(parts)
+    link, kept, transcript, book = await _dialog_storage(parts)
     store = tracing.traced(kept, "store", parts.tracer)
     sessions = Sessions(keyring)
     metrics = parts.metrics
@@ -252,17 +266,31 @@ async def _bot(parts: Parts) -> None:
         telegram = Telegram(account, buckets=RedisBuckets(link, account.bot_id) if link else None)
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
     client = await stack.enter_async_context(
-        BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
+        BackendClient(
+            settings.backend_url or settings.local_base,
+            api_key=settings.api_keys[0],
+            request_id=request_id.current,
+            trace=tracing.Traces(parts.tracer).carried,
+        )
     )
-    runner = TurnRunner(store, sessions, profile, clock=parts.clock, observe=metrics.observe, lost=metrics.lost)
+    tally = Tally(book, clock=parts.clock)
+
+    def observe(conversation: Conversation, what: Record | OpenTicket) -> None:
+        metrics.observe(conversation, what)
+        if isinstance(what, Record):
+            tally.note(what)
+
+    runner = TurnRunner(store, sessions, profile, clock=parts.clock, observe=observe, lost=metrics.lost)
     turns = metrics.turns(tracing.traced(runner, "turn", parts.tracer))
     delivery = OutboxDelivery(store, sessions, channels, clock=parts.clock)
     runner.deliver_through(delivery)
-    backend = metrics.backend(tracing.traced(client, "backend", parts.tracer))
+    traced = tracing.traced(client, "backend", parts.tracer)
+    backend = metrics.backend(traced)
     if parts.simulator:
         turns, backend = parts.simulator.watching(turns, runner.session), parts.simulator.failing(backend)
         parts.simulator.sleeping.append(delivery.wake)
-    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=client)))
+    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=traced)))
+    await stack.enter_async_context(running(tally.run(), "funnel", tally.stop))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)
     await stack.enter_async_context(running(forgetting(transcript), "transcript expiry"))
@@ -280,8 +308,10 @@ async def _bot(parts: Parts) -> None:
     parts.probes["dialog store"] = lambda: store.load("probe", 0.0)
 
 
-async def _dialog_storage(parts: Parts) -> tuple[RedisLink | None, Store, Transcript]:
-    """Redis for any number of processes, or two SQLite files for one."""
+async def _dialog_storage(parts: Parts) -> tuple[RedisLink | None, Store, Transcript, Book]:
+    """Redis for any number of processes, or three SQLite files for one."""
+    from bot.stores.funnel import RedisBook, SqliteBook
+
     settings, stack = parts.settings, parts.stack
     if settings.redis_url:
         from bot import redis_link
@@ -290,14 +320,14 @@ async def _dialog_storage(parts: Parts) -> tuple[RedisLink | None, Store, Transc
 
         link = await redis_link.RedisLink.open(settings.redis_url)
         stack.push_async_callback(link.close)
-        return link, RedisStore(link), RedisTranscript(link, parts.keyring)
+        return link, RedisStore(link), RedisTranscript(link, parts.keyring), RedisBook(link)
     from bot.channels.web.sqlite_transcript import SqliteTranscript
     from bot.stores.embedded import EmbeddedStore
 
     store = await EmbeddedStore.open(settings.data_dir / "dialog.db")
     stack.push_async_callback(store.close)
     transcript = await stack.enter_async_context(SqliteTranscript(settings.data_dir / "transcript.db", parts.keyring))
-    return None, store, transcript
+    return None, store, transcript, SqliteBook(settings.data_dir / "funnel.db")
 
 
 async def forgetting(transcript: Transcript) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, cast
 
 import structlog
@@ -62,6 +62,11 @@ def read(data: bytes, start: int, limit: int) -> Whole | int | None:
     if len(data) < stop:
         return stop
     return Whole(headers, data[end + 4 : stop], data[stop:])
+
+
+@lru_cache(maxsize=64)  # the server's own headers change once a second, with the date
+def _head(status: int, servers: tuple[tuple[bytes, bytes], ...], headers: Headers) -> bytes:
+    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % line for line in (*servers, *headers))
 
 
 class FastLane(HttpToolsProtocol):
@@ -176,14 +181,9 @@ class FastLane(HttpToolsProtocol):
             self._wake = None
 
     def _written(self, answer: Answer) -> bytes:
-        head = [STATUS_LINE[answer.status]]
-        for name, value in (*self.server_state.default_headers, *answer.headers):
-            head += (name, b": ", value, b"\r\n")
-        if self._closing:
-            head.append(b"connection: close\r\n")
-        head.append(b"content-length: %d\r\n\r\n" % len(answer.body))
-        head.append(answer.body)
-        return b"".join(head)
+        head = _head(answer.status, tuple(self.server_state.default_headers), answer.headers)
+        end = b"connection: close\r\n" if self._closing else b""
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, end, len(answer.body), answer.body)
 
     # --- how long a connection may be idle, and its end
 

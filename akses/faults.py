@@ -21,6 +21,7 @@ def foreseen(error: BaseException) -> str | None:
     from backend.migrations import SchemaOutdated
     from backend.waiting import DatabaseUnreachable
     from bot.channels.telegram.running import TelegramConfigInvalid
+    from bot.funnel import BookUnavailable
     from bot.redis_link import RedisUnavailable
 
     match error:
@@ -40,6 +41,8 @@ def foreseen(error: BaseException) -> str | None:
             return f"{error}."
         case RedisUnavailable():
             return f"Redis cannot be reached ({error}): look at REDIS_URL and at Redis itself, or ask 'akses doctor'."
+        case BookUnavailable():
+            return f"The funnel's counts cannot be read ({error}): look at DATA_DIR and its funnel.db, or at Redis."
         case DBAPIError():
             kind = type(error.orig).__name__ if error.orig is not None else type(error).__name__
             return f"The accounts database cannot be used ({kind}): look at DATABASE_URL and at PostgreSQL itself, or ask 'akses doctor'."

@@ -32,23 +32,35 @@ _LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")
 # Names need to differ, not to be secret; asking the kernel for them would cost a turn a microsecond.
 _random: Final = partial(random.Random().getrandbits, 64)  # noqa: S311
 
-_current: Final[ContextVar[str]] = ContextVar("akses_request", default="")
+# The name, or the random number that it will be made of should anybody ask.
+_current: Final[ContextVar[str | int]] = ContextVar("akses_request", default="")
 
 
 def current() -> str | None:
     """The name of what is in hand, None where nothing is."""
-    return _current.get() or None
+    name = _current.get()
+    return (name if isinstance(name, str) else _written(name)) or None
 
 
 def new() -> str:
     """A name for what has none: 64 random bits."""
-    return f"{_random():016x}".translate(_LETTERS)
+    return _written(_random())
+
+
+def _written(number: int) -> str:
+    return f"{number:016x}".translate(_LETTERS)
 
 
 def of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The name that a request brings (names of headers in lower case), if it may stand in our logs; else a new one."""
-    given = next((value.decode("latin-1") for key, value in headers if key == HEADER), "")
-    return given if given and well_formed(given) else new()
+    return _brought(headers) or new()
+
+
+def _brought(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    for key, value in headers:
+        if key == HEADER and well_formed(given := value.decode("latin-1")):
+            return given
+    return ""
 
 
 def well_formed(written: str) -> bool:
@@ -72,7 +84,7 @@ class at_least:  # noqa: N801 (used as a function; a class, because a generator 
     __slots__ = ("_token",)
 
     def __enter__(self) -> None:
-        self._token = None if _current.get() else _current.set(new())
+        self._token = None if _current.get() else _current.set(_random())
 
     def __exit__(self, *_: object) -> None:
         if self._token is not None:
@@ -81,7 +93,7 @@ class at_least:  # noqa: N801 (used as a function; a class, because a generator 
 
 def begin(headers: Iterable[tuple[bytes, bytes]]) -> None:
     """From here to its end, the task in hand goes by this request's name."""
-    _current.set(of(headers))
+    _current.set(_brought(headers) or _random())
 
 
 class RequestIds:

@@ -26,6 +26,7 @@ from backend.hooks import StatusWebhook
 from backend.housekeeping import TIDY, Housekeeping
 from backend.jobs import Jobs
 from backend.links import EXPIRE, PURGE, SEND_MAIL, SEND_NOTICE, Links
+from backend.mail.bounces import Bounces
 from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
@@ -35,6 +36,7 @@ from backend.registry import RegistryVerifier, TableRegistry
 from backend.rotation import Rotation
 from backend.subjects import Subjects
 from backend.throttle import Throttle
+from backend.traces import UNTRACED, Traces
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
@@ -56,6 +58,7 @@ class Backend:
     rotation: Rotation
     registry: TableRegistry
     throttle: Throttle
+    bounces: Bounces
 
     @property
     def engine(self) -> AsyncEngine:
@@ -76,6 +79,7 @@ async def open_backend(
     clock: Clock = utc_now,
     registry: RegistryVerifier | None = None,
     observe: Callable[[str, str, float], None] = lambda *_: None,
+    traces: Traces = UNTRACED,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
     beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on.
@@ -99,7 +103,7 @@ async def open_backend(
         client = await stack.enter_async_context(
             httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
         )
-        jobs = Jobs(database, config.database_url, observe=observe)
+        jobs = Jobs(database, config.database_url, observe=observe, traces=traces)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()
         audit = Audit(database, vault)
@@ -124,7 +128,8 @@ async def open_backend(
         jobs.handle(PURGE, registrations.purge, queue="timers")
         jobs.handle(TIDY, Housekeeping(config, database, jobs, audit, clock).tidy, queue="timers")
         if config.status_webhook_url:
-            jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock).deliver, queue="hooks")
+            webhook = StatusWebhook(config, database, vault, client, clock, registrations.tell_by_mail, traces)
+            jobs.handle(DELIVER, webhook.deliver, queue="hooks")
         if role in ("all", "worker"):
             await jobs.start()
             async with database.writing() as conn:
@@ -141,4 +146,5 @@ async def open_backend(
             rotation,
             registry_table,
             throttle,
+            Bounces(database, events, audit, clock),
         )

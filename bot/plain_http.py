@@ -20,7 +20,7 @@ class Answer(NamedTuple):
 
     status: int = 200
     body: bytes = b""
-    headers: Headers = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     after: Callable[[bool], None] | None = None
 
 

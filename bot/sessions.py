@@ -12,6 +12,7 @@ Any other change of shape is a major version.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -70,6 +71,7 @@ class Memory(Frozen, frozen=True):
         return Memory(session, (before + _mark(event) + last)[-CLAIMS * _CLAIM_BYTES :], self.rest)
 
 
+@lru_cache(maxsize=256)  # a turn asks for the same one several times
 def _mark(event: str) -> bytes:
     return hashlib.blake2b(event.encode(), digest_size=_CLAIM_BYTES).digest()
 

@@ -19,11 +19,11 @@ class SessionTooNew(Exception):
     """The session was written by newer code whose shape this code cannot read."""
 
 
-def upcast(plain: Plain) -> Plain:
+def upcast(plain: Plain, upcasters: Mapping[int, Callable[[Plain], Plain]] = UPCASTERS, today: int = VERSION[0]) -> Plain:
     """The same session in today's shape. Raises SessionTooNew for a later major version; a later minor one is read as it is."""
     major = int(plain[0][0])
-    if major > VERSION[0]:
+    if major > today:
         raise SessionTooNew
-    for each in range(major, VERSION[0]):
-        plain = UPCASTERS[each](plain)
+    for each in range(major, today):
+        plain = upcasters[each](plain)
     return plain

@@ -16,6 +16,7 @@ PYTHON = str(BIN / "python")
 FAST = [
     "tests/dialogs",
     "tests/bot/test_sessions.py",
+    "tests/bot/test_versions.py",
     "tests/bot/test_turns.py",
     "tests/akses/test_settings.py",
     "tests/akses/test_logs.py",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from bot.redis_link import SHARDS, RedisLink, RedisUnavailable, Script, shard, shard_key
@@ -91,6 +92,7 @@ class _Keys(Frozen, frozen=True):
     due: str
 
 
+@lru_cache(maxsize=1024)  # a turn asks for the same ones twice
 def _keys(conversation: str) -> _Keys:
     prefix = shard(conversation)
     return _Keys(f"{prefix}:c:{conversation}", f"{prefix}:o:{conversation}", f"{prefix}:due")
@@ -148,7 +150,7 @@ class RedisStore:
         await self._run(ADD, (names.outbox, names.due), f"{conversation} {item.key}", item.key, item.due, written, ttl)
 
     async def pending(self, conversation: str) -> Sequence[Item]:
-        found = _pairs(await self._do("HGETALL", _keys(conversation).outbox))
+        found = pairs(await self._do("HGETALL", _keys(conversation).outbox))
         ordered = sorted(found, key=lambda pair: pair[1][: _REVISION.size + 2])
         return [item for item in (_item(key.decode(), value) for key, value in ordered) if item.lane != "timer"]
 
@@ -192,7 +194,7 @@ class RedisStore:
             asyncio.gather(*(self._do("ZCOUNT", name, "-inf", until) for name in names)),
             asyncio.gather(*(self._do("ZRANGE", name, 0, 0, "WITHSCORES") for name in names)),
         )
-        return Backlog(sum(counts), max([0.0, *(now - float(score) for first in firsts for _, score in _pairs(first))]))
+        return Backlog(sum(counts), max([0.0, *(now - float(score) for first in firsts for _, score in pairs(first))]))
 
     async def expire(self, now: float) -> int:  # noqa: ARG002 (every key has a TTL)
         return 0
@@ -210,7 +212,7 @@ def _written(item: Item, revision: int, position: int) -> bytes:
     return _ITEM.pack(revision, position, _LANES[item.lane], item.attempts, item.due) + item.body
 
 
-def _pairs(reply: Any) -> Sequence[Sequence[Any]]:
+def pairs(reply: Any) -> Sequence[Sequence[Any]]:
     """Pairs, as Redis itself lists them one after the other, or as redis-py's cluster client has put them together."""
     if isinstance(reply, dict):
         return list(reply.items())

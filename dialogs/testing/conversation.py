@@ -163,6 +163,7 @@ class Conversation:
         while due := [timer for timer, at in self.timers.items() if at <= until]:
             timer = min(due, key=self.timers.__getitem__)
             self.now = max(self.now, self.timers.pop(timer))
+            self.transcript.meanwhile(self.now)
             brought += self.happens(TimerFired(timer))
         self.now, self.effects = until, tuple(brought)
         return self.effects

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import assert_never
 
+from dialogs.clock import WIB
 from dialogs.effects import (
     CancelTimer,
     ChangeEmail,
@@ -40,21 +42,29 @@ class Transcript:
     def __init__(self, head: str = "", replacing: Mapping[str, str] | None = None) -> None:
         self._blocks = [head.strip()] if head.strip() else []
         self._answered = True
+        self._moment = ""
         self._replacing = replacing or {}
 
     def did(self, what: str) -> None:
         """The person typed or pressed something."""
+        self._moment = ""
         self._blocks.append("\n".join(f"> {line}".rstrip() for line in what.split("\n")))
         self._answered = False
 
     def bubble(self, text: str, buttons: Iterable[str] = ()) -> None:
         """Something came back."""
-        if self._answered:
+        if self._moment:
+            self._blocks.append(self._moment)
+        elif self._answered:
             self._blocks.append("---")
-        self._answered = True
+        self._moment, self._answered = "", True
         self._blocks.append(text)
         if row := " ".join(buttons):
             self._blocks.append(row)
+
+    def meanwhile(self, moment: datetime) -> None:
+        """Time has come this far by itself; told only where something comes of it."""
+        self._moment = f"*{moment.astimezone(WIB):%A %H:%M} WIB*"
 
     def heading(self, title: str, words: str = "") -> None:
         """The scene changes."""

@@ -30,6 +30,7 @@ from backend.app import create_app
 from backend.config import BackendConfig, Timings
 from backend.registry import RegistryVerifier
 from backend.services import Backend, Role, open_backend
+from backend.traces import UNTRACED, Traces
 
 API_KEY = "an-api-key-of-the-tests"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -261,6 +262,7 @@ async def stage_on(
     *,
     role: Role = "all",
     smtp: SmtpSink | None = None,
+    traces: Traces = UNTRACED,
     registry: RegistryVerifier | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
@@ -288,7 +290,9 @@ async def stage_on(
                 | settings
             )
         )
-        backend = await stack.enter_async_context(open_backend(config, keyring, role=role, clock=clock, registry=registry))
+        backend = await stack.enter_async_context(
+            open_backend(config, keyring, role=role, clock=clock, registry=registry, traces=traces)
+        )
         address = await stack.enter_async_context(served(create_app(backend)))
         headers = {"Authorization": f"Bearer {API_KEY}"}
         http = await stack.enter_async_context(

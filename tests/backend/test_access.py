@@ -73,6 +73,13 @@ async def test_a_reader_looks_at_everything_and_changes_nothing(scoped: Stage) -
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
+async def test_a_channel_s_key_reports_no_mails_that_came_back(scoped: Stage) -> None:
+    report = {"message_id": "<act-1@ksei.co.id>", "status": "5.1.1"}
+    for key, status in ((TELEGRAM, 403), (READER, 403), ("an-api-key-of-the-tests", 204)):
+        answer = await scoped.http.post("/api/v1/bounces", json=report, headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == status
+
+
 async def test_a_list_has_pages_and_holds_the_key_s_channels_alone(scoped: Stage) -> None:
     made: dict[str, list[str]] = {"web": [], "telegram": []}
     for number in range(7):

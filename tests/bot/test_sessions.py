@@ -174,6 +174,9 @@ def test_a_value_that_only_later_code_knows_is_refused_and_not_misread() -> None
 
 
 if __name__ == "__main__":
+    from tests.bot.test_versions import freeze_shape
+
+    freeze_shape()
     for place, kept in journey().items():
         path = FROZEN / f"{VERSION[0]}.{VERSION[1]}-{place}.msgpack"
         if not path.exists():

@@ -151,6 +151,18 @@ def test_timers_fire_at_their_moments_when_time_passes_over_them() -> None:
     assert chat.now == NOON + timedelta(hours=3)
 
 
+def test_what_time_brings_by_itself_is_written_down_with_its_moment() -> None:
+    chat = Conversation(language="en")
+    chat.starts()
+    chat.presses("agree")
+    chat.presses("kind.individu_lokal")
+    chat.says("Siti Rahmawati")
+    chat.passes(hours=1)
+    assert "WIB*" not in chat.transcript.text, "nothing came of it"
+    chat.passes(days=2)
+    assert re.search(r"> \(2 days pass\)\n\n\*\w+day \d\d:\d\d WIB\*\n\n", chat.transcript.text)
+
+
 def test_a_conversation_goes_on_from_a_session_as_after_a_deploy() -> None:
     before = everything()
     after = Conversation.of(before.session, before.now)

@@ -6,7 +6,7 @@ HTTP (`aiogram_binding.py`). What it remembers is for looks and may be lost: no 
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -80,7 +80,7 @@ class TelegramChannel:
         return Sent(last)
 
     async def _call(self, chat: int, call: Call) -> Delivery:
-        urgent = asyncio.get_running_loop().time() - self._heard.get(chat, float("-inf")) < _WAITS_FOR_ANSWER
+        urgent = time.monotonic() - self._heard.get(chat, float("-inf")) < _WAITS_FOR_ANSWER
         if wait := await self._limiter.place(str(chat), urgent=urgent):
             return Later(wait)
         try:
@@ -102,7 +102,7 @@ class TelegramChannel:
 
     def heard(self, chat: int) -> None:
         """The person has just written, and waits for an answer."""
-        self._heard.put(chat, asyncio.get_running_loop().time())
+        self._heard.put(chat, time.monotonic())
 
     def drawn(self, chat: int, message: Message) -> tuple[Call, ...]:
         """The calls that this message takes in this chat as it stands."""

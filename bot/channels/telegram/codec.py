@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -357,6 +358,7 @@ def _body(screen: Screen, *, notice: bool = True) -> str:
     return "\n\n".join((*above, text, *addresses))
 
 
+@lru_cache(maxsize=64)
 def _reachable_url(url: str) -> bool:
     """Telegram refuses buttons that lead to this very machine, and no phone could follow them."""
     host = urlsplit(url).hostname or ""

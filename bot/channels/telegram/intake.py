@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from bot.channels.telegram.api import BotApi, BotApiError
 from bot.channels.telegram.channel import NAME, TelegramChannel
 from bot.channels.telegram.codec import Call, FromPerson, InGroup, Reachable, Update
+from bot.channels.telegram.courtesies import Courtesies
 from bot.channels.telegram.texts import WORDS
 from bot.conversation import Conversation
 from bot.turns import StoreUnavailable, Turns
@@ -24,7 +24,6 @@ from dialogs.events import ContactShared
 
 logger = structlog.get_logger(__name__)
 
-_COURTESIES_AT_ONCE: Final = 256
 _GROUPS_REMEMBERED: Final = 1_000
 _ANSWERED_REMEMBERED: Final = 10_000
 _GROUP_PAUSE: Final = 60.0  # seconds between two invitations in one group
@@ -54,14 +53,13 @@ class Intake:
     may be news. `username` is the bot's own, "" until Telegram has told it.
     """
 
-    def __init__(self, turns: Turns, channel: TelegramChannel, courtesies: BotApi, reached: Reached | None = None) -> None:
+    def __init__(self, turns: Turns, channel: TelegramChannel, courtesies: Courtesies, reached: Reached | None = None) -> None:
         self.username = ""
         self._turns = turns
         self._channel = channel
-        self._api = courtesies
+        self.courtesies = courtesies
         self._reached = reached
         self._tasks: set[asyncio.Task[None]] = set()
-        self._courtesies = 0
         self._invited: OrderedDict[int, float] = OrderedDict()
         self._answered: OrderedDict[int, None] = OrderedDict()
 
@@ -73,7 +71,7 @@ class Intake:
         match update:
             case FromPerson(update_id, chat, event, callback, language):
                 if callback:
-                    self.courtesy(Call("answerCallbackQuery", {"callback_query_id": callback}))
+                    self.courtesies.send(Call("answerCallbackQuery", {"callback_query_id": callback}))
                 if event is None or update_id in self._answered:
                     return NOTHING
                 self._channel.heard(chat)
@@ -103,7 +101,7 @@ class Intake:
                 return Done(drawn[0], left)
             case InGroup():
                 if update.callback:
-                    self.courtesy(
+                    self.courtesies.send(
                         Call(
                             "answerCallbackQuery",
                             {"callback_query_id": update.callback},
@@ -131,20 +129,6 @@ class Intake:
             await delivery
         except StoreUnavailable:
             logger.warning("telegram.delivery_postponed")  # committed, so the delivery loop will find it
-
-    def courtesy(self, call: Call) -> None:
-        """A call whose loss nobody minds, off the turn's way; above the bound it is simply not made."""
-        if self._courtesies < _COURTESIES_AT_ONCE:
-            self._courtesies += 1
-            self._spawn(self._courteous(call))
-
-    async def _courteous(self, call: Call) -> None:
-        try:
-            await self._api.call(*call)
-        except BotApiError as error:
-            logger.info("telegram.courtesy_failed", method=call.method, code=error.code)
-        finally:
-            self._courtesies -= 1
 
     def _invitation(self, update: InGroup) -> Call | None:
         now = time.monotonic()
@@ -183,6 +167,7 @@ class Intake:
 
     async def close(self, grace: float) -> None:
         """Let what is under way end, at most `grace` seconds; the rest is committed and is delivered after the next start."""
+        await self.courtesies.close(grace)
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=grace)

@@ -99,7 +99,7 @@ class Polling:
                 await asyncio.sleep(pause(tries))
             else:
                 if done.call is not None:
-                    self._intake.courtesy(done.call)
+                    self._intake.courtesies.send(done.call)
                 if done.left is not None:
                     self._intake.deliver(done.left)
                 return

@@ -19,8 +19,8 @@ import structlog
 from bot.channels.telegram.api import BotApi, BotApiError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.codec import ALLOWED_UPDATES
+from bot.channels.telegram.courtesies import Courtesies
 from bot.channels.telegram.intake import Intake, Reached, where
-from bot.channels.telegram.lean_api import LeanApi
 from bot.channels.telegram.polling import Polling, pause
 from bot.channels.telegram.texts import WORDS
 from bot.channels.telegram.webhook import PATH, Webhook
@@ -123,7 +123,6 @@ class Telegram:
         self._connect = connect
         self._api = _Connection()
         self._intake: Intake | None = None
-        self._courtesies: LeanApi | None = None
         self._life: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
         self.channel = TelegramChannel(self._api, Limiter(buckets or LocalBuckets()), connected=self._api.there.is_set)
@@ -136,8 +135,8 @@ class Telegram:
 
         The library is imported and Telegram told of commands and webhook in the background, as often as the network needs.
         """
-        self._courtesies = LeanApi(self._config.token, self._config.api_base)
-        self._intake = Intake(turns, self.channel, self._courtesies, reached)
+        courtesies = Courtesies(self._config.token, self._config.api_base)
+        self._intake = Intake(turns, self.channel, courtesies, reached)
         if self._config.mode == "webhook":
             self.posts = {PATH: Webhook(self._intake, self._config.webhook_secret)}
         self._ready = asyncio.get_running_loop().create_future()
@@ -155,8 +154,6 @@ class Telegram:
             await asyncio.gather(self._life, return_exceptions=True)
         if self._intake is not None:
             await self._intake.close(_GRACE)
-        if self._courtesies is not None:
-            await self._courtesies.close()
         await self._api.close()
 
     async def _live(self, intake: Intake, ready: asyncio.Future[None]) -> None:
