@@ -176,9 +176,8 @@ async def test_during_a_rotation_a_receiver_with_either_secret_alone_believes_it
         async with small_stage.backend.database.writing() as conn:
             await conn.execute(events.update().values(delivered_at=None))
         vault = small_stage.backend.audit._vault
-        hook = StatusWebhook(
-            replace(config, status_webhook_url=f"{address}/hook"), small_stage.backend.database, vault, client, utc_now
-        )
+        inside, there = small_stage.backend, replace(config, status_webhook_url=f"{address}/hook")
+        hook = StatusWebhook(there, inside.database, vault, client, utc_now, inside.registrations.tell_by_mail)
         await hook.deliver(told.id, 1)
     ((headers, body),) = heard
     assert headers["webhook-signature"].count("v1,") == 2
