@@ -1,4 +1,4 @@
-"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | funnel | jobs | keys | audit | subject | ...`.
+"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | funnel | bounce | jobs | keys | ...`.
 
 Lives here: one short function a command. Must not live here: what a command starts (`akses/compose.py`, `akses/chat.py`). Heavy imports
 stay inside the commands, so that `--help` is quick.
@@ -164,6 +164,23 @@ def funnel(
     else:
         svg.write_text(drawing.picture(found, first, today), "utf-8")
         typer.echo(svg)
+
+
+@app.command()
+def bounce() -> None:
+    """Read one mail from standard input, and tell the backend if it reports that a mail of ours came back (docs/operators.md)."""
+    import httpx2
+
+    from akses.bounce import TRY_AGAIN, tell
+
+    try:
+        told = tell(load("bounce"), sys.stdin.buffer.read())
+    except httpx2.HTTPError as error:
+        typer.echo(
+            f"The backend could not be told ({type(error).__name__}): look at BACKEND_URL and BACKEND_API_KEY.", err=True
+        )
+        raise typer.Exit(TRY_AGAIN) from None
+    typer.echo(f"{told} mail(s) reported as not delivered.")
 
 
 @app.command()

@@ -31,6 +31,8 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "bot": (*_ALL, "REDIS_URL", "BACKEND_URL"),
     "run": (*_ALL, *_BACKEND, "REDIS_URL"),
     "doctor": _ALL,
+    "funnel": ("REDIS_URL",),
+    "bounce": ("BACKEND_API_KEY", "BACKEND_URL"),
     "records": ("DATABASE_URL", "ENCRYPTION_KEYS"),
 }
 # How the addresses of servers may begin.

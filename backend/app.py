@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
-from backend.api import problems
+from backend.api import bounces, problems
 from backend.api.guard import OPENAPI, ApiGuard
 from backend.api.models import FieldErrorOut, ProblemOut, StatusEventOut
 from backend.api.routes import router
@@ -85,6 +85,7 @@ def api_only(registrations: Registrations) -> Application:
 def create_app(backend: Backend) -> FastAPI:
     """The API and the pages of this backend."""
     app = api_only(backend.registrations)
+    app.include_router(bounces.router(backend.bounces))
     app.router.routes.extend(routes(backend))
     app.add_middleware(ApiGuard, keys=backend.config.api_keys)
 

@@ -26,6 +26,7 @@ from backend.hooks import StatusWebhook
 from backend.housekeeping import TIDY, Housekeeping
 from backend.jobs import Jobs
 from backend.links import EXPIRE, PURGE, SEND_MAIL, SEND_NOTICE, Links
+from backend.mail.bounces import Bounces
 from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
@@ -55,6 +56,7 @@ class Backend:
     rotation: Rotation
     registry: TableRegistry
     throttle: Throttle
+    bounces: Bounces
 
     @property
     def engine(self) -> AsyncEngine:
@@ -137,4 +139,5 @@ async def open_backend(
             rotation,
             registry_table,
             throttle,
+            Bounces(database, events, audit, clock),
         )

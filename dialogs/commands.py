@@ -10,25 +10,23 @@ from collections.abc import Mapping
 from typing import Final
 
 from dialogs import reminders
-from dialogs.clock import time_of_day
 from dialogs.effects import OpenTicket, Record
-from dialogs.fields import FIELDS
 from dialogs.frozen import replace
-from dialogs.registration import state_of, step_id
-from dialogs.session import Registration
+from dialogs.registration import step_id
 from dialogs.steps import privacy
 from dialogs.steps._step import Context, Outcome, Press, contacts
 from dialogs.steps.overlays import laid, lifted, new_draft, speak
+from dialogs.steps.people import lines
 
 
 def start(ctx: Context, _: str) -> Outcome:
     """A new chat is greeted; an open form offers to continue or start again; otherwise the newest registration is shown."""
     draft = ctx.session.draft
     if draft is not None and not draft.sending and (draft.answers or draft.kind):
-        return laid(replace(ctx, session=replace(ctx.session, email_change=None)), "restart")
+        return laid(replace(ctx, session=replace(ctx.session, email_change=None, aside="")), "restart")
     if draft is None and not ctx.session.registrations:
         return new_draft(ctx)
-    return Outcome(replace(ctx.session, overlay="", email_change=None))
+    return Outcome(replace(ctx.session, overlay="", email_change=None, aside=""))
 
 
 def register(ctx: Context, argument: str) -> Outcome:
@@ -40,7 +38,7 @@ def cancel(ctx: Context, _: str) -> Outcome:
     """Ask before anything is thrown away; with nothing to lose there is nothing to ask."""
     draft = ctx.session.draft
     if draft is None:
-        return Outcome(replace(ctx.session, overlay="", email_change=None), ctx.text("flow.nothing_to_cancel"))
+        return Outcome(replace(ctx.session, overlay="", email_change=None, aside=""), ctx.text("flow.nothing_to_cancel"))
     return laid(ctx, "cancel")
 
 
@@ -52,25 +50,17 @@ def language(ctx: Context, argument: str) -> Outcome:
     return speak(ctx, argument) if argument in ("id", "en") else laid(ctx, "language")
 
 
-def status_line(ctx: Context, registration: Registration) -> str:
-    """One registration in one line, masked."""
-    stands = state_of(registration)
-    at = (
-        ctx.text("flow.status.mailed_at", time=time_of_day(ctx.session.language, registration.mailed_at, ctx.zone))
-        if registration.mailed_at and stands == "pending"
-        else ""
-    )
-    state = ctx.text(f"flow.status.{stands}")
-    return ctx.text("flow.status.line", name=registration.name, email=registration.email_masked, state=state, at=at)
-
-
 def status(ctx: Context, _: str) -> Outcome:
-    """Every registration of this chat, masked, and how far the open form is."""
-    lines = [status_line(ctx, registration) for registration in ctx.session.registrations]
-    if (draft := ctx.session.draft) is not None:
-        id_ = "flow.status.sending" if draft.sending else "flow.status.draft"
-        lines.append(ctx.text(id_, count=len(draft.answers), total=len(FIELDS)))
-    return Outcome(ctx.session, "\n\n".join(lines) or ctx.text("flow.status.none"))
+    """Every registration of this chat, masked, and how far the open form is. Where there are several, one can be chosen."""
+    told = lines(ctx)
+    session = replace(ctx.session, overlay="", aside="")
+    if session.registrations and (session.draft or len(session.registrations) > 1):
+        return Outcome(replace(session, aside="status", email_change=None))
+    return Outcome(session, told or ctx.text("flow.status.none"))
+
+
+def thanks(ctx: Context, _: str) -> Outcome:
+    return Outcome(ctx.session, ctx.text("flow.welcome"))
 
 
 def help_(ctx: Context, _: str) -> Outcome:
@@ -100,26 +90,47 @@ COMMANDS: Final[Mapping[str, Press]] = {
     "mute": reminders.mute,
     "go_on": lifted,
     "agent": agent,
+    "thanks": thanks,
 }
 
 # What people type for each, as a whole message, with or without a slash, in either language.
-WORDS: Final[Mapping[str, str]] = {
-    word: command
-    for command, words in {
-        "start": ("start", "mulai", "mulai lagi", "ulang", "halo", "hai", "hi", "hello", "restart", "lanjut", "lanjutkan"),
-        "register": ("daftar", "register", "sign up", "daftar lagi"),
-        "cancel": ("batal", "batalkan", "cancel", "stop"),
-        "back": ("kembali", "back", "mundur"),
-        "language": ("bahasa", "language", "ganti bahasa"),
-        "status": ("status", "cek status"),
-        "help": ("bantuan", "help", "tolong", "?"),
-        "privacy": ("privasi", "privacy", "data saya", "my data"),
-        "erase": ("hapus", "hapus data", "hapus data saya", "erase", "delete my data"),
-        "mute": ("jangan ingatkan lagi", "berhenti mengingatkan", "do not remind me again", "don't remind me"),
-        "agent": ("petugas", "agent", "operator", "helpdesk", "cs", "admin"),
-    }.items()
-    for word in words
+# fmt: off
+_SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "start": (
+        "start", "mulai", "mulai lagi", "mulai ulang", "mulai dari awal", "ulang", "ulangi", "ulang dari awal", "halo", "hai",
+        "hallo", "hi", "hello", "menu", "restart", "start again", "start over", "begin", "permisi", "selamat pagi",
+        "selamat siang", "selamat sore", "selamat malam", "assalamualaikum", "good morning", "good afternoon", "good evening",
+    ),
+    "go_on": ("lanjut", "lanjutkan", "teruskan", "go on", "continue", "resume"),
+    "register": (
+        "daftar", "daftar lagi", "mau daftar", "saya mau daftar", "saya ingin mendaftar", "pendaftaran", "registrasi",
+        "register", "registration", "sign up", "i want to register", "daftarkan orang lain", "register another person",
+    ),
+    "cancel": ("batal", "batalkan", "batalkan pendaftaran", "cancel", "stop", "berhenti", "keluar", "quit", "exit"),
+    "back": ("kembali", "mundur", "sebelumnya", "back", "go back", "previous"),
+    "language": ("bahasa", "language", "ganti bahasa", "change language"),
+    "status": ("status", "cek status", "status pendaftaran", "check status", "my status"),
+    "help": (
+        "bantuan", "bantu", "tolong", "bantu saya", "tolong bantu", "saya bingung", "bingung", "tidak mengerti",
+        "saya tidak mengerti", "tidak paham", "cara daftar", "apa itu nik", "nik itu apa", "what is nik", "help", "help me",
+        "i do not understand", "?",
+    ),
+    "privacy": (
+        "privasi", "privacy", "data saya", "my data", "untuk apa", "untuk apa datanya", "buat apa", "kenapa", "mengapa",
+        "apakah aman", "apa aman", "aman tidak", "apakah ini aman", "penipuan", "apakah ini penipuan", "why", "what for",
+        "is it safe", "is this safe", "is this a scam",
+    ),
+    "erase": ("hapus", "hapus data", "hapus data saya", "erase", "delete my data"),
+    "mute": ("jangan ingatkan lagi", "berhenti mengingatkan", "do not remind me again", "don't remind me"),
+    "agent": (
+        "petugas", "hubungi petugas", "bicara dengan petugas", "mau bicara dengan petugas", "bicara dengan orang", "manusia",
+        "customer service", "call center", "operator", "helpdesk", "cs", "admin", "agent", "human", "talk to a human",
+        "talk to an agent",
+    ),
+    "thanks": ("terima kasih", "terimakasih", "makasih", "terima kasih banyak", "thanks", "thank you", "thank you very much"),
 }
+# fmt: on
+WORDS: Final[Mapping[str, str]] = {word: command for command, words in _SPOKEN.items() for word in words}
 # What channels register as their menu, in this order; descriptions are the texts `flow.menu.<name>`.
 MENU: Final = ("start", "daftar", "status", "bantuan", "batal", "bahasa", "privasi", "hapus")
 

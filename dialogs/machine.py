@@ -41,11 +41,12 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Accepted
 from dialogs.frozen import Frozen, replace
 from dialogs.profile import Profile
-from dialogs.registration import step_id, token, with_answer, with_handoff
+from dialogs.registration import step_id, token, with_answer, with_handoff, without_doubt
 from dialogs.screens import Screen
+from dialogs.secret import looks_like_password
 from dialogs.session import Answer, Draft, Session
-from dialogs.steps import consent, kind, overlays, privacy, question, summary, waiting
-from dialogs.steps._step import Context, Outcome, Step, may_be_label
+from dialogs.steps import consent, kind, overlays, people, privacy, question, repairs, summary, waiting
+from dialogs.steps._step import Context, Outcome, Step, may_be_label, remembering
 
 STEPS: Final[Mapping[str, Step]] = {
     step.id: step
@@ -60,6 +61,7 @@ STEPS: Final[Mapping[str, Step]] = {
         *waiting.STEPS,
         waiting.NEW_EMAIL,
         waiting.EMAIL_DOUBT,
+        people.STEP,
         *overlays.STEPS,
         *privacy.STEPS,
     )
@@ -125,7 +127,8 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
         case MessageEdited():
             return _edited(ctx, event)
         case MediaSent():
-            return Outcome(ctx.session, ctx.text(f"flow.media.{event.kind}"))
+            # It may well be a photo of a KTP: gone from the chat with the rest, though nothing of it is kept here.
+            return Outcome(remembering(ctx, event.message).session, ctx.text(f"flow.media.{event.kind}"))
         case BackendAccepted():
             return news.accepted(ctx, event)
         case BackendRejected():
@@ -177,40 +180,54 @@ def _press(ctx: Context, event: ButtonPressed) -> Outcome:
     outcome = _run(ctx, name, argument)
     if outcome is None:
         return Outcome(ctx.session, ctx.text("flow.press_a_button"))
-    if here.answered is not None and event.message and STEPS[step_id(outcome.session)] is not here:
+    if here.answered is not None and event.message and not _same_question(session, outcome.session):
         screen = here.answered(ctx)
         if screen is not None:
             outcome = replace(outcome, effects=(Redraw(event.message, screen), *outcome.effects))
     return outcome
 
 
+def _same_question(before: Session, after: Session) -> bool:
+    """Whether what was asked before a press is what is asked after it; one unusual answer may follow another."""
+    if step_id(before) != step_id(after):
+        return False
+    return before.draft is None or after.draft is None or before.draft.doubt == after.draft.doubt
+
+
 def _text(ctx: Context, event: TextSent) -> Outcome:
-    for name, argument in _meanings(ctx, event.text):
+    here = STEPS[step_id(ctx.session)]
+    for name, argument in _meanings(ctx, here, event.text):
         if (outcome := _run(ctx, name, argument)) is not None:
             return outcome
     lifted = _beneath_overlay(ctx.session)
-    typed = STEPS[step_id(lifted)].typed
-    if typed is None:
-        return Outcome(ctx.session, ctx.text("flow.press_a_button"))
-    return typed(replace(ctx, session=lifted), event)
+    if lifted is not ctx.session:
+        ctx, here = replace(ctx, session=lifted), STEPS[step_id(lifted)]
+    return repairs.unexpected(ctx, event) if here.typed is None else here.typed(ctx, event)
 
 
-def _meanings(ctx: Context, text: str) -> Iterator[tuple[str, str]]:
-    """The action or command that a whole message stands for: a button's label typed out, then a word known everywhere."""
+def _meanings(ctx: Context, here: Step, text: str) -> Iterator[tuple[str, str]]:
+    """The action or command that a whole message stands for: a button's label typed out, a phrase that the step knows, then a word that is
+    known everywhere.
+    """
     wanted = " ".join(text.casefold().split())
     if may_be_label(ctx.session.language, wanted):
         for action in current_screen(ctx.session, ctx.now, ctx.profile).actions:
             if not action.url and not action.contact and action.label.casefold() == wanted:
                 name, _, argument = action.id.partition(".")
                 yield name, argument
+    if here.means is not None and (action_id := here.means(ctx, text)):
+        name, _, argument = action_id.partition(".")
+        yield name, argument
     if (command := named(text)) is not None:
         yield command, ""
 
 
 def _beneath_overlay(session: Session) -> Session:
     """The step that a typed answer is meant for: the one beneath a passing question, if it takes text."""
-    lifted = replace(session, overlay="")
-    return lifted if session.overlay and STEPS[step_id(lifted)].typed is not None else session
+    if not (session.overlay or (session.aside and session.draft is not None and not session.email_change)):
+        return session
+    lifted = replace(session, overlay="", aside="")
+    return lifted if STEPS[step_id(lifted)].typed is not None else session
 
 
 def _contact(ctx: Context, event: ContactShared) -> Outcome:
@@ -225,20 +242,39 @@ def _contact(ctx: Context, event: ContactShared) -> Outcome:
 
 
 def _edited(ctx: Context, event: MessageEdited) -> Outcome:
-    """An edited answer corrects that field until the hand-off; any other edited message is left alone, and that is said."""
-    draft = ctx.session.draft
-    field = next((id_ for id_, answer in draft.answers.items() if answer.message == event.message), None) if draft else None
-    if draft is None or field is None:
-        return Outcome(ctx.session, ctx.text("flow.edit_not_used"))
+    """An edited answer corrects its field until the hand-off, an edited try is a new try; any other edited message is left alone, and
+    that is said.
+    """
+    session, draft = ctx.session, ctx.session.draft
+    edited = TextSent(event.text, event.message)
+    if looks_like_password(event.text):
+        return repairs.hidden(ctx, edited)
+    if draft is None:
+        return Outcome(session, ctx.text("flow.edit_too_late" if session.registrations else "flow.edit_not_used"))
     if draft.sending:
-        return Outcome(ctx.session, ctx.text("flow.edit_too_late"))
+        return Outcome(session, ctx.text("flow.edit_too_late"))
+    fields = [id_ for id_, answer in draft.answers.items() if answer.message == event.message]
+    if len(fields) > 1:
+        # One message with several answers, now with others.
+        return repairs.reread(ctx, edited) or Outcome(session, ctx.text("flow.edit_not_used"))
+    if fields:
+        return _edited_answer(ctx, draft, fields[0], edited)
+    ctx = replace(ctx, session=replace(session, overlay="", aside=""))
+    if draft.doubt is not None and draft.doubt.message == event.message:
+        return question.retyped(ctx, edited)
+    if event.message in draft.typed[-1:] and (typed := STEPS[step_id(ctx.session)].typed) is not None:
+        return typed(ctx, edited)
+    return Outcome(session, ctx.text("flow.edit_not_used"))
+
+
+def _edited_answer(ctx: Context, draft: Draft, field: str, event: TextSent) -> Outcome:
     match FIELDS[field].parse(event.text, local_date(ctx.now)):
         case Accepted(value):
-            edited = with_answer(draft, field, Answer(value, event.message))
-            kept = replace(edited, editing=draft.editing, doubt=draft.doubt, tries=draft.tries)
             notice = ctx.text("flow.edited", label=ctx.text(f"{field}.label"))
-            return Outcome(replace(ctx.session, draft=kept), notice)
+            return Outcome(replace(ctx.session, draft=with_answer(draft, field, Answer(value, event.message))), notice)
         case _:
             # Anything less than a plainly good value goes through the field's own question, with the old answer kept meanwhile.
-            asking = replace(ctx.session, overlay="", draft=replace(draft, editing=field, doubt=None, tries=0))
-            return question.typed(replace(ctx, session=asking), TextSent(event.text, event.message))
+            asking = replace(
+                ctx.session, overlay="", aside="", draft=replace(without_doubt(draft, field), editing=field, tries=0)
+            )
+            return question.typed(replace(ctx, session=asking), event)

@@ -13,9 +13,9 @@ from dialogs.clock import waiting
 from dialogs.effects import CancelTimer, DeleteUserMessages, Effect, News, Record, Redraw, Say
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
 from dialogs.frozen import replace
-from dialogs.registration import focused, updated
+from dialogs.registration import focused, state_of, step_id, updated
 from dialogs.reminders import TIMER
-from dialogs.session import EarlyNews, Registration, RegistrationStatus, Session
+from dialogs.session import Draft, EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.steps._step import Context, Outcome, contacts
 from dialogs.steps.overlays import dropped
 from dialogs.steps.privacy import stays, withdrawal, without
@@ -35,13 +35,7 @@ def said(session: Session, words: str, news: News | None = None) -> Outcome:
 def in_front(session: Session, registration: str) -> bool:
     """Whether this registration is what the person is looking at."""
     about = focused(session)
-    return (
-        session.draft is None
-        and not session.overlay
-        and not session.email_change
-        and about is not None
-        and about.id == registration
-    )
+    return about is not None and about.id == registration and step_id(session) == state_of(about)
 
 
 def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
@@ -57,19 +51,32 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
         taken, request = withdrawal(taken)
         tidy.append(request)
     after = replace(
-        session, draft=None, overlay="", registrations=(*session.registrations, taken), focus=taken.id, early=(), zone=ctx.zone
+        session,
+        draft=None,
+        overlay="",
+        aside="",
+        registrations=(*session.registrations, taken),
+        focus=taken.id,
+        early=(),
+        zone=ctx.zone,
     )
     for each in session.early:
         if each.registration == taken.id:
             after = changed(replace(ctx, session=after), ActivationChanged(each.registration, each.status, each.at)).session
-    return Outcome(after, effects=(*tidy, Record("summary", "accepted")), news="" if draft.erase else thanks(ctx, taken))
+    effects = (*tidy, Record("summary", "accepted"))
+    if draft.erase:
+        return Outcome(after, effects=effects)
+    if after.email_change is not None:
+        # The person is typing another address for somebody else; that question stands.
+        return Outcome(after, effects=(*effects, Say(thanks(ctx, taken))), show=False)
+    return Outcome(after, effects=effects, news=thanks(ctx, taken))
 
 
 def rejected(ctx: Context, event: BackendRejected) -> Outcome:
     session, draft = ctx.session, ctx.session.draft
     wait = waiting_words(ctx, event.retry_after)
     if draft is not None and draft.handoff == event.request and draft.sending:
-        notice = ctx.text(f"flow.rejected.{event.code}", wait=wait, contacts=contacts(ctx))
+        notice = ctx.text(f"flow.rejected.{event.code}", name=name_of(draft), wait=wait, contacts=contacts(ctx))
         record = Record("summary", "rejected", event.code)
         if draft.erase:
             return never_sent(ctx, record)
@@ -82,8 +89,13 @@ def rejected(ctx: Context, event: BackendRejected) -> Outcome:
     # No mail comes of it: what was so before is so again.
     return said(
         updated(session, replace(about, asked=None)),
-        ctx.text(f"flow.request_rejected.{event.code}", wait=wait, contacts=contacts(ctx)),
+        ctx.text(f"flow.request_rejected.{event.code}", name=about.name, wait=wait, contacts=contacts(ctx)),
     )
+
+
+def name_of(draft: Draft) -> str:
+    """Whose form was handed off; a form is complete by then."""
+    return draft.answers["full_name"].value
 
 
 def waiting_words(ctx: Context, seconds: int) -> str:
@@ -95,8 +107,8 @@ def unavailable(ctx: Context, event: BackendUnavailable) -> Outcome:
     session, draft = ctx.session, ctx.session.draft
     if draft is not None and draft.handoff == event.request and draft.sending:
         if not event.final:
-            return said(session, ctx.text("flow.unavailable"))
-        notice = ctx.text("flow.unavailable_final", contacts=contacts(ctx))
+            return said(session, ctx.text("flow.unavailable", name=name_of(draft)))
+        notice = ctx.text("flow.unavailable_final", name=name_of(draft), contacts=contacts(ctx))
         record = Record("summary", "rejected", "unavailable")
         if draft.erase:
             return never_sent(ctx, record)
@@ -106,7 +118,10 @@ def unavailable(ctx: Context, event: BackendUnavailable) -> Outcome:
         return unchanged(session)
     if about.erasing == event.request:
         return not_erased(ctx, about, active=False)
-    return said(updated(session, replace(about, asked=None)), ctx.text("flow.request_unavailable", contacts=contacts(ctx)))
+    return said(
+        updated(session, replace(about, asked=None)),
+        ctx.text("flow.request_unavailable", name=about.name, contacts=contacts(ctx)),
+    )
 
 
 def never_sent(ctx: Context, record: Record) -> Outcome:

@@ -11,7 +11,7 @@ import hashlib
 from dialogs.fields import FIELDS
 from dialogs.frozen import replace
 from dialogs.kinds import BY_ID as KINDS
-from dialogs.session import Answer, Draft, Registration, Session
+from dialogs.session import Answer, Draft, OpenDoubt, Registration, Session
 
 _FIELD_IDS = tuple(field.id for field in FIELDS)
 
@@ -45,7 +45,9 @@ def step_id(session: Session) -> str:
         return session.overlay
     if session.email_change is not None:
         return "email_doubt" if session.email_change.doubt else "new_email"
-    if (draft := session.draft) is not None:
+    if session.aside == "status" and session.registrations:
+        return "status"
+    if (draft := session.draft) is not None and not (session.aside and session.registrations):
         if draft.sending:
             return "sending"
         if draft.doubt is not None:
@@ -69,18 +71,41 @@ def token(session: Session) -> str:
 
 
 def with_answer(draft: Draft, field: str, answer: Answer) -> Draft:
-    """The draft with this answer in. A change after the hand-off was sent ends that hand-off: the next summary bears a new one."""
+    """The draft with this answer in, and with every other open question as it was.
+
+    A change after the hand-off was sent ends that hand-off: the next summary bears a new one.
+    """
     changed = field in draft.answers and draft.answers[field].value != answer.value
     kept = "" if changed and draft.attempted else draft.handoff
+    if draft.doubt is not None:
+        draft = without_doubt(draft, field)
     return replace(
         draft,
         answers={**draft.answers, field: answer},
-        editing="",
-        doubt=None,
+        editing="" if draft.editing == field else draft.editing,
         tries=0,
         handoff=kept,
         attempted=draft.attempted and bool(kept),
     )
+
+
+def with_doubts(draft: Draft, doubts: tuple[OpenDoubt, ...]) -> Draft:
+    """The draft with these answers to be asked about, the first now; a newer doubt takes the place of one about the same field."""
+    fields = {doubt.field for doubt in doubts}
+    return _asking(draft, (*doubts, *(each for each in _doubts(draft) if each.field not in fields)))
+
+
+def without_doubt(draft: Draft, field: str) -> Draft:
+    """The draft without an open doubt about this field; the next that waits is asked now."""
+    return _asking(draft, tuple(each for each in _doubts(draft) if each.field != field))
+
+
+def _doubts(draft: Draft) -> tuple[OpenDoubt, ...]:
+    return (draft.doubt, *draft.more) if draft.doubt is not None else ()
+
+
+def _asking(draft: Draft, doubts: tuple[OpenDoubt, ...]) -> Draft:
+    return replace(draft, doubt=doubts[0] if doubts else None, more=doubts[1:])
 
 
 def with_handoff(session: Session) -> Session:

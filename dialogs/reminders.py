@@ -18,7 +18,7 @@ from dialogs.frozen import replace
 from dialogs.registration import first_unmet, step_id, token
 from dialogs.screens import Screen
 from dialogs.session import Draft
-from dialogs.steps._step import Context, Outcome, button
+from dialogs.steps._step import Context, Outcome, button, heading
 from dialogs.steps.overlays import dropped
 
 TIMER: Final = "draft"
@@ -105,6 +105,7 @@ def reminder(ctx: Context, *, last: bool) -> Show:
     text = ctx.text(
         "remind.ready" if first_unmet(draft) is None else "remind.open", count=count, total=len(FIELDS), until=until
     )
+    text = heading(ctx, text)
     if last:
         text = f"{text}\n\n{ctx.text('remind.last')}"
     screen = Screen(

@@ -23,6 +23,7 @@ from dialogs.texts import Language
 VERSION: Final = (1, 1)
 
 Overlay = Literal["", "cancel", "restart", "language", "change", "erase"]
+Aside = Literal["", "status", "registration"]
 RegistrationStatus = Literal["pending", "mail_failed", "active", "expired", "withdrawn"]
 
 
@@ -56,7 +57,8 @@ class Draft(Frozen, frozen=True):
     `handoff` is born with the first summary and is the Idempotency-Key of its submission; `attempted` says that it has been sent at
     least once, so that a later change of an answer makes a new one. `sending` is true until the backend's word is in. `typed` are the
     channel's ids of the messages that answered, well or not, so that they can be deleted. `reminded` counts the reminders sent, `muted`
-    says that no more are wanted, `erase` that the registration is to be withdrawn as soon as the backend has taken it.
+    says that no more are wanted, `erase` that the registration is to be withdrawn as soon as the backend has taken it. `more` are unusual
+    answers that wait behind `doubt`: they came in one message.
     """
 
     consent: Consent | None = None
@@ -73,6 +75,7 @@ class Draft(Frozen, frozen=True):
     reminded: int = 0
     muted: bool = False
     erase: bool = False
+    more: tuple[OpenDoubt, ...] = ()
 
 
 class Registration(Frozen, frozen=True):
@@ -114,7 +117,8 @@ class Session(Frozen, frozen=True):
 
     `version` stays the first field for ever, so that any code can tell whether it can read the rest. `pressed` is the last press that
     was carried out ("token:action"), so that its double is known. `seen` is when the newest screen was shown: the person was here then.
-    `zone` is the person's zone as far as a registration told it, "" where none did.
+    `zone` is the person's zone as far as a registration told it, "" where none did. `aside` is what the person looks at beside an open
+    form: the list of registrations, or the one in `focus`.
     """
 
     version: tuple[int, int] = VERSION
@@ -132,6 +136,7 @@ class Session(Frozen, frozen=True):
     early: tuple[EarlyNews, ...] = ()
     seen: datetime | None = None
     zone: Zone | Literal[""] = ""
+    aside: Aside = ""
 
     def registration(self, id_: str) -> Registration | None:
         return next((each for each in self.registrations if each.id == id_), None)

@@ -50,7 +50,8 @@ ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
     "email": ("siti@example.com", "siti@gmial.com"),
 }
 Kind = Literal["press", "typed", "command", "backend", "time", "agent"]
-OVERLAYS: Final = frozenset(get_args(Overlay)) - {""}
+# What may be laid over any step and leads back to it: questions in passing, and the list of registrations.
+OVERLAYS: Final = (frozenset(get_args(Overlay)) | {"status"}) - {""}
 _PROFILE: Final = Profile(operator="PT Contoh", home_url="https://akses.example/", privacy_url="https://akses.example/privasi")
 _NOW: Final = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 # More registrations than this in one chat lead to nothing new.
@@ -109,7 +110,7 @@ class _Place:
         return (
             screen.step,
             tuple(action.id for action in screen.actions),
-            step_id(replace(session, overlay="")),
+            step_id(replace(session, overlay="", aside="")),
             open_question(draft) if draft else None,
             draft is not None and bool(draft.editing),
             len(session.registrations),
@@ -158,16 +159,26 @@ def explored(language: Language = "id") -> Flow:
                     name in COMMANDS and name not in STEPS[origin].presses and (kind == "command" or target in OVERLAYS)
                 )
                 ways[Way(origin, target, kind, words, everywhere, target in _beneath(here.session))] = None
-            if len(there.session.registrations) <= _REGISTRATIONS and (alike := there.alike) not in seen:
+            if (
+                len(there.session.registrations) <= _REGISTRATIONS
+                and not _looks_aside(there.session)
+                and (alike := there.alike) not in seen
+            ):
                 seen.add(alike)
                 waiting.append(there)
     return Flow(step_id(first.session), titles, tuple(ways))
 
 
+def _looks_aside(session: Session) -> bool:
+    """Whether a registration is looked at beside an open form: what can be done there is what can be done at the registration itself."""
+    return session.aside == "registration" and session.draft is not None
+
+
 def _beneath(session: Session) -> set[str]:
     """The steps that the one in force lies over, if it lies over any."""
     lifted = replace(session, overlay="")
-    return {step_id(lifted), step_id(replace(lifted, email_change=None))} - {step_id(session)}
+    under = (lifted, replace(lifted, email_change=None), replace(lifted, email_change=None, aside=""))
+    return {step_id(each) for each in under} - {step_id(session)}
 
 
 def _title(here: _Place) -> str:

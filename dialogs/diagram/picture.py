@@ -139,13 +139,13 @@ def _ends(way: Way, families: Mapping[str, tuple[str, ...]], drawn: list[Way]) -
 
 
 def _shortest(first: str, ways: list[Way], goal: str = "active") -> tuple[str, ...]:
-    """The way with the fewest steps on which nobody types anything unusual."""
+    """The way with the fewest steps on which nobody types anything unusual, or in the wrong place."""
     paths: dict[str, tuple[str, ...]] = {first: (first,)}
     waiting = deque([first])
     while waiting:
         here = waiting.popleft()
         for way in ways:
-            if way.origin == here and way.target not in paths and "unusual" not in way.words:
+            if way.origin == here and way.target not in paths and not way.words.endswith(("unusual answer", " question")):
                 paths[way.target] = (*paths[here], way.target)
                 waiting.append(way.target)
     return paths[goal]

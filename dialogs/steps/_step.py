@@ -15,11 +15,18 @@ from dialogs.clock import Zone
 from dialogs.effects import Effect, News
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID as FIELDS
-from dialogs.frozen import Frozen, field
+from dialogs.fields._field import Rejected
+from dialogs.frozen import Frozen, field, replace
 from dialogs.profile import Profile
 from dialogs.screens import Action, Screen, Style
 from dialogs.session import Draft, Session
 from dialogs.texts import CATALOGUES, Language, text
+
+# After this many refused answers in a row the example is shown, and after this many the helpdesk is offered too.
+TRIES_BEFORE_EXAMPLE = 2
+TRIES_BEFORE_HELPDESK = 4
+# Telegram deletes at most 100 messages in one call.
+MESSAGES_REMEMBERED = 100
 
 
 class Context(Frozen, frozen=True):
@@ -66,12 +73,14 @@ class Outcome(Frozen, frozen=True):
 Drawing = Callable[[Context], Screen]
 Press = Callable[[Context, str], Outcome]
 Typed = Callable[[Context, TextSent], Outcome]
+Means = Callable[[Context, str], str]
 
 
 class Step(Frozen, frozen=True):
     """One step. `presses` is keyed by the action's name before the dot; what follows the dot comes as the argument.
 
-    `answered` draws what becomes of a screen with personal data once one of its buttons was pressed; None where it may stay.
+    `means` is the id of the action that a whole message stands for here ("ya", "email salah"), or "". `answered` draws what becomes of a
+    screen with personal data once one of its buttons was pressed; None where it may stay.
     """
 
     id: str
@@ -80,6 +89,7 @@ class Step(Frozen, frozen=True):
     typed: Typed | None = None
     help: Callable[[Context], str] | None = None
     answered: Callable[[Context], Screen | None] | None = None
+    means: Means | None = None
 
 
 def button(
@@ -97,6 +107,42 @@ def contacts(ctx: Context) -> str:
     )
 
 
+def whose(ctx: Context) -> str:
+    """Whose form is open, where the chat has registered others too; "" where it has not."""
+    if not ctx.session.registrations or (draft := ctx.session.draft) is None:
+        return ""
+    if name := draft.answers.get("full_name"):
+        return ctx.text("flow.whose", name=name.value)
+    return ctx.text("flow.whose_next", number=len(ctx.session.registrations) + 1)
+
+
+def heading(ctx: Context, text: str) -> str:
+    """The text under the name of the person that it is about."""
+    return f"{told}\n\n{text}" if (told := whose(ctx)) else text
+
+
+def button_wanted(ctx: Context, screen: Screen) -> Outcome:
+    """A text where only a button answers: the question stands, and the help grows as it does with refused answers."""
+    draft, parts = ctx.session.draft, [ctx.text("flow.press_a_button")]
+    if draft is None:
+        return Outcome(ctx.session, parts[0])
+    tries = draft.tries + 1
+    if tries >= TRIES_BEFORE_EXAMPLE:
+        parts.append(ctx.text("flow.press_or_type", label=screen.actions[0].label))
+    if tries >= TRIES_BEFORE_HELPDESK:
+        parts.append(contacts(ctx))
+    return Outcome(replace(ctx.session, draft=replace(draft, tries=tries)), "\n\n".join(parts))
+
+
+def remembering(ctx: Context, message: str) -> Context:
+    """With the message's id in the open form: a refused NIK is as personal as a good one, and a photo may show a KTP."""
+    draft = ctx.session.draft
+    if draft is None or not message or message in draft.typed:
+        return ctx
+    kept = replace(draft, typed=(*draft.typed, message)[-MESSAGES_REMEMBERED:])
+    return replace(ctx, session=replace(ctx.session, draft=kept))
+
+
 def label(ctx: Context, field_id: str) -> str:
     """The guide's name of a field."""
     return ctx.text(f"{field_id}.label")
@@ -105,6 +151,16 @@ def label(ctx: Context, field_id: str) -> str:
 def shown(field_id: str, value: str) -> str:
     """A stored value as its owner proof-reads it."""
     return FIELDS[field_id].show(value)
+
+
+def refusal(ctx: Context, field_id: str, parsed: Rejected, tries: int) -> str:
+    """What is wrong and what to do; the help grows with the number of tries, and no question is ever skipped."""
+    parts = [ctx.text(f"{field_id}.rejected.{parsed.code}", **parsed.facts)]
+    if tries >= TRIES_BEFORE_EXAMPLE:
+        parts.append(ctx.text(f"{field_id}.help"))
+    if tries >= TRIES_BEFORE_HELPDESK:
+        parts.append(contacts(ctx))
+    return "\n\n".join(parts)
 
 
 # Where the labels of buttons come from; a text that begins with none of them need not be compared with those on the screen.

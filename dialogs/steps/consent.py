@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dialogs.clock import local_date
 from dialogs.effects import Record
+from dialogs.events import TextSent
+from dialogs.fields.several import read
 from dialogs.frozen import replace
+from dialogs.phrases import AGREE, NO, plain
 from dialogs.screens import Screen
+from dialogs.secret import looks_like_password
 from dialogs.session import Consent
-from dialogs.steps._step import Context, Outcome, Step, button
+from dialogs.steps._step import Context, Outcome, Step, button, button_wanted, contacts, remembering, whose
+from dialogs.steps.repairs import hidden
 
 
 def screen(ctx: Context) -> Screen:
-    parts = [ctx.text("flow.greeting", operator=ctx.profile.operator)]
+    # Whoever typed something else here has been greeted.
+    greeting = "" if ctx.draft.tries else ctx.text("flow.greeting", operator=ctx.profile.operator)
+    parts = list(filter(None, (whose(ctx) or greeting,)))
     if ctx.profile.demo:
         parts.append(ctx.text("flow.demo"))
     parts.append(ctx.text("flow.consent", operator=ctx.profile.operator))
@@ -29,8 +37,28 @@ def screen(ctx: Context) -> Screen:
 
 def agree(ctx: Context, _: str) -> Outcome:
     consent = Consent(ctx.profile.notice_version, ctx.now)
-    session = replace(ctx.session, draft=replace(ctx.draft, consent=consent))
+    session = replace(ctx.session, draft=replace(ctx.draft, consent=consent, tries=0))
     return Outcome(session, effects=(Record("consent", "answered"),))
 
 
-STEP = Step("consent", screen, {"agree": agree})
+def decline(ctx: Context, _: str) -> Outcome:
+    return Outcome(ctx.session, ctx.text("flow.declined", contacts=contacts(ctx)), (Record("consent", "rejected", "declined"),))
+
+
+def means(_: Context, text: str) -> str:
+    """Only a plain "saya setuju" agrees."""
+    said = plain(text)
+    return "agree" if said in AGREE else "decline" if said in NO else ""
+
+
+def typed(ctx: Context, event: TextSent) -> Outcome:
+    """What was typed before the consent is not kept, and that is said (UU PDP art. 20)."""
+    if looks_like_password(event.text):
+        return hidden(ctx, event)
+    ctx = remembering(ctx, event.message)
+    if read(event.text, local_date(ctx.now)):
+        return Outcome(ctx.session, ctx.text("flow.before_consent"), (Record("consent", "rejected", "too_early"),))
+    return button_wanted(ctx, screen(ctx))
+
+
+STEP = Step("consent", screen, {"agree": agree, "decline": decline}, typed, means=means)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dialogs.effects import Record
+from dialogs.events import TextSent
 from dialogs.frozen import replace
 from dialogs.kinds import BY_ID, KINDS
 from dialogs.screens import Action, Screen
-from dialogs.steps._step import Context, Outcome, Step, button, contacts
+from dialogs.steps._step import Context, Outcome, Step, button, button_wanted, contacts, heading, remembering
+from dialogs.steps.repairs import other_meaning
 
 
 def screen(ctx: Context) -> Screen:
     choices = tuple(
         Action(f"kind.{kind.id}", ctx.text(f"kinds.{kind.id}"), "primary" if kind.by_chat else "plain") for kind in KINDS
     )
-    return Screen(token="", step="kind", text=ctx.text("flow.kind"), actions=(*choices, button(ctx, "cancel")))
+    return Screen(token="", step="kind", text=heading(ctx, ctx.text("flow.kind")), actions=(*choices, button(ctx, "cancel")))
 
 
 def choose(ctx: Context, argument: str) -> Outcome:
@@ -28,4 +30,10 @@ def choose(ctx: Context, argument: str) -> Outcome:
     return Outcome(replace(ctx.session, draft=draft), ctx.text("flow.kind_chosen", kind=name), (Record("kind", "answered"),))
 
 
-STEP = Step("kind", screen, {"kind": choose})
+def typed(ctx: Context, event: TextSent) -> Outcome:
+    """Answers that come before their question are kept; the type is asked again."""
+    ctx = remembering(ctx, event.message)
+    return other_meaning(ctx, event) or button_wanted(ctx, screen(ctx))
+
+
+STEP = Step("kind", screen, {"kind": choose}, typed)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dialogs.effects import DeleteUserMessages, Effect, Record
 from dialogs.frozen import replace
+from dialogs.phrases import NO, YES, plain
 from dialogs.registration import step_id
 from dialogs.screens import Action, Screen
 from dialogs.session import Draft, Overlay
-from dialogs.steps._step import Context, Outcome, Step, button
+from dialogs.steps._step import Context, Outcome, Step, button, heading
 from dialogs.texts import LANGUAGES
 
 
 def lifted(ctx: Context, _: str = "") -> Outcome:
-    """Back to the step beneath."""
-    return Outcome(replace(ctx.session, overlay=""))
+    """Back to the step beneath, from whatever was asked or looked at in passing."""
+    return Outcome(replace(ctx.session, overlay="", aside=""))
 
 
 def laid(ctx: Context, overlay: Overlay) -> Outcome:
@@ -26,7 +27,9 @@ def laid(ctx: Context, overlay: Overlay) -> Outcome:
 
 def new_draft(ctx: Context, _: str = "") -> Outcome:
     """Begin an empty registration; those handed off before stay."""
-    return Outcome(replace(ctx.session, overlay="", email_change=None, draft=Draft()), effects=dropped(ctx, "restarted"))
+    return Outcome(
+        replace(ctx.session, overlay="", email_change=None, aside="", draft=Draft()), effects=dropped(ctx, "restarted")
+    )
 
 
 def dropped(ctx: Context, how: str) -> tuple[Effect, ...]:
@@ -34,7 +37,7 @@ def dropped(ctx: Context, how: str) -> tuple[Effect, ...]:
     if ctx.session.draft is None:
         return ()
     typed = ctx.session.draft.typed
-    record = Record(step_id(replace(ctx.session, overlay="")), "abandoned", how)
+    record = Record(step_id(replace(ctx.session, overlay="", aside="")), "abandoned", how)
     return (DeleteUserMessages(typed), record) if typed else (record,)
 
 
@@ -43,12 +46,17 @@ def dropped(ctx: Context, how: str) -> tuple[Effect, ...]:
 
 def cancel_screen(ctx: Context) -> Screen:
     actions = (button(ctx, "go_on", "primary"), button(ctx, "discard", "danger"))
-    return Screen(token="", step="cancel", text=ctx.text("flow.cancel"), actions=actions)
+    return Screen(token="", step="cancel", text=heading(ctx, ctx.text("flow.cancel")), actions=actions)
 
 
 def discard(ctx: Context, _: str) -> Outcome:
-    session = replace(ctx.session, overlay="", draft=None)
+    session = replace(ctx.session, overlay="", aside="", draft=None)
     return Outcome(session, ctx.text("flow.cancelled"), dropped(ctx, "cancelled"))
+
+
+def cancel_means(_: Context, text: str) -> str:
+    said = plain(text)
+    return "discard" if said in YES else "go_on" if said in NO else ""
 
 
 # --- continue or start again
@@ -57,7 +65,7 @@ def discard(ctx: Context, _: str) -> Outcome:
 def restart_screen(ctx: Context) -> Screen:
     actions = (button(ctx, "go_on", "primary"), button(ctx, "start_again", "danger"))
     answered = len(ctx.session.draft.answers) if ctx.session.draft else 0
-    return Screen(token="", step="restart", text=ctx.text("flow.restart", count=answered), actions=actions)
+    return Screen(token="", step="restart", text=heading(ctx, ctx.text("flow.restart", count=answered)), actions=actions)
 
 
 # --- language
@@ -83,7 +91,7 @@ def idle_screen(ctx: Context) -> Screen:
 
 
 STEPS = (
-    Step("cancel", cancel_screen, {"go_on": lifted, "back": lifted, "discard": discard}),
+    Step("cancel", cancel_screen, {"go_on": lifted, "back": lifted, "discard": discard}, means=cancel_means),
     Step("restart", restart_screen, {"go_on": lifted, "back": lifted, "start_again": new_draft}),
     Step("language", language_screen, {"speak": speak, "go_on": lifted, "back": lifted}),
     Step("idle", idle_screen),

@@ -85,7 +85,7 @@ def erase_all(ctx: Context, _: str) -> Outcome:
     A form that is just being handed off is withdrawn as soon as the backend has taken it (`dialogs/news.py`).
     """
     effects: list[Effect] = []
-    session, draft, said = replace(ctx.session, overlay="", email_change=None), ctx.session.draft, []
+    session, draft, said = replace(ctx.session, overlay="", aside="", email_change=None), ctx.session.draft, []
     if draft is not None and draft.sending:
         session = replace(session, draft=replace(draft, erase=True))
         said.append(ctx.text("privacy.after_sending"))

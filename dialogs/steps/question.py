@@ -12,16 +12,12 @@ from dialogs.events import TextSent
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.frozen import replace
-from dialogs.registration import first_unmet, open_question, with_answer
+from dialogs.phrases import NO, YES, correction, plain
+from dialogs.registration import first_unmet, open_question, with_answer, with_doubts, without_doubt
 from dialogs.screens import Action, Screen
 from dialogs.session import Answer, OpenDoubt
-from dialogs.steps._step import Context, Outcome, Step, button, contacts, label, shown
-
-# After this many refused answers in a row the example is shown, and after this many the helpdesk is offered too.
-TRIES_BEFORE_EXAMPLE = 2
-TRIES_BEFORE_HELPDESK = 4
-# Telegram deletes at most 100 messages in one call.
-MESSAGES_REMEMBERED = 100
+from dialogs.steps import repairs
+from dialogs.steps._step import Context, Outcome, Step, button, heading, label, refusal, remembering, shown
 
 
 def doubt_lines(ctx: Context, doubt: OpenDoubt) -> str:
@@ -29,35 +25,39 @@ def doubt_lines(ctx: Context, doubt: OpenDoubt) -> str:
     return "\n".join(ctx.text(f"{doubt.field}.doubt.{each.code}", **each.facts) for each in doubt.doubts)
 
 
-def refusal(ctx: Context, field_id: str, parsed: Rejected, tries: int) -> str:
-    """What is wrong and what to do; the help grows with the number of tries, and no question is ever skipped."""
-    parts = [ctx.text(f"{field_id}.rejected.{parsed.code}", **parsed.facts)]
-    if tries >= TRIES_BEFORE_EXAMPLE:
-        parts.append(ctx.text(f"{field_id}.help"))
-    if tries >= TRIES_BEFORE_HELPDESK:
-        parts.append(contacts(ctx))
-    return "\n\n".join(parts)
+def misplaced(ctx: Context, doubt: OpenDoubt) -> bool:
+    """Whether the doubt is about another field than the one that is being asked: the right answer in the wrong place."""
+    draft = ctx.session.draft
+    return draft is not None and draft.doubt is doubt and doubt.field != open_question(draft)
+
+
+def part_of_name(ctx: Context, doubt: OpenDoubt) -> bool:
+    """Whether the doubt is the second bubble of a name."""
+    return misplaced(ctx, doubt) and not doubt.doubts and doubt.suggestion.endswith(f" {doubt.value}")
 
 
 def doubt_actions(ctx: Context, doubt: OpenDoubt) -> tuple[Action, ...]:
     """Take the suggestion, keep what was typed, or type again."""
     value = shown(doubt.field, doubt.value)
+    no = Action("retype", ctx.text("button.not_so" if misplaced(ctx, doubt) else "button.retype"))
     if doubt.suggestion:
-        suggested = shown(doubt.field, doubt.suggestion)
-        offer = (button(ctx, "suggested", "primary", value=suggested), button(ctx, "as_typed", value=value))
-        return (*offer, button(ctx, "retype"))
-    return (button(ctx, "confirm", "primary"), button(ctx, "retype"))
+        suggested = button(ctx, "suggested", "primary", value=shown(doubt.field, doubt.suggestion))
+        return (suggested, no) if part_of_name(ctx, doubt) else (suggested, button(ctx, "as_typed", value=value), no)
+    if misplaced(ctx, doubt):
+        return (Action("confirm", ctx.text("button.save_as", label=label(ctx, doubt.field)), "primary"), no)
+    return (button(ctx, "confirm", "primary"), no)
 
 
 def screen(ctx: Context) -> Screen:
     field = BY_ID[open_question(ctx.draft) or FIELDS[0].id]
     position = FIELDS.index(field) + 1
-    text = ctx.text(f"{field.id}.ask")
+    text = heading(ctx, ctx.text(f"{field.id}.ask"))
     actions: tuple[Action, ...] = ()
     if old := ctx.draft.answers.get(field.id):
         text += "\n\n" + ctx.text("flow.current_answer", value=shown(field.id, old.value))
         actions = (button(ctx, "keep", "primary"),)
-    if field.hint == "phone":
+    # Whoever registers a second person shares a number of somebody else: the contact button vouches for the sender's own only.
+    if field.hint == "phone" and not ctx.session.registrations:
         actions = (*actions, button(ctx, "contact", contact=True))
     return Screen(
         token="",
@@ -71,28 +71,32 @@ def screen(ctx: Context) -> Screen:
 
 
 def typed(ctx: Context, event: TextSent) -> Outcome:
-    ctx = remembering(ctx, event)
-    field_id = open_question(ctx.draft) or FIELDS[0].id
+    ctx = remembering(ctx, event.message)
+    field_id = open_question(ctx.draft) or ""
+    if field_id not in BY_ID:
+        # An unusual answer is being asked about before the type is chosen, or over the summary.
+        return repairs.other_meaning(ctx, event) or unclear(ctx, "")
     parsed = BY_ID[field_id].parse(event.text, local_date(ctx.now))
+    if isinstance(parsed, Rejected):
+        other = repairs.other_meaning(ctx, event, field_id)
+    elif len(event.text) > repairs.MOST_OF_ONE_ANSWER:
+        other = repairs.several(ctx, event)
+    else:
+        # Nobody is called "email salah", though it has the form of a name.
+        wish = correction(event.text) if field_id == "full_name" else None
+        other = repairs.corrected(ctx, wish) if wish else None
+    if other is not None:
+        return other
     match parsed:
         case Accepted(value):
             return take(ctx, field_id, Answer(value, event.message))
-        case Doubtful(value, doubts, suggestion):
-            open_doubt = OpenDoubt(field_id, value, doubts, suggestion, event.message)
-            session = replace(ctx.session, draft=replace(ctx.draft, doubt=open_doubt))
+        case Doubtful(doubts=doubts):
+            session = replace(ctx.session, draft=with_doubts(ctx.draft, (repairs.open_doubt(field_id, parsed, event),)))
             return Outcome(session, effects=tuple(Record(field_id, "doubted", each.code) for each in doubts))
         case Rejected(code):
             tries = ctx.draft.tries + 1
             session = replace(ctx.session, draft=replace(ctx.draft, tries=tries))
             return Outcome(session, refusal(ctx, field_id, parsed, tries), (Record(field_id, "rejected", code),))
-
-
-def remembering(ctx: Context, event: TextSent) -> Context:
-    """With the message's id in the draft: a refused NIK is as personal as a good one."""
-    if not event.message or event.message in ctx.draft.typed:
-        return ctx
-    draft = replace(ctx.draft, typed=(*ctx.draft.typed, event.message)[-MESSAGES_REMEMBERED:])
-    return replace(ctx, session=replace(ctx.session, draft=draft))
 
 
 def take(ctx: Context, field_id: str, answer: Answer) -> Outcome:
@@ -133,15 +137,39 @@ def field_help(ctx: Context) -> str:
     return ctx.text(f"{open_question(ctx.draft) or FIELDS[0].id}.help")
 
 
+def doubt_help(ctx: Context) -> str:
+    """Help with the answer that is asked about."""
+    doubt = ctx.draft.doubt
+    assert doubt is not None
+    return ctx.text(f"{doubt.field}.help")
+
+
 # --- an unusual answer waits for a word
+
+
+def doubt_question(ctx: Context, doubt: OpenDoubt) -> str:
+    value = shown(doubt.field, doubt.value)
+    if part_of_name(ctx, doubt):
+        return ctx.text("flow.part_of_name", value=value)
+    if not misplaced(ctx, doubt):
+        return ctx.text("flow.confirm_value", value=value)
+    name, old = label(ctx, doubt.field), ctx.draft.answers.get(doubt.field)
+    if old is None:
+        return ctx.text("flow.misplaced", label=name, value=value)
+    return ctx.text("flow.misplaced_instead", label=name, value=value, old=shown(doubt.field, old.value))
 
 
 def doubt_screen(ctx: Context) -> Screen:
     doubt = ctx.draft.doubt
     assert doubt is not None
-    text = "\n\n".join((doubt_lines(ctx, doubt), ctx.text("flow.confirm_value", value=shown(doubt.field, doubt.value))))
+    text = "\n\n".join(filter(None, (doubt_lines(ctx, doubt), doubt_question(ctx, doubt))))
     return Screen(
-        token="", step="doubt", text=text, actions=doubt_actions(ctx, doubt), hint=BY_ID[doubt.field].hint, sensitive=True
+        token="",
+        step="doubt",
+        text=heading(ctx, text),
+        actions=doubt_actions(ctx, doubt),
+        hint=BY_ID[doubt.field].hint,
+        sensitive=True,
     )
 
 
@@ -149,8 +177,7 @@ def doubt_answered(ctx: Context) -> Screen:
     """The doubtful answer, masked."""
     doubt = ctx.draft.doubt
     assert doubt is not None
-    masked = BY_ID[doubt.field].mask(doubt.value)
-    return Screen(token="", step="doubt", text=ctx.text("flow.confirm_value", value=masked))
+    return Screen(token="", step="doubt", text=f"{label(ctx, doubt.field)}: {BY_ID[doubt.field].mask(doubt.value)}")
 
 
 def confirm(ctx: Context, _: str) -> Outcome:
@@ -168,20 +195,50 @@ def suggested(ctx: Context, _: str) -> Outcome:
 
 
 def retype(ctx: Context, _: str) -> Outcome:
-    return Outcome(replace(ctx.session, draft=replace(ctx.draft, doubt=None)))
+    doubt = ctx.draft.doubt
+    assert doubt is not None
+    return Outcome(replace(ctx.session, draft=without_doubt(ctx.draft, doubt.field)))
 
 
 def retyped(ctx: Context, event: TextSent) -> Outcome:
-    """A new answer typed instead of a press simply takes the doubtful one's place."""
-    return typed(replace(ctx, session=retype(ctx, "").session), event)
+    """A text answers the open question: the doubtful answer to that one is dropped for it, any other is asked about again."""
+    doubt = ctx.draft.doubt
+    assert doubt is not None
+    return typed(ctx if misplaced(ctx, doubt) else replace(ctx, session=retype(ctx, "").session), event)
+
+
+def doubt_means(ctx: Context, text: str) -> str:
+    return meant(ctx.draft.doubt, text, sure=ctx.draft.doubt is not None and part_of_name(ctx, ctx.draft.doubt))
+
+
+def meant(doubt: OpenDoubt | None, text: str, *, sure: bool = False) -> str:
+    """Yes and no are what the buttons say; where a suggestion stands beside what was typed, they could mean either, unless it is `sure`."""
+    said = plain(text)
+    if doubt is None or said not in YES | NO:
+        return ""
+    if doubt.suggestion and not sure:
+        return "unclear"
+    return "retype" if said in NO else "suggested"
+
+
+def unclear(ctx: Context, _: str) -> Outcome:
+    return Outcome(ctx.session, ctx.text("flow.press_a_button"))
 
 
 FIELD_STEPS = tuple(Step(field.id, screen, {"keep": keep, "back": back}, typed, field_help, asked) for field in FIELDS)
 DOUBT = Step(
     "doubt",
     doubt_screen,
-    {"confirm": confirm, "as_typed": confirm, "suggested": suggested, "retype": retype, "back": retype},
+    {
+        "confirm": confirm,
+        "as_typed": confirm,
+        "suggested": suggested,
+        "retype": retype,
+        "back": retype,
+        "unclear": unclear,
+    },
     retyped,
-    field_help,
+    doubt_help,
     doubt_answered,
+    doubt_means,
 )

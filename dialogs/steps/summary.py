@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dialogs.clock import local_date, long_date
 from dialogs.effects import Record, SubmitRegistration
+from dialogs.events import TextSent
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields.nik import reading
 from dialogs.frozen import replace
+from dialogs.phrases import NO, YES, correction, field_alone, plain
 from dialogs.screens import Action, Screen
-from dialogs.steps._step import Context, Outcome, Step, button, label
+from dialogs.secret import looks_like_password
+from dialogs.steps._step import Context, Outcome, Step, button, label, remembering
+from dialogs.steps.repairs import hidden, other_meaning
 
 
 def nik_reading(ctx: Context, nik: str) -> str:
@@ -73,11 +77,33 @@ def activate(ctx: Context, _: str) -> Outcome:
     return Outcome(replace(ctx.session, draft=sending), effects=(submission, Record("summary", "handed_off")))
 
 
+def means(_: Context, text: str) -> str:
+    """Such as "email salah", "nik": to that field; "salah" alone: to the menu. "Ya" is not taken for Aktivasi, which sends everything."""
+    if named := field_alone(text) or correction(text):
+        return f"edit.{named}"
+    return "back" if correction(text) is not None or plain(text) in NO else ""
+
+
+def typed(ctx: Context, event: TextSent) -> Outcome:
+    """The right value itself is offered in the place of the wrong one."""
+    ctx = remembering(ctx, event.message)
+    if plain(event.text) in YES:
+        return Outcome(ctx.session, ctx.text("flow.press_activate"))
+    return other_meaning(ctx, event) or Outcome(ctx.session, ctx.text("flow.summary_unclear"))
+
+
 def open_menu(ctx: Context, _: str) -> Outcome:
     return Outcome(replace(ctx.session, overlay="change"))
 
 
-STEP = Step("summary", screen, {"activate": activate, "back": open_menu})
+def edit(ctx: Context, argument: str) -> Outcome:
+    if argument not in BY_ID:
+        return Outcome(ctx.session, ctx.text("flow.press_a_button"))
+    draft = replace(ctx.draft, editing=argument, tries=0)
+    return Outcome(replace(ctx.session, overlay="", draft=draft))
+
+
+STEP = Step("summary", screen, {"activate": activate, "back": open_menu, "edit": edit}, typed, means=means)
 
 
 # --- "Ubah ...", one button a field
@@ -88,29 +114,26 @@ def menu_screen(ctx: Context) -> Screen:
     return Screen(token="", step="change", text=ctx.text("flow.change"), actions=(*changes, button(ctx, "back", "primary")))
 
 
-def edit(ctx: Context, argument: str) -> Outcome:
-    if argument not in BY_ID:
-        return Outcome(ctx.session, ctx.text("flow.press_a_button"))
-    draft = replace(ctx.draft, editing=argument, tries=0)
-    return Outcome(replace(ctx.session, overlay="", draft=draft))
-
-
 def close_menu(ctx: Context, _: str) -> Outcome:
     return Outcome(replace(ctx.session, overlay=""))
 
 
-MENU = Step("change", menu_screen, {"edit": edit, "back": close_menu})
+MENU = Step("change", menu_screen, {"edit": edit, "back": close_menu}, means=means)
 
 
 # --- handed off, and the backend's word is not in yet
 
 
 def sending_screen(ctx: Context) -> Screen:
-    return Screen(token="", step="sending", text=ctx.text("flow.sending"))
+    return Screen(token="", step="sending", text=ctx.text("flow.sending", name=ctx.draft.answers["full_name"].value))
 
 
 def wait(ctx: Context, _: str = "") -> Outcome:
     return Outcome(ctx.session)
 
 
-SENDING = Step("sending", sending_screen, {"back": wait, "cancel": wait})
+def typed_meanwhile(ctx: Context, event: TextSent) -> Outcome:
+    return hidden(ctx, event) if looks_like_password(event.text) else wait(ctx)
+
+
+SENDING = Step("sending", sending_screen, {"back": wait, "cancel": wait}, typed_meanwhile)

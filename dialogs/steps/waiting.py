@@ -11,16 +11,22 @@ from dialogs.events import TextSent
 from dialogs.fields import BY_ID
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.frozen import replace
+from dialogs.phrases import correction, mail_is_missing
 from dialogs.registration import focused, step_id, updated
 from dialogs.screens import Screen
+from dialogs.secret import looks_like_password
 from dialogs.session import EmailChange, OpenDoubt, Registration
-from dialogs.steps._step import Context, Outcome, Press, Step, button, contacts, shown
-from dialogs.steps.question import doubt_actions, doubt_lines, refusal
+from dialogs.steps._step import Context, Outcome, Press, Step, button, contacts, refusal, shown
+from dialogs.steps.people import back_to_form
+from dialogs.steps.question import doubt_actions, doubt_lines, meant, unclear
+from dialogs.steps.repairs import hidden
 
 
 def registration(ctx: Context) -> Registration:
     """The registration that this screen is about. Only steps that `step_id` gives for one may ask."""
-    found = focused(ctx.session)
+    session = ctx.session
+    changing = session.registration(session.email_change.registration) if session.email_change else None
+    found = changing or focused(session)
     assert found is not None
     return found
 
@@ -39,7 +45,7 @@ def pending_screen(ctx: Context) -> Screen:
         button(ctx, "resend", "primary"),
         button(ctx, "new_email"),
         button(ctx, "status"),
-        button(ctx, "register_another"),
+        back_to_form(ctx),
     )
     return Screen(token="", step="pending", text=text, actions=actions)
 
@@ -47,25 +53,36 @@ def pending_screen(ctx: Context) -> Screen:
 def mail_failed_screen(ctx: Context) -> Screen:
     about = registration(ctx)
     text = "\n\n".join((ctx.text("flow.mail_failed", name=about.name, email=about.email_masked), contacts(ctx)))
-    return Screen(token="", step="mail_failed", text=text, actions=(button(ctx, "new_email", "primary"), button(ctx, "resend")))
+    return Screen(
+        token="",
+        step="mail_failed",
+        text=text,
+        actions=(button(ctx, "new_email", "primary"), button(ctx, "resend"), back_to_form(ctx)),
+    )
 
 
 def expired_screen(ctx: Context) -> Screen:
     about = registration(ctx)
     text = "\n\n".join((ctx.text("flow.expired", name=about.name, email=about.email_masked), contacts(ctx)))
-    return Screen(token="", step="expired", text=text, actions=(button(ctx, "resend", "primary"), button(ctx, "new_email")))
+    return Screen(
+        token="",
+        step="expired",
+        text=text,
+        actions=(button(ctx, "resend", "primary"), button(ctx, "new_email"), back_to_form(ctx)),
+    )
 
 
 def withdrawn_screen(ctx: Context) -> Screen:
     about = registration(ctx)
     text = "\n\n".join((ctx.text("flow.withdrawn", name=about.name), contacts(ctx)))
-    return Screen(token="", step="withdrawn", text=text, actions=(button(ctx, "register", "primary"),))
+    way_on = back_to_form(ctx) if ctx.session.draft is not None else button(ctx, "register", "primary")
+    return Screen(token="", step="withdrawn", text=text, actions=(way_on,))
 
 
 def active_screen(ctx: Context) -> Screen:
     home = button(ctx, "home", "primary", url=ctx.profile.home_url)
     text = ctx.text("flow.active", name=registration(ctx).name, email=registration(ctx).email_masked)
-    return Screen(token="", step="active", text=text, actions=(home, button(ctx, "register_another")))
+    return Screen(token="", step="active", text=text, actions=(home, back_to_form(ctx)))
 
 
 def resend(ctx: Context, _: str) -> Outcome:
@@ -74,19 +91,22 @@ def resend(ctx: Context, _: str) -> Outcome:
     step = step_id(ctx.session)
     # Should the word on a mail never come, it counts as lost after the same time.
     if about.asked is not None and ctx.now < about.asked + ctx.profile.resend_after:
-        return Outcome(ctx.session, ctx.text("flow.resend_not_yet_mailed"), (Record(step, "rejected", "queued"),))
+        return Outcome(
+            ctx.session, ctx.text("flow.resend_not_yet_mailed", name=about.name), (Record(step, "rejected", "queued"),)
+        )
     if about.asked is None and about.status == "pending" and about.mailed_at is not None:
         free = about.mailed_at + ctx.profile.resend_after
         if ctx.now < free:
             notice = ctx.text(
                 "flow.resend_too_early",
+                name=about.name,
                 wait=waiting(ctx.session.language, free - ctx.now),
                 at=time_of_day(ctx.session.language, free, ctx.zone),
             )
             return Outcome(ctx.session, notice, (Record(step, "rejected", "too_early"),))
     asked = replace(about, requests=about.requests + 1, asked=ctx.now)
     effect = ResendActivation(request=f"{about.handoff}-r{asked.requests}", registration=about.id)
-    notice = ctx.text("flow.resending", email=about.email_masked)
+    notice = ctx.text("flow.resending", name=about.name, email=about.email_masked)
     return Outcome(updated(ctx.session, asked), notice, (effect, Record(step, "resent")))
 
 
@@ -94,13 +114,35 @@ def new_email(ctx: Context, _: str) -> Outcome:
     return Outcome(replace(ctx.session, email_change=EmailChange(registration(ctx).id)))
 
 
-PRESSES: dict[str, Press] = {"resend": resend, "new_email": new_email}
+def left(ctx: Context, _: str) -> Outcome:
+    """Kembali from a registration that was looked at beside an open form leads to the form; elsewhere there is nothing before it."""
+    if ctx.session.aside:
+        return Outcome(replace(ctx.session, aside=""))
+    return Outcome(ctx.session, ctx.text("flow.nothing_to_go_back"))
+
+
+def means(ctx: Context, text: str) -> str:
+    """Such as "belum terima email" and "email salah"; anything else can no longer be changed here."""
+    wish = correction(text)
+    if registration(ctx).status in ("active", "withdrawn"):
+        return "" if wish is None else "sent"
+    if mail_is_missing(text):
+        return "resend"
+    return "" if wish is None else "new_email" if wish == "email" else "sent"
+
+
+def sent(ctx: Context, _: str) -> Outcome:
+    return Outcome(ctx.session, ctx.text("flow.sent_already", name=registration(ctx).name, contacts=contacts(ctx)))
+
+
+OVER: dict[str, Press] = {"back": left, "sent": sent}
+PRESSES: dict[str, Press] = {"resend": resend, "new_email": new_email, **OVER}
 STEPS = (
-    Step("pending", pending_screen, PRESSES),
-    Step("mail_failed", mail_failed_screen, PRESSES),
-    Step("expired", expired_screen, PRESSES),
-    Step("withdrawn", withdrawn_screen),
-    Step("active", active_screen),
+    Step("pending", pending_screen, PRESSES, means=means),
+    Step("mail_failed", mail_failed_screen, PRESSES, means=means),
+    Step("expired", expired_screen, PRESSES, means=means),
+    Step("withdrawn", withdrawn_screen, OVER, means=means),
+    Step("active", active_screen, OVER, means=means),
 )
 
 
@@ -119,13 +161,16 @@ def new_email_screen(ctx: Context) -> Screen:
 
 
 def typed(ctx: Context, event: TextSent) -> Outcome:
-    match BY_ID["email"].parse(event.text, local_date(ctx.now)):
+    parsed = BY_ID["email"].parse(event.text, local_date(ctx.now))
+    if isinstance(parsed, Rejected) and looks_like_password(event.text):
+        return hidden(ctx, event)
+    match parsed:
         case Accepted(value):
             return change(ctx, value)
         case Doubtful(value, doubts, suggestion):
             doubt = OpenDoubt("email", value, doubts, suggestion)
             return Outcome(replace(ctx.session, email_change=replace(changing(ctx), doubt=doubt)))
-        case Rejected(code) as parsed:
+        case Rejected(code):
             tries = changing(ctx).tries + 1
             session = replace(ctx.session, email_change=replace(changing(ctx), tries=tries))
             return Outcome(session, refusal(ctx, "email", parsed, tries), (Record("new_email", "rejected", code),))
@@ -138,13 +183,16 @@ def change(ctx: Context, email: str) -> Outcome:
     effect = ChangeEmail(request=f"{about.handoff}-e{asked.requests}", registration=about.id, email=email)
     session = updated(replace(ctx.session, email_change=None), asked)
     return Outcome(
-        session, ctx.text("flow.changing_email", email=BY_ID["email"].mask(email)), (effect, Record("new_email", "answered"))
+        session,
+        ctx.text("flow.changing_email", name=about.name, email=BY_ID["email"].mask(email)),
+        (effect, Record("new_email", "answered")),
     )
 
 
 def email_doubt_screen(ctx: Context) -> Screen:
     doubt = open_doubt(ctx)
-    text = "\n\n".join((doubt_lines(ctx, doubt), ctx.text("flow.confirm_value", value=shown("email", doubt.value))))
+    name = ctx.text("flow.whose", name=registration(ctx).name)
+    text = "\n\n".join((name, doubt_lines(ctx, doubt), ctx.text("flow.confirm_value", value=shown("email", doubt.value))))
     return Screen(token="", step="email_doubt", text=text, actions=doubt_actions(ctx, doubt), hint="email")
 
 
@@ -155,7 +203,7 @@ def open_doubt(ctx: Context) -> OpenDoubt:
 
 
 def back(ctx: Context, _: str) -> Outcome:
-    return Outcome(replace(ctx.session, email_change=None), ctx.text("flow.email_unchanged"))
+    return Outcome(replace(ctx.session, email_change=None), ctx.text("flow.email_unchanged", name=registration(ctx).name))
 
 
 def retype(ctx: Context, _: str) -> Outcome:
@@ -177,7 +225,9 @@ EMAIL_DOUBT = Step(
         "retype": retype,
         "back": retype,
         "cancel": back,
+        "unclear": unclear,
     },
     lambda ctx, event: typed(replace(ctx, session=retype(ctx, "").session), event),
     email_help,
+    means=lambda ctx, text: meant(open_doubt(ctx), text),
 )

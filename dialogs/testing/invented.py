@@ -21,7 +21,9 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields import FIELDS as ORDER
 from dialogs.fields._field import Accepted, Parsed
 from dialogs.fields._mailboxes import PROVIDERS, meant
-from dialogs.fields.recognise import recognise
+from dialogs.fields.several import read
+from dialogs.phrases import is_phrase
+from dialogs.secret import looks_like_password
 
 PEOPLE: Final = (
     {"full_name": "Siti Rahmawati", "nik": "3171234501900001", "phone": "0812-3456-7890", "email": "siti@example.com"},
@@ -53,7 +55,7 @@ class Invention:
 
     def of(self, text: str, asked: str | None, labels: frozenset[str] = frozenset()) -> str:
         """What may be shown in this text's place. `asked` is the field whose answer it was typed for; `labels` are words on the screen."""
-        if named(text) is not None or text.casefold().strip() in labels:
+        if named(text) is not None or is_phrase(text) or text.casefold().strip() in labels:
             return text
         if text not in self.known:
             wanted = self._meaning(text, asked)
@@ -64,7 +66,8 @@ class Invention:
     def _meaning(self, text: str, asked: str | None) -> object:
         """What a text comes to, without what it says."""
         fields = [FIELDS[asked]] if asked else list(ORDER)
-        return [_outcome(each.parse(text, self.today)) for each in fields], recognise(text, self.today)
+        found = [(each.field, each.labelled, _outcome(each.parsed)) for each in read(text, self.today)]
+        return [_outcome(each.parse(text, self.today)) for each in fields], found, looks_like_password(text)
 
     def _instead(self, text: str, asked: str | None) -> Iterator[str]:
         person = PEOPLE[len(self.known) // len(ORDER) % len(PEOPLE)]

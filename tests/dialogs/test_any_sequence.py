@@ -1,13 +1,17 @@
-"""Whatever a person, the backend or bad luck does, in any order: an answer, a way on, and no traceback."""
+"""Whatever a person, the backend or bad luck does, in any order and either language: an answer, a way on, nothing lost, no traceback."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar, Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from dialogs.commands import WORDS
 from dialogs.effects import (
@@ -23,6 +27,8 @@ from dialogs.effects import (
 )
 from dialogs.events import (
     ActivationChanged,
+    AgentReturned,
+    AgentTookOver,
     BackendAccepted,
     BackendDone,
     BackendRejected,
@@ -38,45 +44,114 @@ from dialogs.events import (
     TimerFired,
 )
 from dialogs.machine import STEPS, current_screen, step
+from dialogs.phrases import AGREE, NO, YES
 from dialogs.profile import Profile
 from dialogs.registration import first_unmet, step_id, token
 from dialogs.reminders import REMINDERS, TIMER
-from dialogs.session import Session
+from dialogs.session import Draft, Session
 from dialogs.testing import NOON, PROFILE
+from dialogs.texts import CATALOGUES, LANGUAGES, Language
 
-GOOD = st.sampled_from(
-    [
-        "Siti Rahmawati",
-        "Ma'ruf",
-        "3171234501900001",
-        "9971234501900001",
-        "081234567890",
-        "+62 812 3456 7890",
-        "siti@example.com",
-        "a@gmial.com",
-    ]
-)
-BAD = st.sampled_from(
-    ["", "12345", "bukan", "🙂", "x" * 4096, "0812", "@", "\u202e", "Setuju", "Aktivasi", "Individu Lokal", "1"]
-)
+STEPS_EACH: Final = 10_000
+STEPS_A_CHAT: Final = 60
+KINDS: Final = 40  # of input, at least
+
+
+def one_of(*texts: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(texts)
+
+
+# What a person may type, by kind. `MEANT` are the kinds whose value must be found again, in the answers or in what is asked about.
+TYPED: Final[Mapping[str, st.SearchStrategy[str]]] = {
+    "a name": one_of("Siti Rahmawati", "Suharto", "Dr. Ir. H. Ma'ruf, S.E.", "NUR'AINI"),
+    "an unusual name": one_of("Ibu Siti Rahmawati", "S", "nama", "\u0421\u0438\u0442\u0438"),
+    "no name": one_of("Siti 123", "\N{SLIGHTLY SMILING FACE}", "www.example.com", "---", "S\u0301\u0301\u0301iti"),
+    "a second half of a name": one_of("Rahmawati", "Kusuma Wardani"),
+    "a NIK": one_of("3171234501900001", "3273 0147 0895 0002", "NIK: 3171.2345.0190.0001"),
+    "an unusual NIK": one_of("9971234501900001", "3171234501900000", "1111111111111111", "3171O34501900001"),
+    "no NIK": one_of("12345", "317123450190000", "31712345019000011", "3171********0001", "3.17123E+15"),
+    "a phone number": one_of("081234567890", "+62 812 3456 7890", "0062 812 3456 7890"),
+    "an unusual phone number": one_of("O81234567890", "0812345l7890"),
+    "no phone number": one_of("0812", "021 5152855", "0800 186 5734", "+65 9123 4567", "08123456789012345"),
+    "an address": one_of("siti@example.com", "Siti.R@Contoh.co.id"),
+    "an unusual address": one_of("siti@gmial.com", "info@example.com", "siti@gmail,com", "siti gmail.com"),
+    "no address": one_of("siti@", "@example.com", "a@b@c.com", "siti@localhost", "@"),
+    "a block with labels": one_of(
+        "Nama: Siti Rahmawati\nNIK: 3171234501900001\nHP: 081234567890\nEmail: siti@example.com",
+        "My name is Siti, my NIK is 3171234501900001, phone 081234567890, email siti@example.com",
+    ),
+    "a block without labels": one_of("Siti Rahmawati, 3171234501900001, 081234567890, siti@example.com"),
+    "half a block": one_of("Siti, 3171234501900001", "081234567890 siti@example.com", "NIK 3171234501900001\nsiti@example.com"),
+    "a block with faults": one_of("Nama: Ibu Siti\nNIK: 99\nHP: 021-5152855\nEmail: siti@gmial.com", "NIK: 1\nHP: 2\nEmail: 3"),
+    "a sentence with an answer": one_of(
+        "ini nomor saya 0812-3456-7890 pak", "harusnya siti@example.org", "my NIK is 3171234501900001"
+    ),
+    "a sentence": one_of("tidak tahu", "berapa lama ya?", "saya di mana bisa lihat NIK", "what is this about?", "sebentar"),
+    "a wish to correct": one_of("email salah", "ganti nomor", "wrong email", "nik", "salah", "ubah nama", "ada yang salah"),
+    "yes": st.sampled_from(sorted(YES)),
+    "no": st.sampled_from(sorted(NO)),
+    "agreement": st.sampled_from(sorted(AGREE)),
+    "a password": one_of("Rahasia#2026", "AKSes2026!"),
+    "what is called a password": one_of("password saya rahasia123", "kata sandi: bunga-7"),
+    "a missing mail": one_of("belum terima email", "mana linknya", "I have not received the email"),
+    "a word known everywhere": st.sampled_from(sorted(WORDS)),
+    "nothing": one_of("", " ", "\u202e", "\u200b\u200b", "\n"),
+    "far too much": one_of("x" * 4096, "9" * 4096, "a@" * 2048, "Nama: " * 600, "\u0301" * 4096),
+    "anything": st.text(max_size=60),
+    "a formula or markup": one_of(
+        "=cmd|'/c calc'!A1", "<img src=x onerror=alert(1)>", "{{7*7}}", "{name}", "%s%n", "'; DROP TABLE x;--"
+    ),
+}
+MEANT: Final = {
+    "a NIK": ("3171234501900001", "3273014708950002"),
+    "a phone number": ("+6281234567890",),
+    "an address": ("siti@example.com", "Siti.R@contoh.co.id"),
+    "a block with labels": ("3171234501900001",),
+    "a block without labels": ("3171234501900001",),
+}
+SECRETS: Final = ("Rahasia#2026", "AKSes2026!", "rahasia123", "bunga-7")
+# Buttons that throw something away when their label is typed out, or a yes at the question whether to.
+THROWS_AWAY: Final = {
+    *(CATALOGUES[language][f"button.{name}"].casefold() for language in LANGUAGES for name in ("start_again", "discard")),
+    *YES,
+}
+LABELS: Final = {
+    language: re.compile(
+        "|".join(
+            re.sub(r"\\{\w+\\}", r"(?s:.+)", re.escape(text))
+            for id_, text in CATALOGUES[language].items()
+            if id_.startswith(("button.", "kinds.", "flow.language_name."))
+        )
+    )
+    for language in LANGUAGES
+}
 
 
 class AnySequence(RuleBasedStateMachine):
     """`sent` are requests that the backend has heard of; every event of a person must be answered by a screen or a word."""
 
     session: Session
+    language: Language = "id"
     profile: Profile = PROFILE
+    taken: ClassVar[int] = 0
+    kinds: ClassVar[Counter[str]] = Counter()
 
-    @initialize(language=st.sampled_from(["id", "en"]), answered=st.integers(-1, 5))
-    def open(self, language: Any, answered: int) -> None:
-        self.session = Session(id="abc", channel="web", language=language)
+    @initialize(answered=st.integers(-1, 6))
+    def open(self, answered: int) -> None:
+        self.session = Session(id="abc", channel="web", language=self.language)
+        self.effects: tuple[Effect, ...] = ()
         self.now = NOON
         self.sent: list[str] = []
         self.handoffs: list[SubmitRegistration] = []
         self.messages = 0
         self.old: list[tuple[str, str]] = []
         if answered >= 0:
-            self._come_as_far_as(answered)
+            self._come_as_far_as(min(answered, 5))
+        if answered == 6:
+            # One handed off and taken, another form open: a secretary.
+            self.happens(BackendAccepted(self.sent[-1], f"reg_{self.sent[-1]}", "s***@example.com"))
+            for action in ("register_another", "agree", "kind.individu_lokal"):
+                self.person(ButtonPressed(token(self.session), action))
 
     def _come_as_far_as(self, answered: int) -> None:
         """Begin deep in the dialog, where chance alone seldom gets: so many answers in, or handed off (5)."""
@@ -89,8 +164,10 @@ class AnySequence(RuleBasedStateMachine):
             self.person(ButtonPressed(token(self.session), "activate", "b1"))
 
     def happens(self, event: Event) -> tuple[Effect, ...]:
+        type(self).taken += 1
+        self.kinds[type(event).__name__] += 1
         turn = step(self.session, event, self.now, self.profile)
-        self.session = turn.session
+        self.session, self.effects = turn.session, turn.effects
         for effect in turn.effects:
             if isinstance(effect, SubmitRegistration):
                 self.handoffs.append(effect)
@@ -108,23 +185,56 @@ class AnySequence(RuleBasedStateMachine):
         assert len(shows) == 1, "one screen a turn"
         assert shows[0].screen.body.strip()
         assert shows[0].screen.token == token(self.session)
+        for action in shows[0].screen.actions:
+            assert LABELS[self.session.language].fullmatch(action.label), action.label
 
-    @rule(payload=st.sampled_from(["", "abc"]))
+    # --- what a person does
+
+    @rule(payload=st.sampled_from(["", "group"]))
     def starts(self, payload: str) -> None:
         self.person(Started(payload))
 
-    @rule(text=st.one_of(GOOD, BAD, st.text(max_size=40), st.sampled_from(sorted(WORDS))))
+    @rule(kind=st.sampled_from(sorted(TYPED)), data=st.data())
+    def types_some(self, kind: str, data: st.DataObject) -> None:
+        self.kinds[kind] += 1
+        text = data.draw(TYPED[kind], label=kind)
+        before, step_before = self.session, step_id(self.session)
+        self.types(text)
+        after = self.session
+        kept = before.draft if before.draft and before.draft.consent and not before.draft.sending else None
+        if kept and after.draft and not after.draft.sending and not (before.overlay and text.casefold().strip() in THROWS_AWAY):
+            assert set(kept.answers) <= set(after.draft.answers), "a typed text never loses another answer"
+        if kept and after.draft and kind in MEANT and before.email_change is None and step_before != "language":
+            assert self.has(after.draft, MEANT[kind]), "a good answer is kept or asked about, wherever it was typed"
+        if kind in ("a password", "what is called a password"):
+            assert not any(secret in repr((self.session, self.effects)) for secret in SECRETS)
+
+    @staticmethod
+    def has(draft: Draft, values: tuple[str, ...]) -> bool:
+        doubts = (draft.doubt, *draft.more)
+        kept = {answer.value for answer in draft.answers.values()} | {doubt.value for doubt in doubts if doubt}
+        return not kept.isdisjoint(values)
+
     def types(self, text: str) -> None:
         self.messages += 1
-        before = self.session.draft
         self.person(TextSent(text, f"m{self.messages}"))
-        after = self.session.draft
-        if before and after and not after.sending:
-            assert set(before.answers) <= set(after.answers), "a typed text never loses another answer"
 
-    @rule(command=st.sampled_from([*sorted(WORDS), "tidakada"]), argument=st.sampled_from(["", "en", "id", "x"]))
+    @rule(data=st.data())
+    def types_a_label(self, data: st.DataObject) -> None:
+        if self.session.serial and (actions := current_screen(self.session, self.now, self.profile).actions):
+            self.types(data.draw(st.sampled_from([action.label for action in actions])))
+
+    @rule(command=st.sampled_from(sorted(WORDS)), argument=st.sampled_from(["", "en", "id", "x"]))
     def commands(self, command: str, argument: str) -> None:
         self.person(CommandSent(command, argument))
+
+    @rule(command=st.text(alphabet="abcdefghijklmnopqrstuvwxyz_", max_size=12))
+    def commands_nobody_knows(self, command: str) -> None:
+        self.person(CommandSent(command))
+
+    @rule(language=st.sampled_from(LANGUAGES))
+    def changes_the_language(self, language: Language) -> None:
+        self.person(CommandSent("bahasa", language))
 
     @rule(data=st.data())
     def presses(self, data: st.DataObject) -> None:
@@ -133,6 +243,17 @@ class AnySequence(RuleBasedStateMachine):
         actions = [action.id for action in current_screen(self.session, self.now, self.profile).actions if not action.url]
         if actions:
             self.person(ButtonPressed(token(self.session), data.draw(st.sampled_from(actions)), "b1"))
+
+    @rule(data=st.data())
+    def presses_twice(self, data: st.DataObject) -> None:
+        """The second of two taps does nothing, not even an answer: the first was answered."""
+        if self.session.serial and (actions := current_screen(self.session, self.now, self.profile).actions):
+            press = ButtonPressed(token(self.session), data.draw(st.sampled_from([action.id for action in actions])), "b1")
+            self.person(press)
+            before = self.session
+            if before.pressed == f"{press.token}:{press.action}":
+                assert self.happens(press) == ()
+                assert self.session == before
 
     @precondition(lambda self: self.old)
     @rule(data=st.data())
@@ -148,21 +269,38 @@ class AnySequence(RuleBasedStateMachine):
     def presses_nonsense(self, action: str) -> None:
         self.person(ButtonPressed(token(self.session), f"zz{action}"))
 
-    @rule(own=st.booleans(), phone=st.sampled_from(["6281234567890", "+6281234567890", "021", ""]))
-    def shares_a_contact(self, phone: str, *, own: bool) -> None:
-        self.person(ContactShared(phone, own=own, message="c1"))
+    @rule(phone=st.sampled_from(["6281234567890", "+6281234567890", "021", "", "1"]))
+    def shares_the_own_contact(self, phone: str) -> None:
+        self.person(ContactShared(phone, own=True, message="c1"))
+
+    @rule()
+    def shares_the_contact_of_another(self) -> None:
+        before = self.session.draft.answers if self.session.draft else {}
+        self.person(ContactShared("6281234567890", own=False, message="c1"))
+        assert (self.session.draft.answers if self.session.draft else {}) == before
 
     @rule(kind=st.sampled_from(["photo", "voice", "video", "sticker", "location", "document", "contact", "other"]))
     def sends_media(self, kind: Any) -> None:
-        self.person(MediaSent(kind))
+        self.person(MediaSent(kind, "p1"))
 
-    @rule(message=st.integers(0, 30), text=st.one_of(GOOD, BAD))
-    def edits(self, message: int, text: str) -> None:
-        self.person(MessageEdited(f"m{message}", text))
+    @rule(message=st.integers(0, 30), kind=st.sampled_from(sorted(TYPED)), data=st.data())
+    def edits(self, message: int, kind: str, data: st.DataObject) -> None:
+        before = self.session.draft
+        self.person(MessageEdited(f"m{message}", data.draw(TYPED[kind], label=kind)))
+        if before and self.session.draft:
+            assert set(before.answers) <= set(self.session.draft.answers)
+        if before and before.sending:
+            assert self.session.draft == before, "handed off: refused"
 
-    @rule(minutes=st.sampled_from([1, 14, 16, 60 * 24 * 3]))
-    def time_passes(self, minutes: int) -> None:
+    # --- what happens meanwhile
+
+    @rule(minutes=st.sampled_from([1, 14, 16]))
+    def minutes_pass(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
+
+    @rule(days=st.sampled_from([1, 3, 40]))
+    def days_pass(self, days: int) -> None:
+        self.now += timedelta(days=days)
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), what=st.sampled_from(["taken", "limit", "refused", "closed", "away", "gone"]))
@@ -198,6 +336,10 @@ class AnySequence(RuleBasedStateMachine):
             self.person(ButtonPressed(token(self.session), action))
         self.types(nik)
         self.person(ButtonPressed(token(self.session), "activate"))
+
+    @rule(back=st.booleans())
+    def an_agent_comes_or_goes(self, *, back: bool) -> None:
+        self.happens(AgentReturned("Rina") if back else AgentTookOver("Rina"))
 
     @rule()
     def a_timer_of_no_rule_fires(self) -> None:
@@ -253,7 +395,21 @@ class AnySequence(RuleBasedStateMachine):
             assert draft.handoff
 
 
-TestAnySequence = AnySequence.TestCase
-TestAnySequence.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-)
+class InEnglish(AnySequence):
+    language = "en"
+
+
+@pytest.mark.parametrize("chat", [AnySequence, InEnglish], ids=["id", "en"])
+def test_no_sequence_of_ten_thousand_steps_ends_in_a_dead_end_or_loses_an_answer(chat: type[AnySequence]) -> None:
+    chat.taken = 0
+    run_state_machine_as_test(
+        chat,
+        settings=settings(
+            max_examples=STEPS_EACH // STEPS_A_CHAT * 3 // 2,
+            stateful_step_count=STEPS_A_CHAT,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert chat.taken >= STEPS_EACH
+    assert len(chat.kinds) >= KINDS, sorted(chat.kinds)

@@ -45,6 +45,7 @@ from bot.turns import StoreUnavailable, Turns
 from dialogs.commands import WORDS as COMMAND_WORDS
 from dialogs.commands import named
 from dialogs.events import ButtonPressed, CommandSent, Event, Started, TextSent
+from dialogs.secret import looks_like_password
 from dialogs.texts import Language
 
 _log: Final = structlog.get_logger(__name__)
@@ -263,12 +264,14 @@ class WebApi:
         return _json(202, _page(await self._transcript.since(conversation, message.since, _PAGE)))
 
     async def _show_own(self, conversation: Conversation, message: Message) -> None:
-        """Before the turn, so that a reload shows what was sent however the turn ends."""
+        """Before the turn, so that a reload shows what was sent however the turn ends; a password is written down nowhere."""
         match message:
             case Text(id=id_, text=text):
                 own = items.answered(
                     id_, text, self._clock(), typed=named(text) is None and isinstance(_event(message), TextSent)
                 )
+                if looks_like_password(text):
+                    own = items.masked(own)
             case Press(id=id_, label=label) if label:
                 own = items.answered(id_, label, self._clock(), typed=False)
             case _:

@@ -14,6 +14,7 @@ import msgspec
 
 from bot.channels.web.transcript import Entry
 from dialogs.screens import Hint, Screen, Style
+from dialogs.secret import looks_like_password
 
 _DOTS: Final = "••••••••"
 _EMAIL: Final = re.compile(r"(?P<first>\S)[^\s@]*@(?P<domain>[^\s@]+\.[^\s@]+)")
@@ -103,6 +104,8 @@ def covered(item: bytes) -> tuple[str, bytes] | None:
 def mask(text: str) -> str:
     """Enough of a number or an e-mail address to recognise it; of anything else nothing, for it may be a password."""
     plain = text.strip()
+    if looks_like_password(plain):
+        return _DOTS
     digits = "".join(character for character in plain if character.isdigit())
     if _NUMBER.fullmatch(plain) and _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS:
         kept = 4 if len(digits) >= 12 else 2

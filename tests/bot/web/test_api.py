@@ -310,6 +310,15 @@ async def test_a_session_that_cannot_be_greeted_is_not_begun(site: Site) -> None
         assert "set-cookie" not in refused.headers
 
 
+async def test_a_password_typed_into_the_chat_is_never_written_down(site: Site) -> None:
+    async with site.browser() as client:
+        await agree(client)
+        answered = await text(client, "Rahasia#2026", "m1")
+        assert answered.status_code == 202
+        assert "Rahasia" not in answered.text
+        assert [item["text"] for item in await transcript(client) if item["from"] == "user"] == ["Setuju", "\u2022" * 8]
+
+
 # --- reading on
 
 

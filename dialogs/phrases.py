@@ -1,0 +1,123 @@
+"""What a short message says besides its words: yes, no, "email salah", "belum terima email".
+
+Lives here: reading such phrases, in either language, whole messages only: one word that is not known makes it something else. Must not live
+here: commands (`dialogs/commands.py`) or what a phrase leads to (`dialogs/steps/`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_MOST_CHARACTERS: Final = 60
+_WORD: Final = re.compile(r"[a-z]+(?:-[a-z]+)*")
+
+YES: Final = frozenset((
+    "y", "ya", "iya", "ya benar", "ya betul", "iya benar", "benar", "betul", "sudah benar", "sudah betul", "ya sudah benar",
+    "semua benar", "semua sudah benar", "data sudah benar", "simpan", "ya simpan", "simpan saja", "ok", "oke", "okay", "sip", "siap",
+    "boleh", "yes", "yep", "yes please", "correct", "yes correct", "right", "save", "save it", "sure", "all correct",
+))  # fmt: skip
+NO: Final = frozenset((
+    "tidak", "bukan", "salah", "tidak benar", "belum benar", "gak", "ga", "nggak", "enggak", "bukan itu", "jangan", "no", "nope",
+    "wrong", "not correct", "tidak mau", "tidak setuju", "saya tidak setuju", "keberatan", "i do not agree", "disagree", "no thanks",
+))  # fmt: skip
+AGREE: Final = frozenset((
+    "saya setuju", "ya saya setuju", "ya setuju", "iya setuju", "oke setuju", "ok setuju", "setuju ya", "agree", "yes i agree", "i agree",
+    "agreed",
+))  # fmt: skip
+
+_FIELDS: Final[Mapping[str, str]] = {
+    word: field
+    for field, words in {
+        "full_name": ("nama", "namanya", "name"),
+        "nik": ("nik", "niknya", "ktp", "e-ktp"),
+        "phone": (
+            "hp",
+            "handphone",
+            "ponsel",
+            "telepon",
+            "telpon",
+            "telp",
+            "hpnya",
+            "phone",
+            "mobile",
+            "wa",
+            "whatsapp",
+            "seluler",
+        ),
+        "email": ("email", "e-mail", "emailnya", "surel", "mail"),
+    }.items()
+    for word in words
+}
+# "Nomor" alone is the telephone's; in "nomor KTP" it is not.
+_NUMBER: Final = frozenset(("nomor", "nomornya", "nomer", "no", "number"))
+_CHANGE: Final = frozenset((
+    "salah", "keliru", "ubah", "ganti", "mengganti", "mengubah", "rubah", "diganti", "diubah", "koreksi", "dikoreksi", "perbaiki",
+    "diperbaiki", "ralat", "betulkan", "edit", "change", "wrong", "incorrect", "fix", "typo", "mistake", "update", "amend",
+))  # fmt: skip
+_GOOD: Final = frozenset(("benar", "betul", "tepat", "sesuai", "correct", "right"))
+_NOT: Final = frozenset(("tidak", "kurang", "belum", "bukan", "not", "gak", "ga", "nggak", "tak"))
+_FILLERS: Final = frozenset((
+    "saya", "aku", "kami", "mau", "ingin", "mohon", "tolong", "dong", "ya", "yang", "itu", "ini", "ada", "di", "pada", "bagian", "data",
+    "alamat", "lengkap", "pak", "bu", "maaf", "sorry", "harus", "perlu", "bisa", "masih", "my", "the", "is", "i", "want", "to",
+    "please", "need", "address", "full", "in", "has", "a", "it", "can", "untuk", "dan", "and", "atau", "or",
+))  # fmt: skip
+_KNOWN: Final = frozenset(_FIELDS) | _NUMBER | _CHANGE | _GOOD | _NOT | _FILLERS
+_MAIL: Final = frozenset(("email", "e-mail", "emailnya", "surel", "mail", "link", "linknya", "tautan", "tautannya"))
+_MISSING: Final = frozenset((
+    "belum", "tidak", "gak", "ga", "nggak", "tak", "kok", "mana", "hilang", "no", "not", "never", "where", "missing", "lagi", "again",
+))  # fmt: skip
+_COMING: Final = frozenset((
+    "terima", "menerima", "diterima", "dapat", "mendapat", "masuk", "ada", "sampai", "datang", "muncul", "received", "receive",
+    "got", "get", "arrived", "here", "kirim", "dikirim", "kirimkan", "send", "aktivasi", "activation", "nya", "yet", "did", "have",
+    "didn", "haven", "t", "kok", "apa", "juga", "sudah",
+))  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """The message in lower case, its words one blank apart, without the marks at its ends and its commas."""
+    return " ".join(text.casefold().replace(",", " ").strip(" \t\n.!?").split())
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold()) if len(text) <= _MOST_CHARACTERS and not any(map(str.isdigit, text)) else []
+
+
+def correction(text: str) -> str | None:
+    """The field that somebody says is wrong or wants to change ("email salah", "ganti nomor", "wrong email"); "" where they do not
+    say which; None where the message says no such thing.
+    """
+    # Every name comes by here: its first word is enough to let it pass.
+    first = _WORD.match(text.casefold().lstrip())
+    if first is None or first[0] not in _KNOWN or not _KNOWN.issuperset(words := _words(text)) or not words:
+        return None
+    if _CHANGE.isdisjoint(words) and (_GOOD.isdisjoint(words) or _NOT.isdisjoint(words)):
+        return None
+    return field_named(words)
+
+
+def field_named(words: list[str]) -> str:
+    """The one field that these words name, or ""."""
+    named = {_FIELDS[word] for word in words if word in _FIELDS}
+    if not named and not _NUMBER.isdisjoint(words):
+        named = {"phone"}
+    return named.pop() if len(named) == 1 else ""
+
+
+def field_alone(text: str) -> str:
+    """The field whose name is the whole message ("nik", "nomor hp saya"), or ""."""
+    words = _words(text)
+    return field_named(words) if words and _KNOWN.issuperset(words) else ""
+
+
+def is_phrase(text: str) -> bool:
+    """Whether the whole message is a phrase of this module, whatever it leads to where it is said."""
+    return plain(text) in YES | NO | AGREE or correction(text) is not None or bool(field_alone(text)) or mail_is_missing(text)
+
+
+def mail_is_missing(text: str) -> bool:
+    """Such as "email belum masuk", "mana linknya", "I have not received the e-mail"."""
+    words = _words(text)
+    known = _MAIL | _MISSING | _COMING | _FILLERS
+    return bool(words) and known.issuperset(words) and not _MAIL.isdisjoint(words) and not _MISSING.isdisjoint(words)

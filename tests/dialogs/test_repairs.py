@@ -1,0 +1,342 @@
+"""What a good clerk does with what is no answer: recognise it, offer it, lose nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from dialogs.effects import ChangeEmail, DeleteUserMessages, ResendActivation, Say
+from dialogs.events import MediaSent
+from dialogs.testing import Conversation
+from dialogs.texts import LANGUAGES, Language
+from tests.dialogs.test_conversation import at_question, at_summary, waiting_for_activation
+
+
+def answers(chat: Conversation) -> dict[str, str]:
+    assert chat.session.draft is not None
+    return {field: answer.value for field, answer in chat.session.draft.answers.items()}
+
+
+# --- the right answer in the wrong place
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("number", "typed", "field", "stays"),
+    [
+        (0, "3171234501900002", "nik", "full_name"),
+        (0, "siti@example.com", "email", "full_name"),
+        (1, "0813-2233-4455", "phone", "nik"),
+        (1, "siti@example.com", "email", "nik"),
+        (2, "siti@example.com", "email", "phone"),
+        (3, "nama saya Siti Kusuma", "full_name", "email"),
+    ],
+)
+def test_what_belongs_elsewhere_is_offered_and_then_the_open_question_stands_again(
+    language: Language, number: int, typed: str, field: str, stays: str
+) -> None:
+    chat = at_question(number, language)
+    chat.says(typed)
+    chat.stands_at("doubt")
+    assert chat.session.draft is not None
+    assert chat.session.draft.tries == 0, "no failed try"
+    chat.presses("confirm")
+    assert field in answers(chat)
+    chat.stands_at(stays)
+
+
+def test_an_offer_that_is_refused_changes_nothing() -> None:
+    chat = at_question(2)
+    before = answers(chat)
+    chat.says("siti@example.com")
+    chat.presses("Bukan")
+    chat.stands_at("phone")
+    assert answers(chat) == before
+
+
+def test_an_answer_typed_over_an_offer_is_taken_and_the_offer_is_made_again() -> None:
+    chat = at_question(1)
+    chat.says("siti@example.com")
+    chat.says("3171234501900002")
+    assert answers(chat)["nik"] == "3171234501900002"
+    chat.stands_at("doubt")
+    chat.presses("confirm")
+    assert answers(chat)["email"] == "siti@example.com"
+    chat.stands_at("phone")
+
+
+def test_an_offer_names_the_answer_whose_place_it_would_take() -> None:
+    chat = at_question(3)
+    chat.says("0812-9999-8888")
+    chat.reads("0812-9999-8888", "0813-2233-4455")
+    chat.presses("confirm")
+    assert answers(chat)["phone"] == "+6281299998888"
+
+
+def test_what_is_known_already_is_said_to_be() -> None:
+    chat = at_question(2)
+    chat.says("3171234501900002")
+    chat.stands_at("phone")
+    chat.reads("sudah kami catat")
+
+
+# --- several answers at once
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_pasted_block_fills_the_form_from_every_question(number: int) -> None:
+    chat = at_question(number)
+    chat.says("Nama: Siti Rahmawati\nNIK: 3171234501900002\nHP: 0813-2233-4455\nEmail: siti@example.com")
+    chat.stands_at("summary")
+    assert answers(chat)["nik"] == "3171234501900002"
+
+
+def test_a_block_goes_on_with_what_is_missing() -> None:
+    chat = at_question(0)
+    chat.says("siti@example.com, Siti Rahmawati")
+    chat.stands_at("nik")
+    assert answers(chat) == {"full_name": "Siti Rahmawati", "email": "siti@example.com"}
+
+
+def test_what_is_refused_in_a_block_is_told_and_what_is_doubtful_is_asked_one_by_one() -> None:
+    chat = at_question(0)
+    chat.says("Nama: Ibu Siti\nNIK: 9971234501900001\nHP: 021-5152855\nEmail: siti@gmial.com")
+    chat.reads("Nomor Handphone belum kami catat", "telepon tetap")
+    for _ in range(3):
+        chat.stands_at("doubt")
+        chat.presses("confirm" if "Ya, benar" in chat.buttons else chat.buttons[0])
+    assert answers(chat) == {"full_name": "Siti", "nik": "9971234501900001", "email": "siti@gmail.com"}
+    chat.stands_at("phone")
+
+
+def test_without_a_label_nothing_takes_an_earlier_answers_place_by_itself() -> None:
+    chat = at_question(2)
+    chat.says("3273014708950002 dan siti@example.com")
+    assert answers(chat)["nik"] == "3171234501900002"
+    chat.stands_at("doubt")
+    chat.presses("confirm")
+    assert answers(chat)["nik"] == "3273014708950002"
+
+
+def test_a_block_at_the_summary_changes_what_it_names() -> None:
+    chat = at_summary()
+    chat.says("Nama: Siti Kusuma\nHP: 0812-9999-8888")
+    chat.stands_at("summary")
+    chat.reads("sudah diubah", "Siti Kusuma", "0812-9999-8888")
+
+
+def test_an_edited_block_is_read_again() -> None:
+    chat = at_question(0)
+    chat.says("Nama: Siti Rahmawati\nNIK: 3171234501900002")
+    chat.edits("m1", "Nama: Siti Kusuma\nNIK: 3171234501900002")
+    assert answers(chat)["full_name"] == "Siti Kusuma"
+    chat.stands_at("phone")
+
+
+# --- two bubbles
+
+
+def test_the_second_half_of_a_name_is_no_failed_nik() -> None:
+    chat = at_question(0)
+    chat.says("Siti")
+    chat.says("Rahmawati")
+    chat.presses("suggested")
+    assert answers(chat)["full_name"] == "Siti Rahmawati"
+    chat.stands_at("nik")
+
+
+def test_a_sentence_at_the_nik_question_is_no_half_of_a_name() -> None:
+    chat = at_question(1)
+    chat.says("tidak tahu")
+    chat.stands_at("nik")
+
+
+# --- before the consent
+
+
+def test_nothing_is_kept_before_the_consent_and_that_is_said() -> None:
+    chat = Conversation()
+    chat.starts()
+    chat.says("Siti Rahmawati, 3171234501900002")
+    chat.reads("tidak kami simpan")
+    assert "3171234501900002" not in repr(chat.session)
+    chat.says("tidak setuju")
+    chat.reads("Tidak apa-apa")
+    chat.says("ya, saya setuju")
+    chat.stands_at("kind")
+
+
+# --- wishes
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("email salah", "email"),
+        ("ganti nomor", "phone"),
+        ("wrong email", "email"),
+        ("nomor ktp saya salah", "nik"),
+        ("nama", "full_name"),
+        ("mau ubah nik", "nik"),
+        ("salah", "change"),
+        ("ubah email dan nama", "change"),
+    ],
+)
+def test_natural_words_at_the_summary_lead_to_the_field(said: str, step: str) -> None:
+    chat = at_summary()
+    chat.says(said)
+    chat.stands_at(step)
+    chat.says("kembali")
+    chat.stands_at("summary")
+
+
+def test_yes_at_the_summary_sends_nothing() -> None:
+    chat = at_summary()
+    chat.says("ya, sudah benar")
+    chat.stands_at("summary")
+    chat.reads("tekan Aktivasi")
+
+
+def test_a_wish_in_the_middle_comes_back_to_the_open_question() -> None:
+    chat = at_question(2)
+    chat.says("nama saya salah")
+    chat.stands_at("full_name")
+    chat.says("Siti Kusuma")
+    chat.stands_at("phone")
+
+
+def test_a_wish_at_the_name_question_is_no_name() -> None:
+    chat = at_question(2)
+    chat.presses("back")
+    chat.presses("back")
+    chat.says("nik salah")
+    chat.stands_at("nik")
+
+
+def test_after_the_hand_off_a_wish_is_answered_with_what_is_possible() -> None:
+    chat = waiting_for_activation()
+    chat.says("nama salah")
+    chat.reads("hanya alamat e-mail")
+    chat.says("email salah")
+    chat.stands_at("new_email")
+    chat.says("siti.baru@example.com")
+    assert chat.brought(ChangeEmail).email == "siti.baru@example.com"
+
+
+def test_a_missing_mail_is_kirim_ulang() -> None:
+    chat = waiting_for_activation()
+    chat.becomes("mailed")
+    chat.passes(minutes=16)
+    chat.says("email belum masuk")
+    assert chat.brought(ResendActivation).registration == "reg_1"
+
+
+# --- yes and no
+
+
+def test_yes_and_no_are_the_buttons_of_a_doubt_but_not_where_a_suggestion_makes_them_unclear() -> None:
+    chat = at_question(1)
+    chat.says("9971234501900001")
+    chat.says("tidak")
+    chat.stands_at("nik")
+    chat.says("9971234501900001")
+    chat.says("ya")
+    chat.stands_at("phone")
+    chat.says("0813-2233-4455")
+    chat.says("siti@gmial.com")
+    chat.says("ya")
+    chat.stands_at("doubt")
+
+
+def test_yes_and_no_answer_whether_to_cancel() -> None:
+    chat = at_question(2)
+    chat.says("batal")
+    chat.says("tidak")
+    chat.stands_at("phone")
+    chat.says("batal")
+    chat.says("ya")
+    chat.stands_at("idle")
+
+
+# --- a password
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_password_is_removed_and_kept_nowhere(number: int) -> None:
+    chat = waiting_for_activation() if number == 5 else at_question(number)
+    step = chat.step
+    chat.says("Rahasia#2026")
+    chat.stands_at(step)
+    chat.reads("kata sandi")
+    assert chat.brought(DeleteUserMessages).messages == (f"m{chat.messages}",)
+    assert "Rahasia" not in repr((chat.session, chat.effects))
+
+
+def test_a_password_in_place_of_a_new_address_or_in_an_edited_message_is_no_different() -> None:
+    chat = waiting_for_activation()
+    chat.presses("Ubah E-mail")
+    chat.says("Rahasia#2026")
+    assert "Rahasia" not in repr((chat.session, chat.effects))
+    chat.stands_at("new_email")
+    chat.edits("m9", "Rahasia#2026")
+    assert chat.brought(DeleteUserMessages).messages == ("m9",)
+
+
+# --- an edited message
+
+
+def test_an_edited_try_is_a_new_try() -> None:
+    chat = at_question(1)
+    chat.says("12345")
+    chat.edits("m2", "3171234501900002")
+    chat.stands_at("phone")
+
+
+def test_an_edited_doubt_is_read_again() -> None:
+    chat = at_question(3)
+    chat.says("siti@gmial.com")
+    chat.edits("m4", "siti@gmail.com")
+    chat.stands_at("summary")
+    assert answers(chat)["email"] == "siti@gmail.com"
+
+
+def test_after_the_hand_off_an_edited_message_changes_nothing_and_that_is_said() -> None:
+    chat = waiting_for_activation()
+    chat.edits("m1", "Orang Lain")
+    chat.reads("tidak lagi mengubah")
+    assert chat.session.registrations[0].name == "Siti Rahmawati"
+
+
+# --- where only a button answers
+
+
+def test_the_help_grows_where_only_a_button_answers() -> None:
+    chat = Conversation()
+    chat.starts()
+    told = []
+    for _ in range(5):
+        chat.says("hmm")
+        assert chat.screen is not None
+        told.append(chat.screen.notice)
+        chat.stands_at("consent")
+    assert len(told[0]) < len(told[1]) < len(told[3])
+    assert chat.profile.call_centre in told[4]
+    chat.presses("agree")
+    assert chat.session.draft is not None
+    assert chat.session.draft.tries == 0
+
+
+def test_a_photo_may_show_a_ktp_and_leaves_the_chat_with_the_answers() -> None:
+    chat = at_question(1)
+    chat.happens(MediaSent("photo", "photo1"))
+    for answer in ("3171234501900002", "0813-2233-4455", "siti@example.com"):
+        chat.says(answer)
+    chat.presses("activate")
+    chat.accepted()
+    assert "photo1" in chat.brought(DeleteUserMessages).messages
+
+
+def test_thanks_are_answered_and_the_question_stands() -> None:
+    chat = at_question(1)
+    chat.says("terima kasih")
+    chat.reads("Sama-sama", "Berapa NIK")
+    assert not [effect for effect in chat.effects if isinstance(effect, Say)]
