@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,10 +25,10 @@ import structlog
 from opentelemetry.trace import Tracer
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from akses import health, helpdesk_page, proxies, request_id, tracing
+from akses.assets import Assets
 from akses.keyring import Keyring
 from akses.metrics import Metrics, route_of
 from akses.settings import Settings
@@ -132,7 +133,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
             from akses.simulator import Simulator
 
             parts.simulator = Simulator()
-        if role == "run" and not settings.smtp_url:
+        if role == "run" and (not settings.smtp_url or (settings.embedded and not settings.sms_url)):
             await _inbox(parts)
         if role in ("run", "web", "worker"):
             await _backend(parts, role)
@@ -142,7 +143,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         readiness = health.Readiness(parts.probes, observe=metrics.part_ready)
         parts.routes += readiness.routes()
         parts.routes += metrics.routes(settings.api_keys)
-        parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
+        parts.routes.append(Mount("/assets", Assets(DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
         parts.routes[:0] = [Route(path, Asgi(plain), methods=["POST"]) for path, plain in parts.posts.items()]
@@ -156,15 +157,19 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
 
 
 async def _inbox(parts: Parts) -> None:
-    """The built-in mail catcher: real SMTP on a free port of this machine, read at /inbox."""
+    """The built-in catcher, read at /inbox: real SMTP on a free port of this machine, and what an SMS gateway takes over HTTP."""
     from akses.inbox.catcher import open_catcher
     from akses.inbox.pages import routes
     from akses.inbox.store import MailStore
 
-    store = MailStore(parts.settings.data_dir / "inbox")
-    port = await parts.stack.enter_async_context(open_catcher(store))
-    parts.settings.smtp_url = f"smtp://127.0.0.1:{port}"
-    parts.routes += routes(store, operator_name=parts.settings.operator_name)
+    settings = parts.settings
+    store = MailStore(settings.data_dir / "inbox")
+    if not settings.smtp_url:
+        settings.smtp_url = f"smtp://127.0.0.1:{await parts.stack.enter_async_context(open_catcher(store))}"
+    password = "" if settings.sms_url else secrets.token_urlsafe(32)
+    if password:
+        settings.sms_url = f"{settings.local_base.replace('://', f'://inbox:{password}@', 1)}/inbox/api/sms"
+    parts.routes += routes(store, operator_name=settings.operator_name, sms_password=password)
 
 
 def backend_config(settings: Settings) -> BackendConfig:
@@ -181,9 +186,11 @@ def backend_config(settings: Settings) -> BackendConfig:
         database_url=settings.accounts_url,
         api_keys=settings.api_keys,
         scoped_keys=settings.scoped_keys,
+        phone_otp=settings.phone_otp,
+        sms_url=settings.sms_url if settings.phone_otp != "off" else "",
         status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
         status_webhook_secrets=settings.webhook_secrets,
-        status_webhook_networks=settings.webhook_networks,
+        outbound_networks=settings.allowed_networks,
         check_registry=settings.registry == "table",
         mails_an_hour=settings.mails_per_hour,
         redis_url=settings.redis_url,

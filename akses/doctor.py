@@ -238,12 +238,12 @@ async def status_webhook(settings: Settings) -> str:
         "webhook-signature": signature,
     }
     try:
-        transport = PinnedTransport(settings.webhook_networks)
+        transport = PinnedTransport(settings.allowed_networks)
         async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=PATIENCE_SECONDS) as client:
             answer = await client.post(url, content=body, headers=headers)
     except AddressRefused:
         raise Unwell(
-            "the name in STATUS_WEBHOOK_URL leads into a network that is not public: name it in STATUS_WEBHOOK_NETWORKS"
+            "the name in STATUS_WEBHOOK_URL leads into a network that is not public: name it in OUTBOUND_NETWORKS"
         ) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         if not settings.status_webhook_url:

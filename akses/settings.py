@@ -41,6 +41,7 @@ ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
     "DATABASE_URL": ("postgresql", "postgres"),
     "REDIS_URL": ("redis", "rediss"),
     "SMTP_URL": ("smtp", "smtps"),
+    "SMS_URL": ("https", "http"),
 }
 
 
@@ -61,6 +62,8 @@ class Settings(BaseSettings):
     redis_url: str = Field("", repr=False)
     smtp_url: str = Field("", repr=False)
     mail_from: str = "akses@ksei.co.id"
+    sms_url: str = Field("", repr=False)
+    phone_otp: Literal["off", "first-login", "activation"] = "off"
     backend_url: str = ""
     backend_api_key: str = Field("", repr=False)
     backend_scoped_keys: str = Field("", repr=False)
@@ -81,7 +84,7 @@ class Settings(BaseSettings):
     operator_name: str = ""
     status_webhook_url: str = ""
     status_webhook_secret: str = Field("", repr=False)
-    status_webhook_networks: str = ""
+    outbound_networks: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
 
@@ -121,9 +124,9 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in self.trusted_proxies.split(",") if part.strip())
 
     @property
-    def webhook_networks(self) -> tuple[str, ...]:
-        """Networks that are not public and into which the name in STATUS_WEBHOOK_URL may lead."""
-        return tuple(part.strip() for part in self.status_webhook_networks.split(",") if part.strip())
+    def allowed_networks(self) -> tuple[str, ...]:
+        """Networks that are not public and into which the names in STATUS_WEBHOOK_URL and SMS_URL may lead."""
+        return tuple(part.strip() for part in self.outbound_networks.split(",") if part.strip())
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
@@ -171,9 +174,11 @@ def _faults(settings: Settings, role: str) -> list[str]:
         settings.scoped_keys  # noqa: B018 (only to see whether they can be read)
     except ApiKeyInvalid as error:
         faults.append(f"BACKEND_SCOPED_KEYS: a key is not written as channel:telegram+web:KEY or read:*:KEY: {error}")
+    if settings.phone_otp != "off" and not (settings.sms_url or settings.embedded) and role in ("run", "web", "worker"):
+        faults.append("SMS_URL: PHONE_OTP needs a gateway that sends the codes (docs/settings.md)")
     faults += [
         f"{name}: '{network}' is neither an address nor a network (10.0.0.0/8)"
-        for name, networks in (("TRUSTED_PROXIES", settings.trusted), ("STATUS_WEBHOOK_NETWORKS", settings.webhook_networks))
+        for name, networks in (("TRUSTED_PROXIES", settings.trusted), ("OUTBOUND_NETWORKS", settings.allowed_networks))
         for network in networks
         if not _is_network(network)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import socket
 import sys
@@ -15,6 +16,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx2
 import uvicorn
@@ -156,6 +158,39 @@ class Receiver:
 
         await until(lambda: len(look()) >= count)
         return look()
+
+
+class SmsTower:
+    """A real HTTP gateway that keeps what it takes; `answers` are given to the next messages instead of taking them."""
+
+    USER, PASSWORD = "gateway", "a:secret/of@it"
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, str]] = []
+        self.keys: list[str] = []
+        self.answers: deque[int] = deque()
+
+    async def take(self, request: Request) -> Response:
+        expected = "Basic " + base64.b64encode(f"{self.USER}:{self.PASSWORD}".encode()).decode()
+        if request.headers.get("authorization") != expected:
+            return Response(status_code=401)
+        self.keys.append(request.headers["idempotency-key"])
+        if self.answers:
+            return Response(status_code=self.answers.popleft())
+        self.taken.append(await request.json())
+        return Response(status_code=202)
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/sms", self.take, methods=["POST"])])
+
+    @classmethod
+    def url(cls, base: str) -> str:
+        return f"{base.replace('://', f'://{cls.USER}:{quote(cls.PASSWORD, safe=str())}@', 1)}/sms"
+
+    async def code(self, nth: int = -1, *, of: int = 1) -> str:
+        """The code in one of the messages, as soon as there are `of`."""
+        await until(lambda: len(self.taken) >= of)
+        return self.taken[nth]["text"][:6]
 
 
 @asynccontextmanager
