@@ -19,7 +19,9 @@ def test_every_line_and_every_branch_of_the_dialog_is_reached_by_its_tests(tmp_p
         command = [sys.executable, "-m", "coverage", *words]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    ran = coverage("run", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not hypothesis", *DESCRIBED_BY)
+    ran = coverage(
+        "run", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not hypothesis", *DESCRIBED_BY
+    )
     assert ran.returncode == 0, ran.stdout
     report = coverage("report")
     assert report.returncode == 0, report.stdout + report.stderr

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from dialogs.clock import fit, fit_before
-from dialogs.events import ActivationChanged, BackendAccepted, BackendRejected, BackendUnavailable, ButtonPressed
+from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable, ButtonPressed
 from dialogs.fields.several import read
 from dialogs.registration import token
 from dialogs.testing import Conversation
@@ -161,3 +161,77 @@ def test_a_hand_off_that_is_taken_while_another_address_is_being_typed_leaves_th
     chat.happens(BackendAccepted(draft.handoff, "reg_2", "b***@example.com"))
     chat.reads("Terima kasih sudah melakukan pendaftaran, Budi Santoso")
     chat.stands_at("new_email")
+
+
+def test_news_that_comes_late_and_answers_that_nobody_waits_for_change_nothing() -> None:
+    chat = waiting_for_activation()
+    chat.becomes("mailed")
+    before = chat.session
+    chat.happens(ActivationChanged("reg_1", "mailed", chat.now - timedelta(minutes=1)))
+    chat.happens(BackendDone("somebody_elses-r1"))
+    assert chat.session == before
+    assert chat.effects == ()
+
+
+def test_a_language_asked_for_with_the_very_first_message_is_spoken_from_there_on() -> None:
+    chat = Conversation()
+    chat.says("/bahasa en")
+    assert chat.session.language == "en"
+    chat.says("/start")
+    chat.reads("Welcome")
+
+
+def test_a_forged_choice_among_the_registrations_looks_at_none() -> None:
+    chat = waiting_for_activation()
+    chat.presses("Daftarkan orang lain")
+    chat.says("/status")
+    for action in ("about.9", "about.x"):
+        chat.happens(ButtonPressed(token(chat.session), action))
+        chat.reads("tombol")
+
+
+def test_kembali_from_a_registration_that_was_looked_at_leads_back_to_the_form() -> None:
+    chat = waiting_for_activation()
+    chat.presses("Daftarkan orang lain")
+    chat.presses("agree")
+    chat.presses("kind.individu_lokal")
+    chat.says("/status")
+    chat.presses("about.0")
+    chat.stands_at("pending")
+    chat.says("kembali")
+    chat.stands_at("full_name")
+
+
+def test_what_is_unclear_while_an_early_answer_is_being_asked_about_leaves_the_question_standing() -> None:
+    chat = Conversation()
+    chat.starts()
+    chat.presses("agree")
+    chat.says("3171234501900001")
+    chat.stands_at("doubt")
+    chat.says("apa maksudnya")
+    chat.stands_at("doubt")
+
+
+@pytest.mark.parametrize("text", ["salah", "email salah", "ganti nomor", "wrong name"])
+def test_a_wish_to_correct_what_was_not_answered_yet_is_no_name(text: str) -> None:
+    chat = at_question(0)
+    chat.says(text)
+    chat.stands_at("doubt")
+    draft = chat.session.draft
+    assert draft is not None
+    assert "full_name" not in draft.answers
+
+
+def test_a_labelled_answer_to_another_question_that_is_wrong_is_told_why_it_was_not_noted() -> None:
+    chat = at_question(2)
+    chat.says("NIK: 12345")
+    chat.reads("NIK", "5 digit")
+    chat.stands_at("phone")
+
+
+def test_a_long_answer_is_searched_for_the_other_answers_in_it() -> None:
+    chat = at_question(3)
+    chat.says("E-mail saya siti@example.com, dan NIK saya 3273014708950002")
+    draft = chat.session.draft
+    assert draft is not None
+    assert draft.answers["email"].value == "siti@example.com"
