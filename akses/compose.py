@@ -256,7 +256,7 @@ async def _bot(parts: Parts) -> None:
     client = await stack.enter_async_context(
         BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
     )
-    tally = Tally(book, clock=parts.clock)
+    tally = Tally(book)
 
     def observe(conversation: Conversation, what: Record | OpenTicket) -> None:
         metrics.observe(conversation, what)
