@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,12 +25,12 @@ import structlog
 from opentelemetry.trace import Tracer
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from akses import health, helpdesk_page, proxies, request_id, tracing
+from akses.assets import Assets
 from akses.keyring import Keyring
-from akses.metrics import Metrics
+from akses.metrics import Metrics, route_of
 from akses.settings import Settings
 from akses.version import version
 from bot.channels.web.transcript import Transcript, TranscriptUnavailable, utc_now
@@ -132,7 +133,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
             from akses.simulator import Simulator
 
             parts.simulator = Simulator()
-        if role == "run" and not settings.smtp_url:
+        if role == "run" and (not settings.smtp_url or (settings.embedded and not settings.sms_url)):
             await _inbox(parts)
         if role in ("run", "web", "worker"):
             await _backend(parts, role)
@@ -142,26 +143,33 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         readiness = health.Readiness(parts.probes, observe=metrics.part_ready)
         parts.routes += readiness.routes()
         parts.routes += metrics.routes(settings.api_keys)
-        parts.routes.append(Mount("/assets", StaticFiles(directory=DESIGN)))
+        parts.routes.append(Mount("/assets", Assets(DESIGN)))
         if parts.rest is not None:
             parts.routes.append(Mount("/", parts.rest))
         parts.routes[:0] = [Route(path, Asgi(plain), methods=["POST"]) for path, plain in parts.posts.items()]
-        app: ASGIApp = request_id.RequestIds(metrics.app(Starlette(routes=parts.routes)))
+        counted: ASGIApp = metrics.app(Starlette(routes=parts.routes))
+        if parts.tracer is not None:
+            counted = tracing.TracedHttp(counted, parts.tracer, route_of)
+        app: ASGIApp = request_id.RequestIds(counted)
         if settings.trusted:
             app = proxies.BehindProxies(app, settings.trusted)
         yield Served(app, parts.posts, (readiness.stop, *parts.on_stop))
 
 
 async def _inbox(parts: Parts) -> None:
-    """The built-in mail catcher: real SMTP on a free port of this machine, read at /inbox."""
+    """The built-in catcher, read at /inbox: real SMTP on a free port of this machine, and what an SMS gateway takes over HTTP."""
     from akses.inbox.catcher import open_catcher
     from akses.inbox.pages import routes
     from akses.inbox.store import MailStore
 
-    store = MailStore(parts.settings.data_dir / "inbox")
-    port = await parts.stack.enter_async_context(open_catcher(store))
-    parts.settings.smtp_url = f"smtp://127.0.0.1:{port}"
-    parts.routes += routes(store, operator_name=parts.settings.operator_name)
+    settings = parts.settings
+    store = MailStore(settings.data_dir / "inbox")
+    if not settings.smtp_url:
+        settings.smtp_url = f"smtp://127.0.0.1:{await parts.stack.enter_async_context(open_catcher(store))}"
+    password = "" if settings.sms_url else secrets.token_urlsafe(32)
+    if password:
+        settings.sms_url = f"{settings.local_base.replace('://', f'://inbox:{password}@', 1)}/inbox/api/sms"
+    parts.routes += routes(store, operator_name=settings.operator_name, sms_password=password)
 
 
 def backend_config(settings: Settings) -> BackendConfig:
@@ -177,6 +185,8 @@ def backend_config(settings: Settings) -> BackendConfig:
         smtp_url=settings.smtp_url or "smtp://127.0.0.1",
         database_url=settings.accounts_url,
         api_keys=settings.api_keys,
+        phone_otp=settings.phone_otp,
+        sms_url=settings.sms_url if settings.phone_otp != "off" else "",
         status_webhook_url=settings.status_webhook_url or f"{settings.local_base}/status/webhook",
         status_webhook_secrets=settings.webhook_secrets,
         check_registry=settings.registry == "table",
@@ -197,7 +207,14 @@ async def _backend(parts: Parts, role: Role) -> None:
         await asyncio.to_thread(migrate, config.database_url)
     backend_role: Literal["all", "web", "worker"] = "worker" if role == "worker" else "web" if role == "web" else "all"
     backend = await parts.stack.enter_async_context(
-        open_backend(config, parts.keyring, role=backend_role, clock=parts.clock, observe=parts.metrics.job)
+        open_backend(
+            config,
+            parts.keyring,
+            role=backend_role,
+            clock=parts.clock,
+            observe=parts.metrics.job,
+            traces=tracing.Traces(parts.tracer),
+        )
     )
     if parts.simulator:
         parts.simulator.waiting.append(backend.jobs.forward)
@@ -254,7 +271,12 @@ async def _bot(parts: Parts) -> None:
         telegram = Telegram(account, buckets=RedisBuckets(link, account.bot_id) if link else None)
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
     client = await stack.enter_async_context(
-        BackendClient(settings.backend_url or settings.local_base, api_key=settings.api_keys[0], request_id=request_id.current)
+        BackendClient(
+            settings.backend_url or settings.local_base,
+            api_key=settings.api_keys[0],
+            request_id=request_id.current,
+            trace=tracing.Traces(parts.tracer).carried,
+        )
     )
     tally = Tally(book)
 
@@ -267,11 +289,12 @@ async def _bot(parts: Parts) -> None:
     turns = metrics.turns(tracing.traced(runner, "turn", parts.tracer))
     delivery = OutboxDelivery(store, sessions, channels, clock=parts.clock)
     runner.deliver_through(delivery)
-    backend = metrics.backend(tracing.traced(client, "backend", parts.tracer))
+    traced = tracing.traced(client, "backend", parts.tracer)
+    backend = metrics.backend(traced)
     if parts.simulator:
         turns, backend = parts.simulator.watching(turns, runner.session), parts.simulator.failing(backend)
         parts.simulator.sleeping.append(delivery.wake)
-    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=client)))
+    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=traced)))
     await stack.enter_async_context(running(tally.run(), "funnel", tally.stop))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)

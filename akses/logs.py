@@ -27,7 +27,7 @@ REDACTED: Final = re.compile(
     r"|[\w.+'-]+@[\w-]+(?:\.[\w-]+)+"  # e-mail addresses
     r"|\b(?:bot)?\d{6,}:[\w-]{20,}"  # Bot API tokens
     r"|\bEAA[A-Za-z0-9]{16,}"  # tokens of Meta's Graph API (WhatsApp)
-    r"|\bwhsec_[\w+/=-]+|\bakt_[\w-]+|/aktivasi/[\w-]+"  # webhook secrets, activation tokens and links
+    r"|\bwhsec_[\w+/=-]+|\bak[torsi]_[\w-]+|/(?:aktivasi|masuk/sandi)/[\w-]+"  # webhook secrets; our own tokens and links
     r"|(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}"  # Authorization
     r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{40,}"  # 256 bits as URL-safe text: our own keys, tokens, cookies
     r"|(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}="  # and as base64: ENCRYPTION_KEYS

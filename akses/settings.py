@@ -40,6 +40,7 @@ ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
     "DATABASE_URL": ("postgresql", "postgres"),
     "REDIS_URL": ("redis", "rediss"),
     "SMTP_URL": ("smtp", "smtps"),
+    "SMS_URL": ("https", "http"),
 }
 
 
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
     redis_url: str = Field("", repr=False)
     smtp_url: str = Field("", repr=False)
     mail_from: str = "akses@ksei.co.id"
+    sms_url: str = Field("", repr=False)
+    phone_otp: Literal["off", "first-login", "activation"] = "off"
     backend_url: str = ""
     backend_api_key: str = Field("", repr=False)
     telegram_bot_token: str = Field("", repr=False)
@@ -154,6 +157,8 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
     if settings.telegram_framework == "ptb" and settings.telegram_bot_token:
         faults.append("TELEGRAM_FRAMEWORK: this version runs on aiogram only; leave it unset (docs/settings.md)")
+    if settings.phone_otp != "off" and not (settings.sms_url or settings.embedded) and role in ("run", "web", "worker"):
+        faults.append("SMS_URL: PHONE_OTP needs a gateway that sends the codes (docs/settings.md)")
     faults += [
         f"TRUSTED_PROXIES: '{proxy}' is neither an address nor a network (10.0.0.0/8)"
         for proxy in settings.trusted

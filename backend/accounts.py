@@ -1,12 +1,14 @@
-"""Active accounts: logging in, and the session of the account page.
+"""Active accounts: logging in, sessions, and another password for their owner.
 
-Lives here: credentials, the growing delay after wrong ones, sessions. Must not live here: cookies and forms (`pages/`). Nobody is
-locked out: a wrong password delays the pair of account and address it came from, the address, and only mildly the account, so that
-a stranger cannot keep the owner out.
+Lives here: credentials, the growing delay after wrong ones, sessions. Must not live here: cookies and forms (`pages/`), forgotten
+passwords (`new_password.py`), a copy of the data and its end (`subjects.py`). Nobody is locked out: a wrong password delays the pair of
+account and address it came from, the address, and only mildly the account, so that a stranger cannot keep the owner out.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -14,6 +16,7 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from backend.account_mail import AccountMails
 from backend.audit import Audit
 from backend.clock import Clock
 from backend.config import BackendConfig
@@ -22,8 +25,9 @@ from backend.errors import Later
 from backend.hashing import DUMMY, Hasher
 from backend.ids import new_token, token_hash
 from backend.masking import mask_nik, mask_phone
-from backend.passwords import MAX_LENGTH
-from backend.tables import account_sessions, accounts, login_throttle
+from backend.passwords import MAX_LENGTH, PasswordRefused, broken_rules
+from backend.phone_checks import PhoneChecks
+from backend.tables import account_sessions, accounts, login_throttle, password_links
 from backend.vault import Vault
 
 # A session's last use is written at most this often; reading a page need not write.
@@ -42,6 +46,26 @@ class Account:
     phone_masked: str
     kind: str
     activated_at: datetime
+    phone_verified: bool
+    language: Literal["id", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One browser in which the account is open. `id` names it and opens nothing."""
+
+    id: str
+    device: str
+    created_at: datetime
+    seen_at: datetime
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNeeded:
+    """The password is right; a code sent to the phone must come back first. `token` is the check's."""
+
+    token: str
     language: Literal["id", "en"]
 
 
@@ -76,18 +100,53 @@ _ACCOUNT: Final = _Throttle(free=100, most=timedelta(seconds=5))
 
 class Accounts:
     def __init__(
-        self, config: BackendConfig, database: Database, vault: Vault, hasher: Hasher, audit: Audit, clock: Clock
+        self,
+        config: BackendConfig,
+        database: Database,
+        vault: Vault,
+        mails: AccountMails,
+        checks: PhoneChecks,
+        hasher: Hasher,
+        audit: Audit,
+        clock: Clock,
     ) -> None:
         self._timings = config.timings
+        self._asks_phone = config.phone_otp == "first-login"
         self._database = database
         self._vault = vault
+        self._mails = mails
+        self._checks = checks
         self._hasher = hasher
         self._audit = audit
         self._now = clock
 
-    async def authenticate(self, email: str, password: str, *, ip: str) -> Account | WrongCredentials | SlowDown:
-        """Raises Busy. An unknown e-mail costs the same time as a wrong password."""
-        index = self._vault.index("email", email.strip())
+    async def authenticate(self, email: str, password: str, *, ip: str) -> Account | PhoneNeeded | WrongCredentials | SlowDown:
+        """Raises Busy, LimitReached (of messages to the phone). An unknown e-mail costs the same time as a wrong password."""
+        row = await self._verified(self._vault.index("email", email.strip()), password, ip)
+        if not isinstance(row, sa.Row):
+            return row
+        async with self._database.writing() as conn:
+            if self._asks_phone and row.phone_verified_at is None:
+                phone = self._vault.open("accounts", "phone", row.id, row.phone)
+                token = await self._checks.begin(conn, "log_in", phone=phone, language=row.language, account_id=row.id)
+                return PhoneNeeded(token, row.language)
+            await self._audit.record(conn, self._now(), "person", "account.login", row.id)
+        return self._account(row)
+
+    async def phone_proven(self, account_id: str) -> None:
+        """The code came back: the account's first log-in is complete."""
+        async with self._database.writing() as conn:
+            now = self._now()
+            await conn.execute(accounts.update().where(accounts.c.id == account_id).values(phone_verified_at=now))
+            await self._audit.record(conn, now, "person", "account.phone_verified", account_id)
+            await self._audit.record(conn, now, "person", "account.login", account_id)
+
+    async def confirm(self, account: Account, password: str, *, ip: str) -> Literal["confirmed"] | WrongCredentials | SlowDown:
+        """Whether it is the owner who sits before an open session; counts as a log-in's password does. Raises Busy."""
+        row = await self._verified(self._vault.index("email", account.email), password, ip)
+        return "confirmed" if isinstance(row, sa.Row) else row
+
+    async def _verified(self, index: bytes, password: str, ip: str) -> sa.Row[Any] | WrongCredentials | SlowDown:
         throttles = {
             self._vault.index("throttle", f"pair {index.hex()} {ip}"): _PAIR,
             self._vault.index("throttle", f"address {ip}"): _ADDRESS,
@@ -112,8 +171,7 @@ class Accounts:
                 .where(login_throttle.c.key.in_(others), login_throttle.c.failures > 0)
                 .values(failures=login_throttle.c.failures - 1, open_at=self._now())
             )
-            await self._audit.record(conn, self._now(), "person", "account.login", row.id)
-        return self._account(row)
+        return row
 
     async def _count(self, throttles: dict[bytes, _Throttle]) -> SlowDown | None:
         now = self._now()
@@ -135,15 +193,18 @@ class Accounts:
                     await conn.execute(login_throttle.update().where(login_throttle.c.key == key).values(**values))
         return None
 
-    async def open_session(self, account_id: str) -> str:
-        """A new session's token: 256 random bits, of which only the hash is kept."""
-        token, now = new_token("aks_"), self._now()
+    async def open_session(self, account_id: str, device: str = "") -> str:
+        """A new session's token: 256 random bits, of which only the hash is kept. `device` is what its owner will know it by."""
         async with self._database.writing() as conn:
-            await conn.execute(
-                account_sessions.insert().values(
-                    token_hash=token_hash(token), account_id=account_id, created_at=now, seen_at=now
-                )
+            return await self._open(conn, account_id, device)
+
+    async def _open(self, conn: AsyncConnection, account_id: str, device: str) -> str:
+        token, now = new_token("aks_"), self._now()
+        await conn.execute(
+            account_sessions.insert().values(
+                token_hash=token_hash(token), account_id=account_id, created_at=now, seen_at=now, device=device[:60]
             )
+        )
         return token
 
     async def session(self, token: str) -> Account | None:
@@ -163,11 +224,7 @@ class Accounts:
             await conn.execute(
                 sa.select(accounts, account_sessions.c.seen_at)
                 .join(account_sessions, account_sessions.c.account_id == accounts.c.id)
-                .where(
-                    account_sessions.c.token_hash == hashed,
-                    account_sessions.c.seen_at > now - self._timings.session_idle,
-                    account_sessions.c.created_at > now - self._timings.session_life,
-                )
+                .where(account_sessions.c.token_hash == hashed, *self._alive(now))
             )
         ).one_or_none()
 
@@ -175,6 +232,62 @@ class Accounts:
         """End it; an unknown one is no error."""
         async with self._database.writing() as conn:
             await conn.execute(account_sessions.delete().where(account_sessions.c.token_hash == token_hash(token)))
+
+    async def sessions(self, account_id: str, token: str) -> tuple[Session, ...]:
+        """Where the account is open now, newest first; `token` is the session that asks."""
+        now, hashed = self._now(), token_hash(token)
+        found = account_sessions.select().where(account_sessions.c.account_id == account_id, *self._alive(now))
+        async with self._database.reading() as conn:
+            rows = (await conn.execute(found.order_by(account_sessions.c.created_at.desc()))).all()
+        return tuple(
+            Session(_session_id(row.token_hash), row.device or "", row.created_at, row.seen_at, bytes(row.token_hash) == hashed)
+            for row in rows
+        )
+
+    async def end_session(self, account_id: str, session: str) -> None:
+        """End one of this account's sessions by its id; an unknown one is no error."""
+        async with self._database.writing() as conn:
+            mine = sa.select(account_sessions.c.token_hash).where(account_sessions.c.account_id == account_id)
+            ended = [hashed for hashed in await conn.scalars(mine) if _session_id(hashed) == session]
+            await conn.execute(account_sessions.delete().where(account_sessions.c.token_hash.in_(ended)))
+
+    async def end_other_sessions(self, account_id: str, token: str) -> None:
+        """End all of them but the one that asks."""
+        async with self._database.writing() as conn:
+            await conn.execute(
+                account_sessions.delete().where(
+                    account_sessions.c.account_id == account_id, account_sessions.c.token_hash != token_hash(token)
+                )
+            )
+
+    async def change_password(self, account_id: str, password: str, again: str, *, device: str = "") -> str:
+        """Set another password, end every session, tell the owner by mail; the token of a new session.
+
+        Raises PasswordRefused (nothing is touched) and Busy. Who asks has proven that they know the present one (`confirm`).
+        """
+        async with self._database.reading() as conn:
+            row = (await conn.execute(accounts.select().where(accounts.c.id == account_id))).one()
+        if broken := await asyncio.to_thread(broken_rules, password, again, password_context(self._vault, row)):
+            raise PasswordRefused(broken)
+        async with self._hasher.slot():
+            hashed = await self._hasher.hash(password)
+        async with self._database.writing() as conn:
+            await self._database.lock(conn, f"account:{account_id}")
+            now = self._now()
+            await conn.execute(accounts.update().where(accounts.c.id == account_id).values(password_hash=hashed))
+            await conn.execute(account_sessions.delete().where(account_sessions.c.account_id == account_id))
+            # A link that was asked for before is no way around the new password.
+            await void_password_links(conn, account_id, now)
+            await self._mails.write(conn, row, "password_changed")
+            token = await self._open(conn, account_id, device)
+            await self._audit.record(conn, now, "person", "account.password_changed", account_id)
+        return token
+
+    def _alive(self, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+        return (
+            account_sessions.c.seen_at > now - self._timings.session_idle,
+            account_sessions.c.created_at > now - self._timings.session_life,
+        )
 
     def _account(self, row: sa.Row[Any]) -> Account:
         def opened(column: str) -> str:
@@ -188,5 +301,29 @@ class Accounts:
             phone_masked=mask_phone(opened("phone")),
             kind=row.kind,
             activated_at=row.activated_at,
+            phone_verified=row.phone_verified_at is not None,
             language=row.language,
         )
+
+
+def password_context(vault: Vault, account: sa.Row[Any]) -> tuple[str, ...]:
+    """What the password of this row of `accounts` must not contain."""
+    name, nik, phone, email = (
+        vault.open("accounts", column, account.id, getattr(account, column))
+        for column in ("full_name", "nik", "phone", "email")
+    )
+    return (*name.split(), email, email.partition("@")[0], nik, phone, f"0{phone[3:]}")
+
+
+async def void_password_links(conn: AsyncConnection, account: str, now: datetime) -> None:
+    """None of this account's links sets a password any more."""
+    await conn.execute(
+        password_links.update()
+        .where(password_links.c.account_id == account, password_links.c.used_at.is_(None), password_links.c.void_at.is_(None))
+        .values(void_at=now)
+    )
+
+
+def _session_id(hashed: bytes) -> str:
+    # Half of a hash of a hash: it names the session on a page and leads back to nothing.
+    return hashlib.sha256(b"session\0" + bytes(hashed)).hexdigest()[:24]

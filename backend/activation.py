@@ -6,6 +6,7 @@ forms (`pages/`). The NIK and the e-mail are reserved here and nowhere before: t
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from backend.ids import new_id, token_hash
 from backend.links import Links
 from backend.masking import mask_email, mask_name
 from backend.passwords import PasswordRefused, broken_rules
+from backend.phone_checks import PhoneChecks, Proven
 from backend.registrations import Registrations
 from backend.subjects import ERASED
 from backend.tables import accounts, links, registrations
@@ -72,6 +74,14 @@ class Activated:
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneNeeded:
+    """The password is fine; a code sent to the registration's phone must come back first. `check` is the token of that check."""
+
+    check: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
 class NotPossible:
     """The NIK or the e-mail belongs to an active account already."""
 
@@ -89,10 +99,15 @@ class Activation:
         vault: Vault,
         registrations_: Registrations,
         events: Events,
+        checks: PhoneChecks,
         hasher: Hasher,
         audit: Audit,
         clock: Clock,
+        *,
+        asks_phone: bool,
     ) -> None:
+        self._checks = checks
+        self._asks_phone = asks_phone
         self._database = database
         self._vault = vault
         self._registrations = registrations_
@@ -104,19 +119,19 @@ class Activation:
     async def look(self, token: str) -> LinkLive | LinkUsed | LinkExpired | LinkUnknown:
         """What this link is now. Changes nothing, however often and by whomever it is asked."""
         async with self._database.reading() as conn:
-            return await self._judge(conn, await self._find(conn, token))
+            return await self._judge(conn, await self._find(conn, _of(token)))
 
     async def activate(
         self, token: str, password: str, *, notice_version: str, ip: str
-    ) -> Activated | LinkUsed | LinkExpired | LinkUnknown | NotPossible:
-        """Set the password and make the account; no session is opened. Raises PasswordRefused (nothing is touched) and Busy.
+    ) -> Activated | PhoneNeeded | LinkUsed | LinkExpired | LinkUnknown | NotPossible:
+        """Set the password and make the account; no session is opened. Raises PasswordRefused (nothing is touched), Busy, LimitReached.
 
         `notice_version` is the privacy notice that the person saw on the page; `ip`, theirs, is kept as a keyed hash in the audit.
         """
         found = await self.look(token)
         if not isinstance(found, LinkLive):
             return found
-        if broken := broken_rules(password, password, found.password_context):
+        if broken := await asyncio.to_thread(broken_rules, password, password, found.password_context):
             raise PasswordRefused(broken)
         async with self._hasher.slot():
             # Of many who waited for a slot with the same link only one must pay for a hash.
@@ -124,24 +139,71 @@ class Activation:
             if not isinstance(found, LinkLive):
                 return found
             hashed = await self._hasher.hash(password)
+        if self._asks_phone:
+            async with self._database.writing() as conn:
+                row = await self._find(conn, _of(token))
+                if row is None or not isinstance(await self._judge(conn, row), LinkLive):
+                    return LinkUnknown()
+                check = await self._checks.begin(
+                    conn,
+                    "activation",
+                    phone=self._open(row, "phone"),
+                    language=found.language,
+                    link_id=row.id,
+                    password_hash=hashed,
+                    notice_version=notice_version,
+                )
+            return PhoneNeeded(check, found.language)
+        outcome = await self._finish(_of(token), hashed, notice_version, ip, found.language)
+        return await self.look_again(token) if outcome is None else outcome
+
+    async def phone_proven(self, proven: Proven, *, ip: str) -> Activated | NotPossible | LinkUnknown:
+        """The code came back: make the account with what the link's page was told before."""
+        if proven.link_id is None or proven.password_hash is None or proven.notice_version is None:
+            return LinkUnknown()
+        link = links.c.id == proven.link_id
+        outcome = await self._finish(
+            link, proven.password_hash, proven.notice_version, ip, proven.language, phone_verified=True
+        )
+        return LinkUnknown() if outcome is None else outcome
+
+    async def _finish(
+        self,
+        link: sa.ColumnElement[bool],
+        hashed: str,
+        notice_version: str,
+        ip: str,
+        language: Language,
+        *,
+        phone_verified: bool = False,
+    ) -> Activated | NotPossible | None:
+        """Make the account; None when the link is not live any more."""
         try:
             async with self._database.writing() as conn:
-                return Activated(await self._activate(conn, token, hashed, notice_version, ip), found.language)
+                return Activated(await self._activate(conn, link, hashed, notice_version, ip, phone_verified), language)
         except _NotLive:
-            return await self.look_again(token)
+            return None
         except IntegrityError:
-            return NotPossible(found.language)
+            return NotPossible(language)
 
     async def look_again(self, token: str) -> LinkUsed | LinkExpired | LinkUnknown:
         found = await self.look(token)
         return LinkUnknown() if isinstance(found, LinkLive) else found
 
-    async def _activate(self, conn: AsyncConnection, token: str, hashed: str, notice_version: str, ip: str) -> str:
-        row = await self._find(conn, token)
+    async def _activate(
+        self,
+        conn: AsyncConnection,
+        link: sa.ColumnElement[bool],
+        hashed: str,
+        notice_version: str,
+        ip: str,
+        phone_verified: bool,  # noqa: FBT001
+    ) -> str:
+        row = await self._find(conn, link)
         if row is None:
             raise _NotLive
         await self._database.lock(conn, f"registration:{row.registration_id}")
-        row = await self._find(conn, token)  # as it is under the lock
+        row = await self._find(conn, link)  # as it is under the lock
         if not isinstance(await self._judge(conn, row), LinkLive) or row is None:
             raise _NotLive
         now, account, registration = self._now(), new_id(), row.registration_id
@@ -155,6 +217,7 @@ class Activation:
                 password_hash=hashed,
                 notice_version=notice_version,
                 activated_at=now,
+                phone_verified_at=now if phone_verified else None,
                 nik_index=row.nik_index,
                 phone_index=row.phone_index,
                 email_index=row.email_index,
@@ -197,7 +260,7 @@ class Activation:
     async def resend_expired(self, token: str) -> LinkExpired | LinkUnknown | LimitReached:
         """Do "Kirim Ulang" on the page of an expired link: a new mail, to the same address only."""
         async with self._database.writing() as conn:
-            row = await self._find(conn, token)
+            row = await self._find(conn, _of(token))
             found = await self._judge(conn, row)
             if row is None or not isinstance(found, LinkExpired):
                 return LinkUnknown()
@@ -215,23 +278,23 @@ class Activation:
     async def disown(self, token: str) -> bool:
         """Do "Bukan saya": end the registration, leave the address in peace, tell the chat. False when the link cannot do that any more."""
         async with self._database.writing() as conn:
-            row = await self._find(conn, token)
+            row = await self._find(conn, _of(token))
             if row is None:
                 return False
             same = await self._registrations.same_address(conn, row.email_index) if row.email_index else []
             await self._database.lock(conn, *(f"registration:{one}" for one in sorted({*same, row.registration_id})))
-            row = await self._find(conn, token)
+            row = await self._find(conn, _of(token))
             if row is None or not isinstance(await self._judge(conn, row), LinkLive | LinkExpired):
                 return False
             await self._registrations.disown(conn, row.registration_id, self._now())
             return True
 
-    async def _find(self, conn: AsyncConnection, token: str) -> sa.Row[Any] | None:
+    async def _find(self, conn: AsyncConnection, link: sa.ColumnElement[bool]) -> sa.Row[Any] | None:
         return (
             await conn.execute(
                 sa.select(links, *_REGISTRATION_COLUMNS)
                 .join(registrations, registrations.c.id == links.c.registration_id)
-                .where(links.c.token_hash == token_hash(token))
+                .where(link)
             )
         ).one_or_none()
 
@@ -256,3 +319,7 @@ class Activation:
 
     def _open(self, row: sa.Row[Any], column: str) -> str:
         return self._vault.open("registrations", column, row.registration_id, getattr(row, column))
+
+
+def _of(token: str) -> sa.ColumnElement[bool]:
+    return links.c.token_hash == token_hash(token)

@@ -74,7 +74,7 @@ async def free_at(
     """When the next mail may go; not after `now` means at once. `cooldown` is counted from the registration's newest mail."""
     free = Free(now, None)
     if registration is not None:
-        newest = await _queued(conn, mails.c.registration_id == registration, 1)
+        newest = await _queued(conn, mails.c.queued_at, mails.c.registration_id == registration, 1)
         free = free.or_later(None if newest is None else newest + cooldown, "cooldown")
         free = await _within(conn, mails.c.registration_id == registration, REGISTRATION, "registration", free)
     free = await _within(conn, mails.c.recipient_index == recipient, RECIPIENT, "recipient", free)
@@ -97,7 +97,7 @@ class Operator:
         if found is not free:
             self._tell("mail.budget_used_up")
         elif (
-            near := await _queued(conn, sa.true(), max(1, int(self._budget.mails * _NEARLY)))
+            near := await _queued(conn, mails.c.queued_at, sa.true(), max(1, int(self._budget.mails * _NEARLY)))
         ) and near > now - self._budget.within:
             self._tell("mail.budget_nearly_used_up")
         return found
@@ -108,18 +108,36 @@ class Operator:
             log.error(what, mails_an_hour=self._budget.mails)
 
 
+async def free_within(
+    conn: AsyncConnection,
+    queued_at: sa.Column[datetime],
+    whose: sa.ColumnElement[bool],
+    budgets: tuple[Budget, ...],
+    now: datetime,
+) -> datetime:
+    """When these budgets have room for one more of `whose` rows, of any table, counted by `queued_at`; not before `now`."""
+    free = now
+    for budget in budgets:
+        nth = await _queued(conn, queued_at, whose, budget.mails)
+        if nth is not None:
+            free = max(free, nth + budget.within)
+    return free
+
+
 async def _within(
     conn: AsyncConnection, whose: sa.ColumnElement[bool], budgets: tuple[Budget, ...], limit: Limit, free: Free
 ) -> Free:
     for budget in budgets:
         # The budget is used up while the n-th newest mail is still inside the window.
-        nth = await _queued(conn, whose, budget.mails)
+        nth = await _queued(conn, mails.c.queued_at, whose, budget.mails)
         free = free.or_later(None if nth is None else nth + budget.within, limit)
     return free
 
 
-async def _queued(conn: AsyncConnection, whose: sa.ColumnElement[bool], nth: int) -> datetime | None:
+async def _queued(
+    conn: AsyncConnection, queued_at: sa.Column[datetime], whose: sa.ColumnElement[bool], nth: int
+) -> datetime | None:
     found: datetime | None = await conn.scalar(
-        sa.select(mails.c.queued_at).where(whose).order_by(mails.c.queued_at.desc()).offset(nth - 1).limit(1)
+        sa.select(queued_at).where(whose).order_by(queued_at.desc()).offset(nth - 1).limit(1)
     )
     return found

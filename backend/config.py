@@ -8,12 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parseaddr
-from typing import Final
+from typing import Final, Literal
 
 # Seconds before attempt 2, 3, ...; the last one repeats until the link of the mail has expired.
 MAIL_BACKOFF: Final = (2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)
 # Seconds before attempt 2, 3, ...; short first, because a receiver that restarts is back in seconds; about four days in all.
 HOOK_BACKOFF: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 120.0, 600.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0, 86400.0, 86400.0)
+
+
+# When a code sent to the phone is asked for: never, at an account's first log-in, or before it becomes active.
+PhoneOtp = Literal["off", "first-login", "activation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Timings:
     suppress_for: timedelta = timedelta(days=30)
     session_idle: timedelta = timedelta(minutes=15)
     session_life: timedelta = timedelta(hours=8)
+    password_link_life: timedelta = timedelta(hours=1)
+    sms_timeout: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,10 @@ class BackendConfig:
 
     `database_url` is sqlite:////abs/path or postgresql://...; `smtp_url` is smtp://[user:password@]host[:port] (STARTTLS where offered,
     and demanded when there is a password) or smtps://. An empty `status_webhook_url` switches the status events' delivery off; of
-    `status_webhook_secrets` the first signs. `check_registry` compares e-mails with the imported registry; `mails_an_hour` is the budget
-    of the whole product. `trusted_proxies` are addresses or networks whose X-Forwarded-For is believed. With a
-    `redis_url` all processes count together how often an address tries out links.
+    `status_webhook_secrets` the first signs. `phone_otp` other than "off" needs `sms_url`, where messages are POSTed (`sms.py`).
+    `check_registry` compares e-mails with the imported registry; `mails_an_hour` is the budget of the whole product. `trusted_proxies`
+    are addresses or networks whose X-Forwarded-For is believed. With a `redis_url` all processes count together how often an address
+    tries out links.
     """
 
     public_url: str
@@ -51,6 +58,8 @@ class BackendConfig:
     status_webhook_url: str = ""
     status_webhook_secrets: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    phone_otp: PhoneOtp = "off"
+    sms_url: str = ""
     redis_url: str = ""
     link_hours: float = 24
     resend_cooldown_seconds: int = 60

@@ -2,18 +2,20 @@
 
 Lives here: the body, the signature, and what the receiver's answer means. Must not live here: when an event is due (`events.py`).
 The event's id is its webhook-id in every attempt, so the receiver can say it once. An event that the receiver never took is a dead letter:
-an operator replays it when the receiver is well again.
+an operator replays it when the receiver is well again, and its person is told by mail meanwhile what matters to them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 from standardwebhooks import Webhook
 
 from backend.clock import Clock
@@ -22,6 +24,7 @@ from backend.database import Database
 from backend.jobs import Again, Dead
 from backend.masking import mask_email
 from backend.tables import events, registrations
+from backend.traces import UNTRACED, Traces
 from backend.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -31,7 +34,14 @@ class StatusWebhook:
     """Needs `status_webhook_url` and at least one secret; `client` is the process's one HTTP client."""
 
     def __init__(
-        self, config: BackendConfig, database: Database, vault: Vault, client: httpx2.AsyncClient, clock: Clock
+        self,
+        config: BackendConfig,
+        database: Database,
+        vault: Vault,
+        client: httpx2.AsyncClient,
+        clock: Clock,
+        tell_by_mail: Callable[[AsyncConnection, str, str], Awaitable[None]],
+        traces: Traces = UNTRACED,
     ) -> None:
         self._url = config.status_webhook_url
         self._backoff = config.timings.hook_backoff
@@ -41,6 +51,8 @@ class StatusWebhook:
         self._vault = vault
         self._client = client
         self._now = clock
+        self._tell_by_mail = tell_by_mail
+        self._traces = traces
 
     async def deliver(self, event: str, attempt: int) -> Again | Dead | None:
         """The handler of the webhook job."""
@@ -55,11 +67,13 @@ class StatusWebhook:
             return None
         answer = await self._post(event, self._body(row))
         if isinstance(answer, int) and 200 <= answer < 300:
-            await self._close(event, delivered_at=self._now(), abandoned_at=None)
+            async with self._database.writing() as conn:
+                delivered = {"delivered_at": self._now(), "abandoned_at": None}
+                await conn.execute(events.update().where(events.c.id == event).values(delivered))
             return None
         if answer == httpx2.codes.GONE or attempt > len(self._backoff):
             log.error("hook.abandoned", event_id=event, attempt=attempt, answer=answer)
-            await self._close(event, abandoned_at=self._now())
+            await self._abandon(row)
             return Dead(f"receiver: {answer}")
         log.warning("hook.deferred", event_id=event, attempt=attempt, answer=answer)
         return Again(self._backoff[attempt - 1])
@@ -78,6 +92,7 @@ class StatusWebhook:
         """The status code, or the kind of failure when there was none."""
         at = datetime.now(UTC)  # the receiver compares it with its own clock, so it is the real time whatever `clock` says
         headers = {
+            **self._traces.carried(),
             "content-type": "application/json",
             "webhook-id": event,
             "webhook-timestamp": str(int(at.timestamp())),
@@ -89,6 +104,9 @@ class StatusWebhook:
             return type(error).__name__
         return answer.status_code
 
-    async def _close(self, event: str, **values: datetime | None) -> None:
+    async def _abandon(self, row: sa.Row[Any]) -> None:
+        """Once, however often this is tried: from then on the chat may never hear of it, so its person is told by mail what matters."""
         async with self._database.writing() as conn:
-            await conn.execute(events.update().where(events.c.id == event).values(**values))
+            open_ = sa.and_(events.c.id == row.id, events.c.abandoned_at.is_(None))
+            if (await conn.execute(events.update().where(open_).values(abandoned_at=self._now()))).rowcount:
+                await self._tell_by_mail(conn, row.registration_id, row.status)

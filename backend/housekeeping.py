@@ -16,13 +16,26 @@ from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
 from backend.jobs import Again, Jobs
-from backend.tables import account_sessions, idempotency, login_throttle, mails, registrations, suppressions
+from backend.tables import (
+    account_mails,
+    account_sessions,
+    idempotency,
+    login_throttle,
+    mails,
+    password_links,
+    password_requests,
+    phone_checks,
+    registrations,
+    sms,
+    suppressions,
+)
 
 log = structlog.get_logger(__name__)
 
 TIDY: Final = "tidy_up"
 DAY: Final = timedelta(days=1)
 KEYS_KEPT: Final = timedelta(days=30)
+MAILS_KEPT: Final = timedelta(days=30)
 # Whom a mail went to, as a keyed hash for the budgets, and which chat a closed registration came from.
 TRACES_KEPT: Final = timedelta(days=30)
 JOBS_KEPT: Final = timedelta(days=3)
@@ -47,6 +60,13 @@ class Housekeeping:
             await conn.execute(account_sessions.delete().where(account_sessions.c.created_at < now - self._session_life))
             await conn.execute(idempotency.delete().where(idempotency.c.created_at < now - KEYS_KEPT))
             await conn.execute(login_throttle.delete().where(login_throttle.c.failed_at < now - DAY))
+            await conn.execute(password_requests.delete().where(password_requests.c.queued_at < now - DAY))
+            await conn.execute(password_links.delete().where(password_links.c.expires_at < now - DAY))
+            await conn.execute(account_mails.delete().where(account_mails.c.expires_at < now - MAILS_KEPT))
+            # Messages are what a phone's budget is counted by: a day long.
+            gone = sa.select(phone_checks.c.id).where(phone_checks.c.created_at < now - 2 * DAY)
+            await conn.execute(sms.delete().where(sms.c.check_id.in_(gone)))
+            await conn.execute(phone_checks.delete().where(phone_checks.c.created_at < now - 2 * DAY))
             await conn.execute(suppressions.delete().where(suppressions.c.until < now))
             seen = mails.c.recipient_index.is_not(None)
             await conn.execute(mails.update().where(seen, mails.c.queued_at < now - TRACES_KEPT).values(recipient_index=None))

@@ -28,3 +28,7 @@ def token_hash(token: str) -> bytes:
 
 def activation_link(public_url: str, token: str) -> str:
     return f"{public_url}/aktivasi/{token}"
+
+
+def password_link(public_url: str, token: str) -> str:
+    return f"{public_url}/masuk/sandi/{token}"

@@ -8,7 +8,7 @@ durable work run every query on both databases.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,6 +25,8 @@ DEAD: Final = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 # Written by `jobs.py` beside a record: how often its process died under it, and why it was given up.
 FALLS: Final = "falls"
 REASON: Final = "reason"
+# And in which trace it was enqueued (`traces.py`).
+TRACE: Final = "trace"
 # A job that the engine itself could not even begin.
 ENGINE: Final = "engine"
 # Seconds that a delayed job may be behind its time before it counts as late: the engine looks once a second.
@@ -100,6 +102,12 @@ class JobRecords:
             Running(row.workflow_uuid, row.name, row.executor_id or "", int((row.attributes or {}).get(FALLS, 0)))
             for row in await conn.execute(wanted)
         ]
+
+    async def trace(self, conn: AsyncConnection, record: str) -> Mapping[str, str]:
+        """What was carried along when this job was enqueued."""
+        jobs = self._jobs.c
+        noted = await conn.scalar(sa.select(jobs.attributes).where(jobs.workflow_uuid == record))
+        return {str(name): str(value) for name, value in ((noted or {}).get(TRACE) or {}).items()}
 
     async def stats(self, conn: AsyncConnection) -> Stats:
         """Cheap enough to be asked every few seconds, whatever the number of finished and delayed jobs."""

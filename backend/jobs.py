@@ -15,7 +15,7 @@ import secrets
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Protocol, assert_never
@@ -27,8 +27,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.database import Database, plain_url
-from backend.job_records import FALLS, REASON, DeadLetter, JobRecords, Running, Stats
+from backend.job_records import FALLS, REASON, TRACE, DeadLetter, JobRecords, Running, Stats
 from backend.reaper import GRACE_SECONDS, STRANDED_SECONDS, Reaper
+from backend.traces import UNTRACED, Traces
 
 log = structlog.get_logger(__name__)
 
@@ -107,10 +108,12 @@ class Jobs:
         *,
         patience: Patience | None = None,
         observe: Callable[[str, str, float], None] = lambda *_: None,
+        traces: Traces = UNTRACED,
     ) -> None:
         """`observe` is told of each attempt: the job, what it came to (done, again, dead, broken) and the seconds that it took."""
         self._database = database
         self._observe = observe
+        self._traces = traces
         self._url = plain_url(database_url)
         self._serializer = DBOSPortableJSONSerializer()
         self._client = DBOSClient(
@@ -157,6 +160,8 @@ class Jobs:
         options = EnqueueOptions(workflow_name=job, queue_name=queue, workflow_id=f"{job}-{subject}-{run}", priority=priority)
         if delay > 0:
             options["delay_seconds"] = delay
+        if carried := self._traces.carried():
+            options["attributes"] = {TRACE: dict(carried)}
 
         def write(connection: sa.Connection) -> None:
             self._client.enqueue_in_transaction(connection, options, subject, run, before, breaks)
@@ -201,7 +206,8 @@ class Jobs:
             record = f"{job}-{subject}-{run}"
             self._running.add(record)
             try:
-                await self._work(job, handler, subject, run, before, breaks)
+                with self._traces.span(f"job.{job}", await self._carried(record)):
+                    await self._work(job, handler, subject, run, before, breaks)
             finally:
                 self._running.discard(record)
 
@@ -246,6 +252,17 @@ class Jobs:
                 raise _GivenUp(reason)
             case _:
                 assert_never(outcome)
+
+    async def _carried(self, record: str) -> Mapping[str, str]:
+        """The trace in which this job was enqueued; to be had or not, the job is done."""
+        if not self._traces.on:
+            return {}
+        try:
+            async with self._database.reading() as conn:
+                return await self._records.trace(conn, record)
+        except SQLAlchemyError as error:
+            log.warning("job.trace_unknown", error=type(error).__name__)
+            return {}
 
     async def _note(self, record: str, note: dict[str, str | int]) -> None:
         await self._client.update_workflow_attributes_async(record, dict(note), merge=True)

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 _SPACE: Final = 3354
 LOOK_SECONDS: Final = 1.0
 # How long a lock must be missing until its process is dead. A living one that lost its connection notices at its next look and has
-# the lock again a moment later; so three looks would do, and the fourth is for a loop that is busy.
+# the lock again at once; so two looks would do, and the others are for a loop that is busy.
 GRACE_SECONDS: Final = 4.0
 # A connection that gives no answer for so long is lost, whatever the network says.
 PATIENCE_SECONDS: Final = 5.0
@@ -127,15 +127,23 @@ class Reaper:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
+                if self._conn is not None:
+                    await self._look_or_let_go()
                 if self._conn is None:
+                    # At once: while the lock is not ours again, the others count the seconds.
                     await self.claim()
                     log.info("reaper.claimed_again", executor=self._work.executor)
-                await self.look()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("reaper.connection_lost", error=type(error).__name__)
-                await self.release()
+                log.warning("reaper.not_claimed", error=type(error).__name__)
             except Exception as error:  # noqa: BLE001 - a watch that ends for a defect would leave dead processes' jobs for ever
                 log.error("reaper.broken", error=type(error).__name__)
+
+    async def _look_or_let_go(self) -> None:
+        try:
+            await self.look()
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("reaper.connection_lost", error=type(error).__name__)
+            await self.release()
 
     async def look(self) -> None:
         """Look once: at the processes that have jobs, and at the jobs that this one has."""

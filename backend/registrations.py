@@ -193,6 +193,14 @@ class Registrations:
                 await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.notice", registration, kind=kind)
             return await self._view(conn, registration)
 
+    async def tell_by_mail(self, conn: AsyncConnection, registration: str, kind: str) -> None:
+        """Mail what the channel could not be told. Nothing where that is no longer so, nobody is there to write to, or no mail says it."""
+        row, now = await self._row(conn, registration), self._now()
+        notice = next((each for each in NOTICES if each == kind == row.status), None)
+        if notice is not None and row.email_index is not None:
+            await self._links.notice(conn, registration, notice, row.email_index, now)
+            await self._audit.record(conn, now, "system", "registration.notice", registration, kind=kind)
+
     async def withdraw(self, registration: str, api_key: str) -> None:
         """Void the links and erase the data; the caller knows, so no event tells it. Raises NotFound, Closed (active)."""
         async with self._database.writing() as conn:

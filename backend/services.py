@@ -14,6 +14,7 @@ import httpx2
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backend.account_mail import SEND_ACCOUNT_MAIL, AccountMails
 from backend.accounts import Accounts
 from backend.activation import Activation
 from backend.audit import Audit
@@ -30,11 +31,15 @@ from backend.mail.bounces import Bounces
 from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
+from backend.new_password import ANSWER, NewPassword
+from backend.phone_checks import SEND_SMS, PhoneChecks
 from backend.registrations import Registrations
 from backend.registry import RegistryVerifier, TableRegistry
 from backend.rotation import Rotation
+from backend.sms import HttpSms
 from backend.subjects import Subjects
 from backend.throttle import Throttle
+from backend.traces import UNTRACED, Traces
 from backend.vault import Keyring, Vault
 from backend.waiting import until_it_answers
 
@@ -51,6 +56,8 @@ class Backend:
     registrations: Registrations
     activation: Activation
     accounts: Accounts
+    new_password: NewPassword
+    phone_checks: PhoneChecks
     audit: Audit
     subjects: Subjects
     rotation: Rotation
@@ -77,6 +84,7 @@ async def open_backend(
     clock: Clock = utc_now,
     registry: RegistryVerifier | None = None,
     observe: Callable[[str, str, float], None] = lambda *_: None,
+    traces: Traces = UNTRACED,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
     beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on.
@@ -97,32 +105,41 @@ async def open_backend(
                 await conn.run_sync(require_current)
         # No proxy of the environment and no redirect: where events go is the operator's word alone.
         client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, follow_redirects=False))
-        jobs = Jobs(database, config.database_url, observe=observe)
+        jobs = Jobs(database, config.database_url, observe=observe, traces=traces)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()
         audit = Audit(database, vault)
         events = Events(jobs, told=bool(config.status_webhook_url))
         links = Links(config, vault, jobs)
+        smtp = Smtp.parse(config.smtp_url, config.timings.smtp_timeout)
+        gateway = HttpSms.parse(config.sms_url, client, config.timings.sms_timeout) if config.sms_url else None
         registrations = Registrations(config, database, vault, links, events, audit, clock)
-        activation = Activation(database, vault, registrations, events, hasher, audit, clock)
-        accounts = Accounts(config, database, vault, hasher, audit, clock)
+        checks = PhoneChecks(config, database, vault, jobs, gateway, clock)
+        asks_phone = config.phone_otp == "activation"
+        activation = Activation(database, vault, registrations, events, checks, hasher, audit, clock, asks_phone=asks_phone)
+        account_mails = AccountMails(config, database, vault, jobs, smtp, clock)
+        accounts = Accounts(config, database, vault, account_mails, checks, hasher, audit, clock)
+        new_password = NewPassword(config, database, vault, jobs, account_mails, hasher, audit, clock)
+        subjects = Subjects(database, vault, events, account_mails, audit, clock)
         throttle = Throttle(config.redis_url)
         stack.push_async_callback(throttle.close)
-        subjects = Subjects(database, vault, events, audit, clock)
         rotation = Rotation(database, vault, audit, clock)
         registry_table = TableRegistry(database, vault, audit, clock)
         if registry is None and config.check_registry:
             registry = registry_table
 
-        smtp = Smtp.parse(config.smtp_url, config.timings.smtp_timeout)
         mailer = Mailer(config, database, vault, events, smtp, audit, clock, registry=registry)
         jobs.handle(SEND_MAIL, mailer.send, queue="mail")
         jobs.handle(SEND_NOTICE, mailer.notify, queue="mail")
+        jobs.handle(SEND_ACCOUNT_MAIL, account_mails.send, queue="mail")
+        jobs.handle(ANSWER, new_password.answer, queue="mail")
+        jobs.handle(SEND_SMS, checks.send, queue="mail")
         jobs.handle(EXPIRE, registrations.expire, queue="timers")
         jobs.handle(PURGE, registrations.purge, queue="timers")
         jobs.handle(TIDY, Housekeeping(config, database, jobs, audit, clock).tidy, queue="timers")
         if config.status_webhook_url:
-            jobs.handle(DELIVER, StatusWebhook(config, database, vault, client, clock).deliver, queue="hooks")
+            webhook = StatusWebhook(config, database, vault, client, clock, registrations.tell_by_mail, traces)
+            jobs.handle(DELIVER, webhook.deliver, queue="hooks")
         if role in ("all", "worker"):
             await jobs.start()
             async with database.writing() as conn:
@@ -134,6 +151,8 @@ async def open_backend(
             registrations,
             activation,
             accounts,
+            new_password,
+            checks,
             audit,
             subjects,
             rotation,

@@ -14,12 +14,13 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from backend.account_mail import AccountMails
 from backend.audit import Audit
 from backend.clock import Clock
 from backend.database import Database
 from backend.events import Events
 from backend.links import Links
-from backend.tables import accounts, audit, events, links, mails, metadata, registrations
+from backend.tables import account_sessions, accounts, audit, events, links, mails, metadata, phone_checks, registrations
 from backend.vault import Vault
 
 By = Literal["nik", "email", "phone", "registration", "account"]
@@ -53,6 +54,12 @@ async def end(conn: AsyncConnection, registration: str, status: str, now: dateti
     """Void every link of a registration, stop its mails and erase the personal data."""
     await Links.void_all(conn, links.c.registration_id == registration, now)
     await conn.execute(mails.update().where(mails.c.registration_id == registration).values(token=None))
+    own = sa.select(links.c.id).where(links.c.registration_id == registration)
+    await conn.execute(
+        phone_checks.update()
+        .where(phone_checks.c.link_id.in_(own), phone_checks.c.used_at.is_(None))
+        .values(used_at=now, phone=None, code_hash=None, password_hash=None)
+    )
     await conn.execute(
         registrations.update()
         .where(registrations.c.id == registration)
@@ -61,10 +68,13 @@ async def end(conn: AsyncConnection, registration: str, status: str, now: dateti
 
 
 class Subjects:
-    def __init__(self, database: Database, vault: Vault, events_: Events, audit_: Audit, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, events_: Events, mails_: AccountMails, audit_: Audit, clock: Clock
+    ) -> None:
         self._database = database
         self._vault = vault
         self._events = events_
+        self._mails = mails_
         self._audit = audit_
         self._now = clock
 
@@ -99,11 +109,14 @@ class Subjects:
         return found
 
     async def erase(self, subject: Subject, actor: Actor) -> Erased:
-        """Erase accounts with their sessions, and registrations; chats of registrations that were still open are told."""
+        """Erase accounts with their sessions, whose owners are told by mail, and registrations, whose chats are told when still open."""
         now, erased, closed = self._now(), list[str](), list[str]()
         async with self._database.writing() as conn:
             await self._database.lock(conn, *(f"registration:{one}" for one in sorted(subject.registrations)))
             for account in subject.accounts:
+                row = (await conn.execute(accounts.select().where(accounts.c.id == account))).one_or_none()
+                if row is not None:
+                    await self._mails.write(conn, row, "account_deleted")
                 await self._forget(conn, account)
                 if (await conn.execute(accounts.delete().where(accounts.c.id == account))).rowcount:
                     erased.append(account)
@@ -169,17 +182,23 @@ class Subjects:
 
     async def _account(self, conn: AsyncConnection, account: str) -> dict[str, Any]:
         row = (await conn.execute(accounts.select().where(accounts.c.id == account))).one()
+        of_account = account_sessions.select().where(account_sessions.c.account_id == account)
+        open_in = await conn.execute(of_account.order_by(account_sessions.c.created_at))
         return {
             "id": account,
             "data": self._opened(accounts, row),
             "kind": row.kind,
             "language": row.language,
             "activated_at": _moment(row.activated_at),
+            "phone_verified_at": _moment(row.phone_verified_at),
             "consent": {
                 "notice_version": row.notice_version,
                 "given_at": _moment(row.activated_at),
                 "by": "the person themselves",
             },
+            "sessions": [
+                {"device": one.device, "opened_at": _moment(one.created_at), "used_at": _moment(one.seen_at)} for one in open_in
+            ],
             "done": await self._done(conn, account),
         }
 

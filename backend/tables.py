@@ -108,6 +108,8 @@ accounts = sa.Table(
     sa.Column("password_hash", sa.String(200), nullable=False),
     sa.Column("notice_version", sa.String(40), nullable=False),
     sa.Column("activated_at", Utc, nullable=False),
+    # When a code sent to the phone came back; NULL where none was asked for yet.
+    sa.Column("phone_verified_at", Utc),
 )
 
 account_sessions = sa.Table(
@@ -117,6 +119,88 @@ account_sessions = sa.Table(
     sa.Column("account_id", sa.ForeignKey("accounts.id"), nullable=False, index=True),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("seen_at", Utc, nullable=False),
+    # "Chrome, Android": enough for its owner to know it again.
+    sa.Column("device", sa.String(60)),
+)
+
+# Links that set a new password for an account.
+password_links = sa.Table(
+    "password_links",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("accounts.id"), nullable=False, index=True),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("used_at", Utc),
+    sa.Column("void_at", Utc),
+)
+
+# Who asked for such a link: written for every address, known or not, and counted.
+password_requests = sa.Table(
+    "password_requests",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("email_index", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("origin_index", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("queued_at", Utc, nullable=False),
+    sa.Column("answered_at", Utc),
+)
+
+# Mails about an account; whatever they need is sealed in the row and erased when they are sent, also when the account is gone by then.
+account_mails = sa.Table(
+    "account_mails",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("account_id", sa.String(32), nullable=False, index=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("language", sa.String(2), nullable=False),
+    sa.Column("message_id", sa.String(320), nullable=False, unique=True),
+    sa.Column("full_name", sa.LargeBinary),
+    sa.Column("email", sa.LargeBinary),
+    sa.Column("token", sa.LargeBinary),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(40)),
+    sa.Column("queued_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("accepted_at", Utc),
+)
+
+# Somebody who must type a code from their phone before going on: into an account, or to an active one.
+phone_checks = sa.Table(
+    "phone_checks",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("purpose", sa.String(16), nullable=False),
+    sa.Column("account_id", sa.ForeignKey("accounts.id"), index=True),
+    sa.Column("link_id", sa.ForeignKey("links.id"), index=True),
+    # What the activation page was told, until the code is there.
+    sa.Column("password_hash", sa.String(200)),
+    sa.Column("notice_version", sa.String(40)),
+    sa.Column("language", sa.String(2), nullable=False),
+    sa.Column("phone", sa.LargeBinary),
+    sa.Column("phone_index", sa.LargeBinary, nullable=False),
+    sa.Column("code_hash", sa.LargeBinary),
+    sa.Column("code_expires_at", Utc, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("used_at", Utc),
+)
+
+sms = sa.Table(
+    "sms",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("check_id", sa.ForeignKey("phone_checks.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("phone_index", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("code", sa.LargeBinary),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(40)),
+    sa.Column("queued_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("accepted_at", Utc),
 )
 
 idempotency = sa.Table(
@@ -193,5 +277,8 @@ SEALED: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
     (registrations, ("full_name", "nik", "phone", "email")),
     (accounts, ("full_name", "nik", "phone", "email")),
     (mails, ("token",)),
+    (account_mails, ("full_name", "email", "token")),
+    (phone_checks, ("phone",)),
+    (sms, ("code",)),
 )
 """Every sealed column, for whoever must seal anew or look at all of them; the row's id is part of what it is sealed with."""

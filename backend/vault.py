@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Indexed = Literal["nik", "email", "phone", "idempotency", "throttle", "audit"]
+Indexed = Literal["nik", "email", "phone", "idempotency", "throttle", "audit", "code"]
 
 
 class Keyring(Protocol):

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -61,7 +61,8 @@ class BackendClient:
     `base_url` is the backend's root (BACKEND_URL); `/api/v1` is added here. `api_key` goes out as a bearer token. One call
     takes at most `total_seconds`, its retries and waits included, and at most `attempts` attempts of `connect_seconds` +
     `read_seconds` each; the defaults are small because a durable outbox stands behind every caller. `request_id`, when given,
-    names the request in hand (X-Request-ID), so that both sides' logs can be read together.
+    names the request in hand (X-Request-ID), so that both sides' logs can be read together; `trace`, when given, tells the headers that
+    carry the trace in hand along (W3C Trace Context).
 
     Every request may be sent twice: GET and DELETE by nature, POST and PUT because of their Idempotency-Key. Only
     BackendUnreachable is ever retried. Proxies and credentials of the environment are ignored: the API key goes to `base_url`
@@ -79,11 +80,13 @@ class BackendClient:
         attempts: int = 3,
         first_wait_seconds: float = 0.1,
         request_id: Callable[[], str | None] | None = None,
+        trace: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._total_seconds = total_seconds
         self._attempts = attempts
         self._first_wait_seconds = first_wait_seconds
         self._request_id = request_id
+        self._trace = trace
         self._http = httpx2.AsyncClient(
             base_url=f"{base_url.rstrip('/')}/api/v1/",
             headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json, application/problem+json"},
@@ -127,7 +130,7 @@ class BackendClient:
     async def _call(
         self, read: Callable[[bytes], _Answer], method: str, path: str, *, body: bytes | None = None, key: str | None = None
     ) -> _Answer:
-        headers = {}
+        headers = dict(self._trace()) if self._trace is not None else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if key is not None:

@@ -7,7 +7,9 @@ Lives here: routes, what may be seen by whom, headers. Must not live here: words
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import hmac
 import ipaddress
 import re
 import tomllib
@@ -56,20 +58,59 @@ _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real
 _WIB: Final = timezone(timedelta(hours=7))
 # Where the mails of this product break the lines of their text.
 _WRAPPED_AT: Final = 76
+_SMS_BYTES: Final = 16 * 1024
 _DOCTYPE: Final = re.compile(r"\s*(<!doctype[^>]*>)?", re.IGNORECASE)
 
 
-def routes(store: MailStore, *, operator_name: str) -> list[BaseRoute]:
-    """`/inbox` and below. `operator_name` (OPERATOR_NAME) is named on every page."""
+def routes(store: MailStore, *, operator_name: str, sms_password: str = "") -> list[BaseRoute]:
+    """`/inbox` and below. `operator_name` (OPERATOR_NAME) is named on every page.
+
+    Short messages are taken at `/inbox/api/sms` as a gateway takes them, from whoever knows `sms_password`; "" takes none.
+    """
     pages = _Pages(store, operator_name)
+    gateway = [Route("/inbox/api/sms", _Sms(store, sms_password), methods=["POST"])] if sms_password else []
     own = [Middleware(_OwnMachineOnly, refusal=pages.forbidden)]
     return [
+        *gateway,
         Route("/inbox", pages.list, middleware=own),
         Route("/inbox/api/messages", pages.messages, middleware=own),
         Route("/inbox/static/{name}", pages.static, middleware=own),
         Route("/inbox/{mail}", pages.mail, middleware=own),
         Route("/inbox/{mail}/html", pages.html, middleware=own),
     ]
+
+
+class _SmsIn(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    to: str
+    text: str
+
+
+class _Sms:
+    """The gateway's side of SMS_URL: JSON in, 204 when it is kept."""
+
+    def __init__(self, store: MailStore, password: str) -> None:
+        self._store = store
+        self._expected = b"Basic " + base64.b64encode(f"inbox:{password}".encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (await self._take(Request(scope, receive)))(scope, receive, send)
+
+    async def _take(self, request: Request) -> Response:
+        given = request.headers.get("authorization", "").encode("latin-1")
+        if not _from_here(request) or not hmac.compare_digest(given, self._expected):
+            return Response(status_code=401)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _SMS_BYTES:
+                return Response(status_code=413)
+        try:
+            sms = msgspec.json.decode(body, type=_SmsIn)
+        except msgspec.MsgspecError:
+            return Response(status_code=400)
+        await asyncio.to_thread(self._store.keep_sms, sms.id, sms.to, sms.text)
+        return Response(status_code=204)
 
 
 class _OwnMachineOnly:
@@ -151,6 +192,7 @@ class _Pages:
         listed = [
             {
                 "id": mail.id,
+                "kind": mail.kind,
                 "from": mail.sender,
                 "to": list(mail.recipients),
                 "subject": mail.subject,

@@ -1,4 +1,4 @@
-"""The caught mails on disk, in a Maildir that survives a restart and a kill -9.
+"""The caught mails and short messages on disk, in a Maildir that survives a restart and a kill -9.
 
 Lives here: keeping, reading and forgetting mails. Must not live here: SMTP (`catcher.py`), HTML (`pages.py`). Methods block on
 the disk: call them in a thread.
@@ -20,10 +20,13 @@ from email.errors import MessageError
 from email.message import EmailMessage, MIMEPart
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 KEPT_MAILS: Final = 500
+# Characters of a short message that stand for a subject.
+_SUBJECT: Final = 70
 _ENVELOPE: Final = b"X-Inbox-Recipients: "  # a line of ours before the mail's own first
+_SMS: Final = "X-Inbox-Sms"  # a header that only our own short messages bear: mails are read from behind the line above
 _LINK: Final = re.compile(r"https?://[^\s<>\"']+")
 _AFTER_LINK: Final = ".,;:!?)]}"
 # A Maildir's file name: seconds, microseconds, process, count.
@@ -50,6 +53,7 @@ class CaughtMail:
     text: str
     html: str | None
     links: tuple[str, ...]
+    kind: Literal["mail", "sms"] = "mail"
 
 
 class MailStore:
@@ -72,6 +76,16 @@ class MailStore:
             self._maildir.add(envelope + content)
             for key in self._newest_first()[self.kept :]:
                 self._maildir.discard(key)
+
+    def keep_sms(self, message: str, to: str, text: str) -> None:
+        """A short message, kept beside the mails; `message` is its sender's id for it, `to` E.164. Raises OSError."""
+        mail = EmailMessage(policy=policy.SMTP)
+        mail[_SMS] = "1"
+        mail["To"] = to
+        mail["Subject"] = _one_line(text)[:_SUBJECT]
+        mail["Message-ID"] = f"<sms-{re.sub(r'[^A-Za-z0-9]', '', message)}@inbox>"
+        mail.set_content(_clean(text))
+        self.keep(mail.as_bytes(), (to,))
 
     def mails(self, recipient: str = "") -> tuple[CaughtMail, ...]:
         """Newest first; only those to `recipient` when it is given."""
@@ -118,6 +132,7 @@ def _mail(key: str, stored: bytes) -> CaughtMail:
         text=text,
         html=html,
         links=tuple(dict.fromkeys([*links_of(text), *_html_links(html or "")])),
+        kind="sms" if _SMS in message else "mail",
     )
 
 

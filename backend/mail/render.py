@@ -22,6 +22,9 @@ from backend.texts import CALL_CENTRE, HELPDESK_EMAIL, TOLL_FREE, Language, mome
 _TEXT_WIDTH: Final = 76
 
 
+AccountMailKind = Literal["password_reset", "password_changed", "account_deleted"]
+
+
 class Operator(Protocol):
     """What a mail says about who sends it (a `BackendConfig` fits)."""
 
@@ -84,6 +87,18 @@ def render_notice(*, kind: Literal["active", "expired"], language: Language, ful
     """What the chat could not be told, because it cannot be reached: the account is active, or its last link has run out."""
     link = f"{config.public_url}/masuk" if kind == "active" else f"{config.public_url}/"
     return _render(f"notice_{kind}", language, full_name, link, config, expires="", expired="")
+
+
+def render_account(
+    *, kind: AccountMailKind, language: Language, full_name: str, link: str, expires_at: datetime, config: Operator
+) -> RenderedMail:
+    """About an active account. `link` sets a new password (`password_reset`) and is "" otherwise: those mails lead to a page of ours."""
+    if kind == "password_reset":
+        expires = text(language, "mail.password_reset.expires", moment=moment(language, expires_at))
+        expired = text(language, "mail.password_reset.expired")
+        return _render(kind, language, full_name, link, config, expires=expires, expired=expired)
+    page = "/masuk/lupa" if kind == "password_changed" else "/"
+    return _render(kind, language, full_name, f"{config.public_url}{page}", config, expires="", expired="")
 
 
 def _render(

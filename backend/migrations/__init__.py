@@ -14,7 +14,7 @@ from dbos import DBOS
 
 from backend.database import blocking_engine, is_sqlite, plain_url
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 _LOCK: Final = 3354_0001
 
 

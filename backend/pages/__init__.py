@@ -1,6 +1,7 @@
 """The web pages: front page, privacy notice, activation, log-in, account. Server-rendered, for phones first, whole without JavaScript.
 
-Lives here: which address is which page. Each noun has its module (`home`, `activation`, `account`, `problems`); templates are in
+Lives here: which address is which page. Each noun has its module (`home`, `activation`, `phone_code`, `account`,
+`new_password`, `problems`); templates are in
 `templates/`, words in `backend/texts/`, looks in `design/`. Must not live here: the API (`backend/api/`).
 """
 
@@ -19,6 +20,8 @@ from backend.pages.account import AccountPages
 from backend.pages.activation import ActivationPages
 from backend.pages.headers import PageHeaders
 from backend.pages.home import HomePages
+from backend.pages.new_password import NewPasswordPages
+from backend.pages.phone_code import PhoneCodePages
 from backend.pages.problems import Endpoint, Problems
 from backend.pages.view import NOTICE_VERSION, View
 
@@ -36,7 +39,9 @@ def routes(backend: Backend) -> list[BaseRoute]:
     problems = Problems(view, config.public_url)
     home = HomePages(view)
     link = ActivationPages(backend.activation, view, config, backend.throttle)
-    account = AccountPages(backend.accounts, view, config)
+    code = PhoneCodePages(backend.phone_checks, backend.accounts, backend.activation, view, config)
+    account = AccountPages(backend.accounts, backend.subjects, view, config)
+    forgotten = NewPasswordPages(backend.new_password, view, config)
     headers = [Middleware(PageHeaders, https=config.secure_cookies)]
 
     def page(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
@@ -56,7 +61,24 @@ def routes(backend: Backend) -> list[BaseRoute]:
         post("/aktivasi/{token}/bukan-saya", link.disown),
         page("/masuk", account.log_in_form),
         post("/masuk", account.log_in),
+        page("/masuk/lupa", forgotten.ask_form),
+        post("/masuk/lupa", forgotten.ask),
+        page("/masuk/lupa/terkirim", forgotten.asked),
+        page("/masuk/sandi/selesai", forgotten.done),
+        page("/masuk/sandi/{token}", forgotten.show),
+        post("/masuk/sandi/{token}", forgotten.set),
+        page("/kode", code.show),
+        post("/kode", code.prove),
+        post("/kode/kirim-ulang", code.resend),
         page("/akun", account.show),
+        page("/akun/sandi", account.password_form),
+        post("/akun/sandi", account.change_password),
+        post("/akun/sesi", account.end_sessions),
+        page("/akun/data", account.export_form),
+        post("/akun/data", account.export),
+        page("/akun/hapus", account.delete_form),
+        post("/akun/hapus", account.delete),
+        page("/akun/terhapus", account.deleted),
         post("/keluar", account.log_out),
     ]
 

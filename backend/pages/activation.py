@@ -7,6 +7,7 @@ something redirects to an address without the token.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
@@ -14,12 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from backend.activation import Activated, Activation, LinkExpired, LinkLive, LinkUnknown, LinkUsed, NotPossible
+from backend.activation import Activated, Activation, LinkExpired, LinkLive, LinkUnknown, LinkUsed, NotPossible, PhoneNeeded
 from backend.client_ip import client_ip, site
 from backend.config import BackendConfig
 from backend.errors import Later
 from backend.pages.guard import read_form
 from backend.pages.language import chosen, remember
+from backend.pages.sessions import Cookies
 from backend.pages.view import NOTICE_VERSION, View
 from backend.passwords import PasswordRefused, broken_rules
 from backend.texts import Language
@@ -36,6 +38,7 @@ class ActivationPages:
         self._throttle = throttle
         self._view = view
         self._config = config
+        self._cookies = Cookies(secure=config.secure_cookies)
 
     async def show(self, request: Request) -> Response:
         """GET of the link: the form, or why there is none, told before anybody types a password."""
@@ -53,7 +56,9 @@ class ActivationPages:
             return self._gone(request, look)
         password, again = form.get("password", ""), form.get("again", "")
         consented = form.get("consent") == NOTICE_VERSION
-        broken = broken_rules(password, again, look.password_context)
+        # What the service would say too is asked once, unless the page has something to add to it.
+        judged = password != again or not consented
+        broken = await asyncio.to_thread(broken_rules, password, again, look.password_context) if judged else ()
         if broken or not consented:
             return self._form(request, look, broken=broken, consented=consented, answered=True)
         ip = client_ip(request, self._config.trusted_proxies)
@@ -64,6 +69,10 @@ class ActivationPages:
         match outcome:
             case Activated():
                 return self._done(request, "/aktivasi/selesai", look.language)
+            case PhoneNeeded():
+                response = self._done(request, "/kode", look.language)
+                self._cookies.keep_check(response, outcome.check)
+                return response
             case NotPossible():
                 return self._view.page(request, "link_impossible", chosen(request, look.language), status=409)
             case LinkUsed() | LinkExpired() | LinkUnknown():

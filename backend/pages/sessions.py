@@ -1,4 +1,4 @@
-"""The cookies of a log-in: the session's, and the one that ties the log-in form to the browser that asked for it.
+"""The cookies of a log-in: the session's, the one that ties the log-in form to the browser that asked for it, and that of a phone's code.
 
 Lives here: names, attributes, the forms' tokens. Must not live here: what a session is (`backend/accounts.py`).
 """
@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 _SESSION: Final = "akses"
 _FORM: Final = "akses-masuk"
+_CHECK: Final = "akses-kode"
 
 
 class Cookies:
@@ -31,9 +32,20 @@ class Cookies:
     def open(self, response: Response, token: str) -> None:
         self._set(response, _SESSION, token)
         self._delete(response, _FORM)
+        self._delete(response, _CHECK)
 
     def close(self, response: Response) -> None:
         self._delete(response, _SESSION)
+
+    def check(self, request: Request) -> str | None:
+        """The token of a check of the phone, unchecked."""
+        return request.cookies.get(self._prefix + _CHECK)
+
+    def keep_check(self, response: Response, token: str) -> None:
+        self._set(response, _CHECK, token)
+
+    def drop_check(self, response: Response) -> None:
+        self._delete(response, _CHECK)
 
     def form_token(self, request: Request) -> str:
         """The log-in form's secret: the one that the browser already holds, or a new one."""

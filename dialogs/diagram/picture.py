@@ -53,10 +53,6 @@ class Picture:
     lines: tuple[Line, ...]
     notes: Mapping[str, tuple[str, ...]]
 
-    def home(self, id_: str) -> str:
-        """The family of a step, or the step itself where it has none."""
-        return next((name for name, members in self.families.items() if id_ in members), id_)
-
 
 def composed(flow: Flow) -> Picture:
     drawn = [way for way in flow.ways if _worth_drawing(way, flow.passing)]

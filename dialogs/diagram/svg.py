@@ -86,7 +86,7 @@ def svg(picture: Picture) -> str:
         line: (End(line, boxes[line.origin], _leaves(line, boxes)), End(line, boxes[line.target], _arrives(line, boxes)))
         for line in winding
     }
-    _give_room(boxes, [end for pair in ends.values() for end in pair])
+    _give_room(boxes, list(ends.values()))
     _stack(picture, columns, straight, boxes)
     _ports(list(ends.values()))
     gutters = _spread(columns, ends)
@@ -162,9 +162,13 @@ def _arrives(line: Line, boxes: dict[str, Box]) -> Side:
 # --- how large, how high
 
 
-def _give_room(boxes: dict[str, Box], ends: Sequence[End]) -> None:
+def _give_room(boxes: dict[str, Box], pairs: Sequence[tuple[End, End]]) -> None:
     for box in boxes.values():
-        most = max(sum(1 for end in ends if end.box is box and end.side == side) for side in ("left", "right"))
+        most = max(
+            sum(1 for first, _ in pairs if first.box is box and first.side == side)
+            + any(second.box is box and second.side == side for _, second in pairs)
+            for side in ("left", "right")
+        )
         box.height = max(HEIGHT + 16 * len(_wrapped(box.notes)), PORT * most)
 
 
@@ -195,16 +199,18 @@ def _stack(picture: Picture, columns: Sequence[Sequence[Box]], straight: Lines, 
 
 
 def _ports(pairs: list[tuple[End, End]]) -> None:
-    """Where each arrow leaves and arrives: spread over the side, in the order of what they go to."""
-    at: dict[tuple[str, Side], list[tuple[float, End]]] = {}
+    """Where arrows leave and arrive: spread over the side, in the order of what they go to; those that arrive meet in one place."""
+    leaving: dict[tuple[str, Side], list[list[tuple[float, End]]]] = {}
+    arriving: dict[tuple[str, Side], list[tuple[float, End]]] = {}
     for first, second in pairs:
-        at.setdefault((first.box.id, first.side), []).append((second.box.middle, first))
-        at.setdefault((second.box.id, second.side), []).append((first.box.middle, second))
-    for ends in at.values():
-        box = ends[0][1].box
-        height = box.height
-        for number, (_, end) in enumerate(sorted(ends, key=lambda each: each[0])):
-            end.y = box.y + height * (number + 0.5) / len(ends)
+        leaving.setdefault((first.box.id, first.side), []).append([(second.box.middle, first)])
+        arriving.setdefault((second.box.id, second.side), []).append((first.box.middle, second))
+    for place in leaving.keys() | arriving.keys():
+        ports = [*leaving.get(place, []), *([arriving[place]] if place in arriving else [])]
+        ports.sort(key=lambda port: sum(other for other, _ in port) / len(port))
+        for number, port in enumerate(ports):
+            for _, end in port:
+                end.y = end.box.y + end.box.height * (number + 0.5) / len(ports)
 
 
 def _spread(columns: Sequence[Sequence[Box]], ends: dict[Line, tuple[End, End]]) -> dict[Line, float]:
@@ -265,13 +271,10 @@ def _winding(line: Line, first: End, second: End, lanes: dict[Line, float]) -> s
     lane, one, two = lanes[line], first.y, second.y
     away, bend = (1 if lane > start else -1), min(7.0, abs(two - one) / 2)
     on, turn = (1 if end > lane else -1), 1 if two > one else -1
-    if bend < 1:
-        path = f"M{start:g} {one:g}H{end:g}"
-    else:
-        path = (
-            f"M{start:g} {one:g}H{lane - away * bend:g}Q{lane:g} {one:g} {lane:g} {one + turn * bend:g}"
-            f"V{two - turn * bend:g}Q{lane:g} {two:g} {lane + on * bend:g} {two:g}H{end:g}"
-        )
+    path = (
+        f"M{start:g} {one:g}H{lane - away * bend:g}Q{lane:g} {one:g} {lane:g} {one + turn * bend:g}"
+        f"V{two - turn * bend:g}Q{lane:g} {two:g} {lane + on * bend:g} {two:g}H{end:g}"
+    )
     arrow = _arrow(path, line, (end, two), "right" if on > 0 else "left")
     return arrow + _label(line, start + 8 * away, one, "start" if away > 0 else "end")
 

@@ -6,10 +6,11 @@ Lives here: turning the events of a conversation into the lines of a transcript.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, assert_never
 
 from dialogs.clock import local_date
 from dialogs.events import (
@@ -40,6 +41,8 @@ from dialogs.texts import Language
 
 # Shorter pauses change nothing that is worth a line.
 _PAUSE_SECONDS: Final = 30
+# Longer ones are told to the minute.
+_FINE_SECONDS: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +89,11 @@ class _Again:
                 chat.edits(self.messages.get(message, "m0"), self.invention.of(text, self._answered(message)))
             case TimerFired(timer):
                 if timer in chat.timers:
-                    chat.passes(seconds=max(0.0, (chat.timers[timer] - chat.now).total_seconds()))
+                    chat.passes(**_in_words(math.ceil((chat.timers[timer] - chat.now).total_seconds())))
             case AgentTookOver():
                 does(chat, "(an agent takes over)")
             case AgentReturned():
                 does(chat, "(the agent gives the conversation back)")
-            case _:
-                self._backend(moment.event)
-
-    def _backend(self, event: Event) -> None:
-        chat = self.chat
-        match event:
             case BackendAccepted(_, registration):
                 self.registrations.setdefault(registration, f"reg_{len(self.registrations) + 1}")
                 chat.accepted()
@@ -109,7 +106,7 @@ class _Again:
             case ActivationChanged(registration, status):
                 chat.becomes(status, self.registrations.setdefault(registration, f"reg_{len(self.registrations) + 1}"))
             case _:
-                raise AssertionError(event)
+                assert_never(moment.event)
 
     def _press(self, press: ButtonPressed, *, fresh: bool) -> None:
         chat = self.chat
@@ -141,7 +138,7 @@ def retold(
         if last is not None and not isinstance(moment.event, TimerFired):
             paused = (moment.at - last).total_seconds()
             if paused >= _PAUSE_SECONDS:
-                again.chat.passes(**_in_words(round(paused)))
+                again.chat.passes(**_in_words(round(paused) if paused < _FINE_SECONDS else 60 * round(paused / 60)))
         last = moment.at
         again.moment(moment)
     head = "\n\n".join(("# " + title, *again.strayed, f"Language: {language}"))
@@ -149,9 +146,6 @@ def retold(
 
 
 def _in_words(seconds: int) -> dict[str, float]:
-    """A pause in the largest units that it fills, no finer than a minute where it is more than that."""
-    if seconds < 90:
-        return {"seconds": seconds}
-    minutes = round(seconds / 60)
-    parts = {"days": minutes // 1440, "hours": minutes % 1440 // 60, "minutes": minutes % 60}
-    return {unit: amount for unit, amount in parts.items() if amount}
+    """A time in the largest units that it fills."""
+    parts = {"days": seconds // 86400, "hours": seconds // 3600 % 24, "minutes": seconds // 60 % 60, "seconds": seconds % 60}
+    return {unit: amount for unit, amount in parts.items() if amount} or {"seconds": 0}

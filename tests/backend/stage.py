@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import socket
 import sys
@@ -15,6 +16,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx2
 import uvicorn
@@ -30,6 +32,7 @@ from backend.app import create_app
 from backend.config import BackendConfig, Timings
 from backend.registry import RegistryVerifier
 from backend.services import Backend, Role, open_backend
+from backend.traces import UNTRACED, Traces
 
 API_KEY = "an-api-key-of-the-tests"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -157,6 +160,39 @@ class Receiver:
         return look()
 
 
+class SmsTower:
+    """A real HTTP gateway that keeps what it takes; `answers` are given to the next messages instead of taking them."""
+
+    USER, PASSWORD = "gateway", "a:secret/of@it"
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, str]] = []
+        self.keys: list[str] = []
+        self.answers: deque[int] = deque()
+
+    async def take(self, request: Request) -> Response:
+        expected = "Basic " + base64.b64encode(f"{self.USER}:{self.PASSWORD}".encode()).decode()
+        if request.headers.get("authorization") != expected:
+            return Response(status_code=401)
+        self.keys.append(request.headers["idempotency-key"])
+        if self.answers:
+            return Response(status_code=self.answers.popleft())
+        self.taken.append(await request.json())
+        return Response(status_code=202)
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/sms", self.take, methods=["POST"])])
+
+    @classmethod
+    def url(cls, base: str) -> str:
+        return f"{base.replace('://', f'://{cls.USER}:{quote(cls.PASSWORD, safe=str())}@', 1)}/sms"
+
+    async def code(self, nth: int = -1, *, of: int = 1) -> str:
+        """The code in one of the messages, as soon as there are `of`."""
+        await until(lambda: len(self.taken) >= of)
+        return self.taken[nth]["text"][:6]
+
+
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """The address of the app, served by uvicorn in this loop."""
@@ -261,6 +297,7 @@ async def stage_on(
     *,
     role: Role = "all",
     smtp: SmtpSink | None = None,
+    traces: Traces = UNTRACED,
     registry: RegistryVerifier | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
@@ -288,7 +325,9 @@ async def stage_on(
                 | settings
             )
         )
-        backend = await stack.enter_async_context(open_backend(config, keyring, role=role, clock=clock, registry=registry))
+        backend = await stack.enter_async_context(
+            open_backend(config, keyring, role=role, clock=clock, registry=registry, traces=traces)
+        )
         address = await stack.enter_async_context(served(create_app(backend)))
         headers = {"Authorization": f"Bearer {API_KEY}"}
         http = await stack.enter_async_context(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from backend.passwords import MAX_LENGTH, RULES, PasswordRefused, broken_rules
 
+ROOT = Path(__file__).resolve().parents[2]
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "password_vectors.json").read_text(encoding="utf-8"))
 
 
@@ -32,8 +32,8 @@ def test_the_vectors_break_every_rule_at_least_twice_and_number_two_hundred() ->
 
 
 def test_every_bundled_common_password_satisfies_the_four_classes_and_is_refused_in_any_case() -> None:
-    lines = (files("backend") / "passwords_common.txt").read_text(encoding="utf-8").splitlines()
-    passwords = [line for line in lines if line and not line.startswith("# ")]
+    listed = (ROOT / "design" / "passwords" / "common.js").read_text(encoding="utf-8")
+    passwords = json.loads(listed.rpartition("export default")[2])
     assert len(passwords) >= 200
     for password in passwords:
         categories = {unicodedata.category(character) for character in password}

@@ -15,7 +15,8 @@ from starlette.routing import Route
 from backend.config import Timings
 from backend.tables import events
 from tests.backend.conftest import OpenStage
-from tests.backend.stage import SECRET, Stage, served, until
+from tests.backend.durable.test_poison import letters
+from tests.backend.stage import SECRET, Stage, served, text_of, until
 from tests.services import free_port
 
 
@@ -51,6 +52,34 @@ async def test_every_event_has_an_id_of_its_own(stage: Stage) -> None:
     assert mailed.id != activated.id
     assert mailed.event["timestamp"] < activated.event["timestamp"]
     assert mailed.event["timestamp"].endswith("Z")
+
+
+async def test_an_activation_that_the_chat_will_not_hear_of_is_told_by_mail_once(open_stage: OpenStage) -> None:
+    """The receiver is away for as long as it is tried; the letter is replayed later, and fails again."""
+    async with open_stage(timings=Timings(mail_backoff=(0.1,), hook_backoff=(0.1,))) as stage:
+        made = await stage.register()
+        await until(lambda: _is(stage, (1, 0)))
+        stage.receiver.answers.extend([503] * 2)
+        await stage.activate(await stage.smtp.token())
+        notice = (await stage.smtp.mails(2))[1]
+        assert "Siti Rahmawati" in text_of(notice)
+        assert "/masuk" in text_of(notice)
+        (letter,) = await letters(stage.backend.jobs, 1)
+        stage.receiver.answers.extend([503] * 2)
+        await stage.backend.jobs.replay(letter.id)
+        (again,) = await letters(stage.backend.jobs, 1)
+        await stage.backend.jobs.replay(again.id)
+        await until(lambda: _is(stage, (2, 0)))
+        assert len(stage.smtp.taken) == 2
+        assert (await stage.view(made["id"]))["status"] == "active"
+
+
+async def test_that_a_mail_went_out_is_not_told_by_mail(stage: Stage) -> None:
+    stage.receiver.answers.append(410)
+    await stage.register()
+    await until(lambda: _is(stage, (0, 1)))
+    await asyncio.sleep(0.5)
+    assert len(stage.smtp.taken) == 1
 
 
 async def test_a_receiver_that_is_gone_is_not_asked_again(stage: Stage) -> None:

@@ -73,6 +73,7 @@ async def test_erasing_leaves_nothing_of_the_person_and_their_address_is_free_ag
     assert token == "", "a known address gets no link"
     erased = await stage.backend.subjects.erase(await stage.backend.subjects.find("email", EMAIL), "operator")
     assert (erased.accounts, erased.registrations) == (1, 2)
+    assert "sudah dihapus" in (await stage.smtp.mails(3))[2]["Subject"], "the last mail of an account says that it is gone"
     async with stage.backend.database.reading() as conn:
         assert await conn.scalar(sa.select(sa.func.count()).select_from(tables.accounts)) == 0
         assert await conn.scalar(sa.select(sa.func.count()).select_from(tables.account_sessions)) == 0
@@ -88,7 +89,7 @@ async def test_erasing_leaves_nothing_of_the_person_and_their_address_is_free_ag
     assert (await stage.backend.audit.verify()).holds
     assert type(await stage.backend.accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")).__name__ == "WrongCredentials"
     await stage.register()
-    assert isinstance(await stage.activate(await stage.smtp.token(of=3)), Activated)
+    assert isinstance(await stage.activate(await stage.smtp.token(of=4)), Activated)
 
 
 async def test_the_link_of_an_erased_registration_is_void(stage: Stage) -> None:

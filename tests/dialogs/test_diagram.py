@@ -10,6 +10,8 @@ import pytest
 from dialogs import diagram
 from dialogs.diagram.explore import ANSWERS, Way
 from dialogs.diagram.page import drawn
+from dialogs.diagram.picture import Line, Picture
+from dialogs.diagram.svg import svg
 from dialogs.fields import FIELDS
 from dialogs.machine import STEPS
 
@@ -63,3 +65,17 @@ def test_every_step_is_in_the_picture_once_and_no_box_covers_another() -> None:
 def test_the_chart_names_every_step() -> None:
     chart = diagram.chart()
     assert all(f'{id_}["{id_}' in chart for id_ in STEPS)
+
+
+def test_a_way_that_would_cross_a_column_is_told_in_words_under_its_step() -> None:
+    shown = drawn()[1]
+    crossing = Picture(
+        shown.titles,
+        shown.families,
+        shown.path,
+        shown.spine,
+        shown.order,
+        (*shown.lines, Line("cancel", "doubt", ("[Lompat]",))),
+        {},
+    )
+    assert "[Lompat] \N{RIGHTWARDS ARROW} doubt" in svg(crossing)

@@ -9,7 +9,7 @@ import pytest
 from dialogs.events import ActivationChanged, ButtonPressed, Event, TextSent, TimerFired
 from dialogs.fields import BY_ID
 from dialogs.registration import token
-from dialogs.testing import NOON, Conversation, Moment, played, retold
+from dialogs.testing import NOON, Conversation, Moment, does, played, retold
 from dialogs.testing.invented import Invention
 from tests.dialogs.fields._cases import CASES, Case
 
@@ -80,6 +80,24 @@ def test_nothing_that_anybody_typed_is_in_it() -> None:
     for typed in ("Rudi", "rudi", "Hartono", "hartono", "Putra", "kantor", "32730147", "99998888", "reg_of_the_backend"):
         assert typed not in transcript
     assert "(3 hours and 2 minutes pass)" in transcript
+
+
+def test_pauses_timers_and_agents_are_retold_each_at_its_time() -> None:
+    chat = Remembering()
+    chat.starts()
+    chat.presses("agree")
+    chat.presses("kind.individu_lokal")
+    chat.passes(seconds=45)
+    chat.says("Rudi Hartono")
+    does(chat, "(an agent takes over)")
+    does(chat, "(the agent gives the conversation back)")
+    chat.passes(days=2)
+    chat.says("/status")
+    transcript = retold(chat.moments)
+    assert "> (45 seconds pass)" in transcript
+    assert "> (an agent takes over)" in transcript
+    reminded = [screen.text for screen in chat.screens]
+    assert [screen.text for screen in played(transcript).screens] == reminded
 
 
 def test_where_the_way_parts_from_what_happened_it_says_so() -> None:

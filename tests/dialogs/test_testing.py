@@ -10,7 +10,7 @@ import pytest
 
 from dialogs.effects import Redraw, ResendActivation, SubmitRegistration
 from dialogs.events import TimerFired
-from dialogs.testing import NOON, Conversation, NobodyKnowsHow, NoSuchButton, NothingLikeThat, does, played
+from dialogs.testing import NOON, Conversation, NobodyKnowsHow, NoSuchButton, NothingLikeThat, Transcript, button, does, played
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
 
@@ -93,6 +93,25 @@ def test_a_direction_that_nobody_knows_is_not_passed_over() -> None:
         does(Conversation(), "(the moon rises)")
 
 
+def test_an_agent_can_take_over_and_give_back_on_paper() -> None:
+    chat = Conversation()
+    chat.starts()
+    before = chat.transcript.text
+    does(chat, "(an agent takes over)")
+    does(chat, "(the agent gives the conversation back)")
+    assert "> (an agent takes over)\n\n> (the agent gives the conversation back)" in chat.transcript.text[len(before) - 1 :]
+
+
+def test_a_transcript_has_scenes_and_hides_what_differs_from_run_to_run() -> None:
+    transcript = Transcript("# A play", {r"pukul \d\d\.\d\d": "pukul (jam)"})
+    transcript.heading("The mail", "It comes at once.")
+    transcript.bubble("Sampai pukul 12.15", [button("Buka", "https://akses.example")])
+    transcript.heading("The end")
+    assert transcript.text == (
+        "# A play\n\n## The mail\n\nIt comes at once.\n\nSampai pukul (jam)\n\n[Buka](https://akses.example)\n\n## The end\n"
+    )
+
+
 def test_a_failure_shows_what_was_done_last_and_all_that_came_of_it() -> None:
     chat = Conversation()
     chat.starts()
@@ -110,6 +129,7 @@ def test_a_button_that_is_not_there_is_no_such_button() -> None:
     with pytest.raises(NoSuchButton, match="nothing has been shown yet"):
         chat.presses("Setuju")
     chat.starts()
+    chat.presses("Setuju")
     for attempt in (chat.presses, chat.offers, chat.presses_twice, chat.presses_earlier):
         with pytest.raises(NoSuchButton, match="Aktivasi"):
             attempt("Aktivasi")

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from backend.database import Database
 from backend.job_records import JobRecords, Running
 from backend.jobs import APPLICATION, Jobs
-from backend.reaper import _SPACE, LOOK_SECONDS, Reaper, _key
+from backend.reaper import _SPACE, GRACE_SECONDS, LOOK_SECONDS, Reaper, _key
 from tests.backend.durable.cluster import Cluster, own_cluster
 from tests.backend.stage import until
 
@@ -101,9 +101,12 @@ def cluster() -> Iterator[Cluster]:
 
 
 async def look_for(seconds: float, *reapers: Reaper) -> None:
-    """Let them look, again and again, for so long."""
-    end = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < end:
+    """Let them look, again and again, for so long, and however slow the machine is, often enough for two looks to lie `seconds` apart."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    last = False
+    while not last:
+        last = clock() >= end
         await asyncio.gather(*(reaper.look() for reaper in reapers))
         await asyncio.sleep(0.05)
 
@@ -141,7 +144,7 @@ async def test_two_reapers_at_once_take_a_dead_process_over_one_after_the_other(
 
 async def test_a_living_process_whose_connection_broke_has_its_lock_again_before_it_counts_as_dead(ward: Ward) -> None:
     watcher = Worker("watcher")
-    reaper = await ward.reaper(watcher, grace=3 * LOOK_SECONDS)
+    reaper = await ward.reaper(watcher, grace=GRACE_SECONDS)
     mine = ward.locks()
     other = await ward.reaper(Worker("other"))
     (victim,) = ward.locks() - mine
@@ -154,7 +157,7 @@ async def test_a_living_process_whose_connection_broke_has_its_lock_again_before
             conn.execute("SELECT pg_terminate_backend(%s)", (victim,))
         seen.add(victim)
         (victim,) = await until(lambda: ward.locks() - seen)
-    await asyncio.sleep(4 * LOOK_SECONDS)
+    await asyncio.sleep(GRACE_SECONDS + LOOK_SECONDS)
     assert watcher.taken == []
 
 
@@ -177,7 +180,7 @@ async def test_a_name_that_a_session_half_dead_still_holds_is_had_as_soon_as_tha
 async def test_after_a_restart_of_the_database_nobody_living_is_taken_for_dead_and_the_dead_one_is(cluster: Cluster) -> None:
     async with ward_on(cluster.url) as ward:
         workers = [Worker("a"), Worker("b"), Worker("c")]
-        reapers = [await ward.reaper(worker, grace=3 * LOOK_SECONDS) for worker in workers]
+        reapers = [await ward.reaper(worker, grace=GRACE_SECONDS) for worker in workers]
         await ward.running("a", "b", "c", "dead")
         for reaper in reapers:
             reaper.start()

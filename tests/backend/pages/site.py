@@ -8,9 +8,10 @@ import re
 import secrets
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -20,13 +21,15 @@ import httpx2
 import uvicorn
 from aiosmtpd.smtp import SMTP, Envelope
 from starlette.applications import Starlette
-from starlette.staticfiles import StaticFiles
 
+from akses.assets import Assets
 from akses.keyring import Keyring
 from backend.app import create_app
 from backend.config import BackendConfig
 from backend.registrations import Caller, NewRegistration
 from backend.services import Backend, open_backend
+from tests.backend.stage import SmsTower
+from tests.backend.stage import served as sms_gateway
 
 DESIGN = Path(__file__).resolve().parents[3] / "design"
 GOOD_PASSWORD = "Kunang-kunang 7 terbang"
@@ -80,6 +83,7 @@ class Site:
     url: str
     backend: Backend
     mailbox: Mailbox
+    tower: SmsTower
     clock: Clock
     run: Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -89,7 +93,13 @@ class Site:
         )
 
     def register(
-        self, name: str = "Sri Wahyuningsih", *, language: Literal["id", "en"] = "id", nik: str = "", email: str = ""
+        self,
+        name: str = "Sri Wahyuningsih",
+        *,
+        language: Literal["id", "en"] = "id",
+        nik: str = "",
+        email: str = "",
+        phone: str = "+6281234567890",
     ) -> Invited:
         """Register somebody invented and wait for the mail."""
         email = email or f"orang{secrets.token_hex(4)}@contoh.example"
@@ -97,7 +107,7 @@ class Site:
             kind="individu_lokal",
             full_name=name,
             nik=nik or f"31710155{secrets.randbelow(10**8):08}",
-            phone="+6281234567890",
+            phone=phone,
             email=email,
             language=language,
             channel="web",
@@ -117,6 +127,21 @@ class Site:
     def status(self, invited: Invited) -> str:
         return str(self.run(self.backend.registrations.status(invited.id)).status)
 
+    def password_link(self, email: str) -> str:
+        """The path of the link for a new password in the next mail to this address."""
+        found = re.search(r"^http\S+?(/masuk/sandi/\S+)\s*$", self.mailbox.next(email), re.MULTILINE)
+        assert found is not None
+        return found[1]
+
+    def code(self, phone: str) -> str:
+        """The newest code sent to this phone; waits for the first."""
+        for _ in range(PATIENCE * 50):
+            texts = [message["text"] for message in self.tower.taken if message["to"] == phone]
+            if texts:
+                return texts[-1][:6]
+            time.sleep(0.02)
+        raise AssertionError("no code came")
+
     def activate(self, invited: Invited, password: str = GOOD_PASSWORD) -> httpx2.Response:
         with self.client() as client:
             return client.post(invited.path, data={"password": password, "again": password, "consent": "2026-11"})
@@ -129,8 +154,8 @@ def free_socket() -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(folder: Path, operator: dict[str, Any]) -> AsyncIterator[tuple[str, Backend, Mailbox, Clock]]:
-    mailbox, clock, web = Mailbox(), Clock(), free_socket()
+async def serving(folder: Path, operator: dict[str, Any]) -> AsyncIterator[tuple[str, Backend, Mailbox, SmsTower, Clock]]:
+    mailbox, tower, clock, web = Mailbox(), SmsTower(), Clock(), free_socket()
     loop = asyncio.get_running_loop()
     smtp = await loop.create_server(lambda: SMTP(mailbox, hostname="penerima.example"), "127.0.0.1", 0)
     url = f"http://127.0.0.1:{web.getsockname()[1]}"
@@ -146,13 +171,18 @@ async def serving(folder: Path, operator: dict[str, Any]) -> AsyncIterator[tuple
             **operator,
         }
     )
-    async with open_backend(config, Keyring.parse(Keyring.generate()), role="all", clock=clock) as backend:
+    async with (
+        sms_gateway(tower.app()) as base,
+        open_backend(
+            replace(config, sms_url=tower.url(base)), Keyring.parse(Keyring.generate()), role="all", clock=clock
+        ) as backend,
+    ):
         app: Starlette = create_app(backend)
-        app.mount("/assets", StaticFiles(directory=DESIGN))
+        app.mount("/assets", Assets(DESIGN))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", proxy_headers=False))
         served = loop.create_task(server.serve(sockets=[web]))
         try:
-            yield url, backend, mailbox, clock
+            yield url, backend, mailbox, tower, clock
         finally:
             server.should_exit = True
             await served
@@ -173,8 +203,8 @@ def running(folder: Path, **operator: Any) -> Iterator[Site]:
         def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
             return asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE)
 
-        async with serving(folder, operator) as (url, backend, mailbox, clock):
-            ready.put(Site(url, backend, mailbox, clock, run))
+        async with serving(folder, operator) as (url, backend, mailbox, tower, clock):
+            ready.put(Site(url, backend, mailbox, tower, clock, run))
             await asyncio.to_thread(stop.wait)
 
     def serve() -> None:

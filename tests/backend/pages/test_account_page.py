@@ -113,3 +113,169 @@ def test_beranda_and_log_in_lead_nowhere_else_whatever_the_address_says(site: Si
         assert "jahat.example" not in client.get("/aktivasi/selesai?next=//jahat.example").text
         entered = log_in(client, person.email, GOOD_PASSWORD)
         assert entered.headers["location"] == "/akun"
+
+
+def form_of(html: str) -> str:
+    found = re.search(r'name="form" value="([^"]+)"', html)
+    assert found is not None
+    return found[1]
+
+
+NEW_PASSWORD = "Gunung tinggi 3 hijau"
+
+
+@pytest.fixture
+def owner(site: Site) -> Invited:
+    """Somebody whose account may be changed."""
+    invited = site.register("Dewi Lestari")
+    assert site.activate(invited).status_code == 303
+    return invited
+
+
+def test_another_password_needs_the_present_one_and_ends_every_other_session(site: Site, owner: Invited) -> None:
+    with site.client() as here, site.client() as elsewhere:
+        for client in (here, elsewhere):
+            log_in(client, owner.email, GOOD_PASSWORD)
+        session = here.cookies["akses"]
+        form = form_of(here.get("/akun/sandi").text)
+
+        def change(**fields: str) -> httpx2.Response:
+            filled = {"form": form, "current": GOOD_PASSWORD, "password": NEW_PASSWORD, "again": NEW_PASSWORD} | fields
+            return here.post("/akun/sandi", data=filled)
+
+        wrong = change(current="bukan ini")
+        assert wrong.status_code == 422
+        assert "Kata sandi Anda yang sekarang tidak cocok" in wrong.text
+        weak = change(password="Jakarta2026!", again="Jakarta2026!")
+        assert weak.status_code == 422
+        assert 'data-broken="common"' in weak.text
+        assert "Jakarta2026!" not in weak.text.replace("seperti Jakarta2026!", "")
+        assert 'data-broken="personal"' in change(password="Lestari 7 gunung", again="Lestari 7 gunung").text
+        assert change(form="of somebody else").status_code == 403
+        assert elsewhere.get("/akun").status_code == 200, "nothing has happened so far"
+        changed = change()
+        assert (changed.status_code, changed.headers["location"]) == (303, "/akun?sandi=baru")
+        assert here.cookies["akses"] != session
+        assert "Kata sandi sudah diganti" in here.get("/akun?sandi=baru").text
+        assert elsewhere.get("/akun").headers["location"] == "/masuk"
+    assert "kata sandi" in site.mailbox.next(owner.email).lower()
+    with site.client() as client:
+        assert log_in(client, owner.email, GOOD_PASSWORD).status_code == 401
+        assert log_in(client, owner.email, NEW_PASSWORD).status_code == 303
+
+
+def test_every_open_session_is_listed_and_can_be_ended(site: Site, owner: Invited) -> None:
+    phone = "Mozilla/5.0 (Linux; Android 15; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
+    with site.client() as here, site.client(**{"User-Agent": phone}) as pocket, site.client() as third:
+        for client in (here, pocket, third):
+            log_in(client, owner.email, GOOD_PASSWORD)
+        html = here.get("/akun").text
+        assert "Chrome, Android" in html
+        assert html.count("Perangkat ini") == 1
+        [_, session] = re.findall(r'name="sesi" value="(\w+)" aria-label="Keluarkan (?:Chrome, Android|Peramban lain)"', html)
+        [of_phone] = re.findall(r'name="sesi" value="(\w+)" aria-label="Keluarkan Chrome, Android"', html)
+        for client in (here, pocket, third):
+            assert client.cookies["akses"] not in html
+        assert here.post("/akun/sesi", data={"sesi": of_phone}).status_code == 403
+        assert here.post("/akun/sesi", data={"form": form_of(html), "sesi": of_phone}).headers["location"] == "/akun"
+        assert pocket.get("/akun").status_code == 303
+        assert third.get("/akun").status_code == 200
+        assert here.post("/akun/sesi", data={"form": form_of(html)}).status_code == 303
+        assert third.get("/akun").status_code == 303
+        assert here.get("/akun").status_code == 200
+        assert session
+
+
+def test_nobody_ends_the_session_of_another_account(site: Site, person: Invited, owner: Invited) -> None:
+    with site.client() as mine, site.client() as theirs, site.client() as theirs_too:
+        log_in(mine, person.email, GOOD_PASSWORD)
+        log_in(theirs, owner.email, GOOD_PASSWORD)
+        log_in(theirs_too, owner.email, GOOD_PASSWORD)
+        [session] = re.findall(r'name="sesi" value="(\w+)"', theirs.get("/akun").text)
+        mine.post("/akun/sesi", data={"form": form_of(mine.get("/akun").text), "sesi": session})
+        assert theirs_too.get("/akun").status_code == 200
+
+
+def test_a_copy_of_the_data_is_complete_and_given_to_the_owner_alone(site: Site, owner: Invited) -> None:
+    with site.client() as client:
+        log_in(client, owner.email, GOOD_PASSWORD)
+        form = form_of(client.get("/akun/data").text)
+        assert client.post("/akun/data", data={"form": form, "current": "bukan ini"}).status_code == 422
+        answer = client.post("/akun/data", data={"form": form, "current": GOOD_PASSWORD})
+    assert answer.headers["content-disposition"] == 'attachment; filename="data-akses.json"'
+    assert answer.headers["cache-control"] == "no-store"
+    [account] = answer.json()["accounts"]
+    assert account["data"]["full_name"] == "Dewi Lestari"
+    assert account["data"]["phone"] == "+6281234567890"
+    assert len(account["data"]["nik"]) == 16
+    assert account["consent"]["notice_version"] == "2026-11"
+    assert len(account["sessions"]) == 1
+    assert "account.login" in [line["what"] for line in account["done"]]
+    assert "password_hash" not in answer.text
+    assert "argon2" not in answer.text
+
+
+def test_the_end_of_an_account_is_asked_for_twice_and_then_complete(site: Site, owner: Invited) -> None:
+    with site.client() as client:
+        log_in(client, owner.email, GOOD_PASSWORD)
+        form = form_of(client.get("/akun/hapus").text)
+        assert client.post("/akun/hapus", data={"form": form, "current": GOOD_PASSWORD}).status_code == 422
+        assert client.post("/akun/hapus", data={"form": form, "current": "bukan ini", "sure": "ya"}).status_code == 422
+        ended = client.post("/akun/hapus", data={"form": form, "current": GOOD_PASSWORD, "sure": "ya"})
+        assert (ended.status_code, ended.headers["location"]) == (303, "/akun/terhapus")
+        assert "akses" not in client.cookies
+        assert "sudah dihapus" in client.get("/akun/terhapus").text
+        assert client.get("/akun").headers["location"] == "/masuk"
+        assert log_in(client, owner.email, GOOD_PASSWORD).status_code == 401
+    assert "e-mail terakhir tentang akun" in " ".join(site.mailbox.next(owner.email).split())
+    assert site.status(owner) == "withdrawn"
+    again = site.register("Dewi Lestari", email=owner.email)
+    assert site.activate(again).status_code == 303
+
+
+def test_the_pages_of_the_account_lead_to_the_log_in_without_a_session(site: Site) -> None:
+    with site.client() as client:
+        for path in ("/akun", "/akun/sandi", "/akun/data", "/akun/hapus"):
+            assert client.get(path).headers["location"] == "/masuk"
+            client.cookies.set("akses", "aks_old")
+        for path in ("/akun/sandi", "/akun/sesi", "/akun/data", "/akun/hapus"):
+            assert client.post(path, data={"form": "x"}).headers["location"] == "/masuk"
+
+
+def test_a_forgotten_password_is_replaced_by_mail(site: Site, owner: Invited) -> None:
+    with site.client() as client:
+        assert "/masuk/lupa" in client.get("/masuk").text
+        asked = client.post("/masuk/lupa", data={"email": owner.email})
+        stranger = client.post("/masuk/lupa", data={"email": "tidak-ada@contoh.example"})
+        assert asked.headers["location"] == stranger.headers["location"] == "/masuk/lupa/terkirim"
+        path = site.password_link(owner.email)
+        page = client.get(path).text
+        assert "D*** L***" in page
+        assert owner.email not in page
+        assert "81234567890" not in page
+        weak = client.post(path, data={"password": "Jakarta2026!", "again": "Jakarta2026!"})
+        assert (weak.status_code, 'data-broken="common"' in weak.text) == (422, True)
+        done = client.post(path, data={"password": NEW_PASSWORD, "again": NEW_PASSWORD})
+        assert (done.status_code, done.headers["location"]) == (303, "/masuk/sandi/selesai")
+        assert not any(line.startswith("akses=aks_") for line in done.headers.get_list("set-cookie")), (
+            "nobody is logged in by it"
+        )
+        for again in (client.get(path), client.post(path, data={"password": NEW_PASSWORD, "again": NEW_PASSWORD})):
+            assert again.status_code == 410
+            assert "/masuk/lupa" in again.text
+        assert log_in(client, owner.email, NEW_PASSWORD).status_code == 303
+
+
+def test_asking_too_often_is_told_with_the_time_to_wait(site: Site) -> None:
+    with site.client() as client:
+        client.post("/masuk/lupa", data={"email": "sering@contoh.example"})
+        answer = client.post("/masuk/lupa", data={"email": "sering@contoh.example"})
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 60
+    assert "detik" in answer.text
+
+
+def test_a_link_of_the_wrong_shape_for_a_new_password_is_a_page_and_no_error(site: Site) -> None:
+    with site.client() as client:
+        for token in ("akr_x", "akt_" + "x" * 43, "%00", "..%2f", "é"):
+            assert client.get(f"/masuk/sandi/{token}").status_code in {404, 410}, token

@@ -13,7 +13,7 @@ from backend.passwords import RULES
 from tests.backend.pages.site import GOOD_PASSWORD, Invited, Site
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "password_vectors.json").read_text(encoding="utf-8"))
-SERVER_ONLY = {"common", "personal"}
+SERVER_ONLY = {"personal"}
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +21,55 @@ def invited(site: Site) -> Invited:
     return site.register("Sri Wahyuningsih")
 
 
-def test_the_script_breaks_the_same_rules_as_the_server_for_every_vector(page: Page) -> None:
+def test_the_script_judges_every_vector_as_the_server_does(page: Page) -> None:
     page.goto("/privasi")
     answers = page.evaluate(
-        "async vectors => { const { brokenRules } = await import('/assets/password.js');"
-        " return vectors.map(({ password, again }) => brokenRules(password, again)); }",
+        """async vectors => {
+          const { brokenRules, loadJudge } = await import('/assets/password.js');
+          const judge = await loadJudge(...['zxcvbn', 'words', 'common'].map(name => `/assets/passwords/${name}.js`));
+          return vectors.map(({ password, again }) => ({
+            broken: [...brokenRules(password, again), ...(judge.isCommon(password) ? ['common'] : [])],
+            strength: judge.strength(password),
+          }));
+        }""",
         VECTORS,
     )
-    expected = [[rule for rule in vector["broken"] if rule not in SERVER_ONLY] for vector in VECTORS]
+    expected = [
+        {"broken": [rule for rule in vector["broken"] if rule not in SERVER_ONLY], "strength": vector["strength"]}
+        for vector in VECTORS
+    ]
     assert answers == expected
+
+
+def test_the_strength_is_told_while_one_types_and_a_known_word_is_weak_however_decorated(page: Page, invited: Invited) -> None:
+    page.goto(invited.path)
+    expect(page.locator("[data-strength]")).to_be_hidden()
+    for typed, score, word in (("Rahasia123!", "1", "lemah"), (GOOD_PASSWORD, "4", "sangat kuat")):
+        page.get_by_label("Ketik kata kunci").fill(typed)
+        expect(page.locator("[data-strength]")).to_have_attribute("data-strength", score)
+        expect(page.get_by_text(f"Kekuatan: {word}", exact=True)).to_be_visible()
+        expect(page.locator("[data-rule=common]")).to_be_visible(visible=score == "1")
+
+
+def test_a_common_password_is_not_even_sent(page: Page, site: Site, invited: Invited) -> None:
+    page.goto(invited.path)
+    page.get_by_label("Ketik kata kunci").fill("Jakarta2026!")
+    page.get_by_label("Ketik ulang kata kunci").fill("Jakarta2026!")
+    expect(page.locator("[data-rule=common][data-state=broken]")).to_be_visible()
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.get_by_role("button", name="Aktifkan Akun Saya").click()
+    expect(page.get_by_label("Ketik kata kunci")).to_be_focused()
+    assert posts == []
+
+
+def test_without_the_lists_the_rest_of_the_meter_works_and_the_server_judges(page: Page, invited: Invited) -> None:
+    page.route("**/assets/passwords/*", lambda route: route.abort())
+    page.goto(invited.path)
+    page.get_by_label("Ketik kata kunci").fill("Jakarta2026!")
+    page.get_by_label("Ketik ulang kata kunci").fill("Jakarta2026!")
+    assert ticked(page) == {"length", "lower", "upper", "digit", "special", "same"}
+    expect(page.locator("[data-strength]")).to_be_hidden()
 
 
 def states(page: Page) -> dict[str, str]:
@@ -52,7 +92,7 @@ def test_rules_tick_as_they_are_kept(page: Page, invited: Invited) -> None:
     page.get_by_label("Ketik kata kunci").press_sequentially("mmQz")
     page.get_by_label("Ketik ulang kata kunci").fill("xK9!mmQz")
     assert ticked(page) == {"length", "lower", "upper", "digit", "special", "same"}
-    expect(page.get_by_role("status")).to_have_text("6 dari 6 syarat terpenuhi")
+    expect(page.locator("[data-progress]")).to_have_text("6 dari 6 syarat terpenuhi")
 
 
 def test_a_good_password_leaves_no_visible_rule_without_a_tick(page: Page, invited: Invited) -> None:
@@ -67,13 +107,13 @@ def test_what_only_the_server_knows_is_a_broken_rule_when_it_refused_and_until_o
     page: Page, invited: Invited
 ) -> None:
     page.goto(invited.path)
-    page.get_by_label("Ketik kata kunci").fill("Jakarta2026!")
-    page.get_by_label("Ketik ulang kata kunci").fill("Jakarta2026!")
+    page.get_by_label("Ketik kata kunci").fill("Wahyuningsih#7 laut")
+    page.get_by_label("Ketik ulang kata kunci").fill("Wahyuningsih#7 laut")
     page.get_by_role("button", name="Aktifkan Akun Saya").click()
-    expect(page.locator("[data-rule=common][data-state=broken]")).to_be_visible()
-    expect(page.locator("[data-rule=personal]")).to_be_hidden()
-    page.get_by_label("Ketik kata kunci").fill("x")
+    expect(page.locator("[data-rule=personal][data-state=broken]")).to_be_visible()
     expect(page.locator("[data-rule=common]")).to_be_hidden()
+    page.get_by_label("Ketik kata kunci").fill("x")
+    expect(page.locator("[data-rule=personal]")).to_be_hidden()
 
 
 def test_a_form_that_breaks_a_rule_stays_and_keeps_what_was_typed(page: Page, site: Site, invited: Invited) -> None:
@@ -98,9 +138,9 @@ def test_show_and_hide_turn_the_field_over_and_it_is_hidden_again_when_sent(page
     page.goto(invited.path)
     field = page.get_by_label("Ketik kata kunci")
     field.fill("Jakarta2026!")
-    page.get_by_role("button", name="Tampilkan kata kunci").first.click()
+    page.get_by_role("button", name="Tampilkan kata sandi").first.click()
     expect(field).to_have_attribute("type", "text")
-    page.get_by_role("button", name="Sembunyikan kata kunci").click()
+    page.get_by_role("button", name="Sembunyikan kata sandi").click()
     expect(field).to_have_attribute("type", "password")
 
 

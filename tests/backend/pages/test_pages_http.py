@@ -18,6 +18,15 @@ PAGES = {
     "/aktivasi/dibatalkan": 200,
     "/aktivasi/akt_unknown": 404,
     "/aktivasi/akt_unknown/bukan-saya": 404,
+    "/masuk/lupa": 200,
+    "/masuk/lupa/terkirim": 200,
+    "/masuk/sandi/akr_unknown": 410,
+    "/masuk/sandi/selesai": 200,
+    "/kode": 410,
+    "/akun/sandi": 303,
+    "/akun/data": 303,
+    "/akun/hapus": 303,
+    "/akun/terhapus": 200,
     "/no-such-page": 404,
 }
 
@@ -119,7 +128,22 @@ STRANGERS: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize(
-    "path", ["/masuk", "/keluar", "/aktivasi/akt_x", "/aktivasi/akt_x/bukan-saya", "/aktivasi/akt_x/kirim-ulang"]
+    "path",
+    [
+        "/masuk",
+        "/keluar",
+        "/aktivasi/akt_x",
+        "/aktivasi/akt_x/bukan-saya",
+        "/aktivasi/akt_x/kirim-ulang",
+        "/masuk/lupa",
+        "/masuk/sandi/akr_x",
+        "/kode",
+        "/kode/kirim-ulang",
+        "/akun/sandi",
+        "/akun/sesi",
+        "/akun/data",
+        "/akun/hapus",
+    ],
 )
 @pytest.mark.parametrize("headers", STRANGERS)
 def test_a_form_of_another_site_is_refused(site: Site, path: str, headers: dict[str, str]) -> None:

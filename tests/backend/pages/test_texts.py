@@ -28,7 +28,8 @@ def test_every_text_is_used_by_a_page_or_a_mail() -> None:
     folder = Path(backend.texts.__file__).parents[1]
     used = "".join(file.read_text(encoding="utf-8") for kind in ("*.py", "*.html") for file in folder.rglob(kind))
     built = (
-        "link.rule.",
+        "password.rule.",
+        "password.score.",
         "mail.activation.",
         "mail.registered.",
         "mail.notice_",
@@ -39,6 +40,12 @@ def test_every_text_is_used_by_a_page_or_a_mail() -> None:
         "home.step.",
         "link.unknown.",
         "link.disown.effect_",
+        "account.delete.effect_",
+        "code.form.lead_",
+        "code.problem.",
+        "mail.password_reset.",
+        "mail.password_changed.",
+        "mail.account_deleted.",
     )
     assert [id_ for id_ in CATALOGUES["id"] if id_ not in used and not id_.startswith(built)] == []
 
