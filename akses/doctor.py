@@ -222,6 +222,8 @@ async def status_webhook(settings: Settings) -> str:
     import httpx2
     from standardwebhooks import Webhook
 
+    from backend.outbound import AddressRefused, PinnedTransport
+
     url = settings.status_webhook_url or f"{settings.local_base}/status/webhook"
     at, event = datetime.now(UTC), f"doctor_{secrets.token_hex(8)}"
     body = json.dumps({"type": "doctor.asked", "timestamp": at.isoformat(), "data": {}})
@@ -236,8 +238,13 @@ async def status_webhook(settings: Settings) -> str:
         "webhook-signature": signature,
     }
     try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+        transport = PinnedTransport(settings.allowed_networks)
+        async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=PATIENCE_SECONDS) as client:
             answer = await client.post(url, content=body, headers=headers)
+    except AddressRefused:
+        raise Unwell(
+            "the name in STATUS_WEBHOOK_URL leads into a network that is not public: name it in OUTBOUND_NETWORKS"
+        ) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         if not settings.status_webhook_url:
             return "the product is not running on this machine just now"

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from akses.keyring import Keyring, KeyringInvalid
+from backend.access import ApiKey, ApiKeyInvalid
 
 SECRETS_FILE: Final = "secrets.json"
 # What each process of production cannot do without.
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     phone_otp: Literal["off", "first-login", "activation"] = "off"
     backend_url: str = ""
     backend_api_key: str = Field("", repr=False)
+    backend_scoped_keys: str = Field("", repr=False)
     telegram_bot_token: str = Field("", repr=False)
     telegram_api_base: str = "https://api.telegram.org"
     telegram_mode: Literal["polling", "webhook"] = "polling"
@@ -82,6 +84,7 @@ class Settings(BaseSettings):
     operator_name: str = ""
     status_webhook_url: str = ""
     status_webhook_secret: str = Field("", repr=False)
+    outbound_networks: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
 
@@ -111,13 +114,23 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in self.backend_api_key.split(",") if part.strip())
 
     @property
+    def scoped_keys(self) -> tuple[ApiKey, ...]:
+        """Keys for less than everything. Raises ApiKeyInvalid."""
+        return tuple(ApiKey.parse(part.strip()) for part in self.backend_scoped_keys.split(",") if part.strip())
+
+    @property
     def trusted(self) -> tuple[str, ...]:
         """The proxies in front of us: what they say of a request's origin is believed."""
         return tuple(part.strip() for part in self.trusted_proxies.split(",") if part.strip())
 
     @property
+    def allowed_networks(self) -> tuple[str, ...]:
+        """Networks that are not public and into which the names in STATUS_WEBHOOK_URL and SMS_URL may lead."""
+        return tuple(part.strip() for part in self.outbound_networks.split(",") if part.strip())
+
+    @property
     def webhook_secrets(self) -> tuple[str, ...]:
-        """The first signs; all verify, so that they can be rotated."""
+        """All sign and all verify, so that they can be rotated."""
         return tuple(part.strip() for part in self.status_webhook_secret.split(",") if part.strip())
 
 
@@ -157,12 +170,17 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
     if settings.telegram_framework == "ptb" and settings.telegram_bot_token:
         faults.append("TELEGRAM_FRAMEWORK: this version runs on aiogram only; leave it unset (docs/settings.md)")
+    try:
+        settings.scoped_keys  # noqa: B018 (only to see whether they can be read)
+    except ApiKeyInvalid as error:
+        faults.append(f"BACKEND_SCOPED_KEYS: a key is not written as channel:telegram+web:KEY or read:*:KEY: {error}")
     if settings.phone_otp != "off" and not (settings.sms_url or settings.embedded) and role in ("run", "web", "worker"):
         faults.append("SMS_URL: PHONE_OTP needs a gateway that sends the codes (docs/settings.md)")
     faults += [
-        f"TRUSTED_PROXIES: '{proxy}' is neither an address nor a network (10.0.0.0/8)"
-        for proxy in settings.trusted
-        if not _is_network(proxy)
+        f"{name}: '{network}' is neither an address nor a network (10.0.0.0/8)"
+        for name, networks in (("TRUSTED_PROXIES", settings.trusted), ("OUTBOUND_NETWORKS", settings.allowed_networks))
+        for network in networks
+        if not _is_network(network)
     ]
     if role in ("web", "worker", "bot") and settings.embedded:
         faults.append(

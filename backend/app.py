@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
+from backend.access import ApiKey
 from backend.api import bounces, problems
 from backend.api.guard import OPENAPI, ApiGuard
 from backend.api.models import FieldErrorOut, ProblemOut, StatusEventOut
@@ -87,7 +88,8 @@ def create_app(backend: Backend) -> FastAPI:
     app = api_only(backend.registrations)
     app.include_router(bounces.router(backend.bounces))
     app.router.routes.extend(routes(backend))
-    app.add_middleware(ApiGuard, keys=backend.config.api_keys)
+    config = backend.config
+    app.add_middleware(ApiGuard, keys=(*map(ApiKey, config.api_keys), *config.scoped_keys))
 
     async def answer(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException | RequestValidationError | Refused):

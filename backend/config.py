@@ -10,6 +10,8 @@ from datetime import timedelta
 from email.utils import parseaddr
 from typing import Final, Literal
 
+from backend.access import ApiKey
+
 # Seconds before attempt 2, 3, ...; the last one repeats until the link of the mail has expired.
 MAIL_BACKOFF: Final = (2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)
 # Seconds before attempt 2, 3, ...; short first, because a receiver that restarts is back in seconds; about four days in all.
@@ -41,8 +43,9 @@ class BackendConfig:
     """`public_url` has no trailing slash; `mail_from` is an address, or "Name <address>".
 
     `database_url` is sqlite:////abs/path or postgresql://...; `smtp_url` is smtp://[user:password@]host[:port] (STARTTLS where offered,
-    and demanded when there is a password) or smtps://. An empty `status_webhook_url` switches the status events' delivery off; of
-    `status_webhook_secrets` the first signs. `phone_otp` other than "off" needs `sms_url`, where messages are POSTed (`sms.py`).
+    and demanded when there is a password) or smtps://. An empty `status_webhook_url` switches the status events' delivery off; each of
+    `status_webhook_secrets` signs. Names of hosts may lead into `outbound_networks` besides the public internet. `api_keys` may do
+    everything, `scoped_keys` what each says. `phone_otp` other than "off" needs `sms_url`, where messages are POSTed (`sms.py`).
     `check_registry` compares e-mails with the imported registry; `mails_an_hour` is the budget of the whole product. `trusted_proxies`
     are addresses or networks whose X-Forwarded-For is believed. With a `redis_url` all processes count together how often an address
     tries out links.
@@ -55,8 +58,10 @@ class BackendConfig:
     smtp_url: str
     database_url: str
     api_keys: tuple[str, ...]
+    scoped_keys: tuple[ApiKey, ...] = ()
     status_webhook_url: str = ""
     status_webhook_secrets: tuple[str, ...] = ()
+    outbound_networks: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     phone_otp: PhoneOtp = "off"
     sms_url: str = ""

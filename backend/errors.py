@@ -17,6 +17,10 @@ class NotFound(Refused):
     """There is no such registration."""
 
 
+class Forbidden(Refused):
+    """The API key is good, and not for this."""
+
+
 class KeyReused(Refused):
     """The Idempotency-Key came before, with another request."""
 

@@ -46,7 +46,8 @@ class StatusWebhook:
         self._url = config.status_webhook_url
         self._backoff = config.timings.hook_backoff
         self._timeout = config.timings.hook_timeout
-        self._signer = Webhook(config.status_webhook_secrets[0])
+        # Each signs, so that a receiver that knows the old secret or the new one alone is told at any moment of a rotation.
+        self._signers = [Webhook(secret) for secret in config.status_webhook_secrets]
         self._database = database
         self._vault = vault
         self._client = client
@@ -96,7 +97,7 @@ class StatusWebhook:
             "content-type": "application/json",
             "webhook-id": event,
             "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": self._signer.sign(event, at, body),
+            "webhook-signature": " ".join(signer.sign(event, at, body) for signer in self._signers),
         }
         try:
             answer = await self._client.post(self._url, content=body, headers=headers, timeout=self._timeout)

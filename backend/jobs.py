@@ -15,7 +15,7 @@ import secrets
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Protocol, assert_never
@@ -132,6 +132,7 @@ class Jobs:
         self._running: set[str] = set()
         self._reaper: Reaper | None = None
         self._started = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def handle(self, job: str, handler: Handler, *, queue: Queue) -> None:
         """Say who does the jobs of this name. To be called before `start`, in every process that enqueues or works."""
@@ -172,6 +173,7 @@ class Jobs:
 
     async def start(self) -> None:
         """Begin to work, inside the running loop: handlers share it with the rest of the process."""
+        self._loop = asyncio.get_running_loop()
         if self._database.sqlite:
             await self.take_over(self.executor)  # what the process before this one left
         else:
@@ -203,17 +205,30 @@ class Jobs:
 
     def _register(self, job: str, handler: Handler) -> None:
         async def work(subject: str, run: int, before: int = 0, breaks: int = 0) -> None:
-            record = f"{job}-{subject}-{run}"
-            self._running.add(record)
-            try:
-                with self._traces.span(f"job.{job}", await self._carried(record)):
-                    await self._work(job, handler, subject, run, before, breaks)
-            finally:
-                self._running.discard(record)
+            await self._at_home(self._one(job, handler, subject, run, before, breaks))
 
         work.__qualname__ = job
         # The engine counts only its own dequeues; how often a process fell is counted by `take_over`.
         DBOS.workflow(name=job, max_recovery_attempts=None)(work)
+
+    async def _at_home(self, work: Coroutine[None, None, None]) -> None:
+        """In the loop of `start`, to which everything belongs that handlers use. While that loop does not run (between two steps of
+        whoever drives it by hand, as tests do) the engine would take one of its own.
+        """
+        if asyncio.get_running_loop() is self._loop:
+            await work
+        else:
+            assert self._loop is not None
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def _one(self, job: str, handler: Handler, subject: str, run: int, before: int, breaks: int) -> None:
+        record = f"{job}-{subject}-{run}"
+        self._running.add(record)
+        try:
+            with self._traces.span(f"job.{job}", await self._carried(record)):
+                await self._work(job, handler, subject, run, before, breaks)
+        finally:
+            self._running.discard(record)
 
     async def _work(self, job: str, handler: Handler, subject: str, run: int, before: int, breaks: int) -> None:
         outcome: Again | Dead | None

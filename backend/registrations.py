@@ -50,10 +50,11 @@ class NewRegistration:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls the API (the id of its key, never the key) and with which Idempotency-Key."""
+    """Who calls the API (the id of its key, never the key), with which Idempotency-Key, and which channels it sees (none named: all)."""
 
     api_key: str
     key: str
+    channels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +126,43 @@ class Registrations:
             )
             return await self._view(conn, registration)
 
-    async def status(self, registration: str) -> RegistrationView:
-        """Raises NotFound."""
+    async def status(self, registration: str, channels: frozenset[str] = frozenset()) -> RegistrationView:
+        """Raises NotFound, also for what is none of these channels' (none named: all)."""
         async with self._database.reading() as conn:
+            await self._seen(conn, registration, channels)
             return await self._view(conn, registration)
+
+    async def page(
+        self, channels: frozenset[str], *, status: Status | None, channel: str | None, after: str | None, limit: int
+    ) -> tuple[list[RegistrationView], str | None]:
+        """Registrations of these channels (none named: all), the newest first, and what to ask after for the next page."""
+        table = registrations.c
+        wanted = sa.select(table.id).order_by(table.created_at.desc(), table.id.desc()).limit(limit + 1)
+        if channels:
+            wanted = wanted.where(table.channel.in_(channels))
+        if channel is not None:
+            wanted = wanted.where(table.channel == channel)
+        if status is not None:
+            wanted = wanted.where(table.status == status)
+        async with self._database.reading() as conn:
+            if after is not None:
+                await self._seen(conn, after, channels)
+                last = await self._row(conn, after)
+                wanted = wanted.where(
+                    sa.or_(table.created_at < last.created_at, sa.and_(table.created_at == last.created_at, table.id < last.id))
+                )
+            found = list(await conn.scalars(wanted))
+            views = [await self._view(conn, one) for one in found[:limit]]
+        return views, found[limit - 1] if len(found) > limit else None
+
+    async def _seen(self, conn: AsyncConnection, registration: str, channels: frozenset[str]) -> None:
+        if channels and (await self._row(conn, registration)).channel not in channels:
+            raise NotFound
 
     async def resend(self, registration: str, caller: Caller) -> RegistrationView:
         """Mail a new link to the same address. Raises NotFound, Closed, KeyReused, LimitReached."""
         async with self._database.writing() as conn:
+            await self._seen(conn, registration, caller.channels)
             fingerprint = self._fingerprint("resend", registration)
             if await self._said_before(conn, caller, fingerprint) is None:
                 now = self._now()
@@ -152,6 +182,7 @@ class Registrations:
     async def change_email(self, registration: str, email: str, caller: Caller) -> RegistrationView:
         """Void all links and mail a new one to another address, at once. Raises NotFound, Closed, KeyReused, LimitReached."""
         async with self._database.writing() as conn:
+            await self._seen(conn, registration, caller.channels)
             fingerprint = self._fingerprint("email", f"{registration} {email}")
             if await self._said_before(conn, caller, fingerprint) is None:
                 now = self._now()
@@ -178,6 +209,7 @@ class Registrations:
     ) -> RegistrationView:
         """Mail what became of it. Raises NotFound, Closed (it is not, or no longer, what `kind` says), KeyReused, LimitReached."""
         async with self._database.writing() as conn:
+            await self._seen(conn, registration, caller.channels)
             fingerprint = self._fingerprint("notice", f"{registration} {kind}")
             if await self._said_before(conn, caller, fingerprint) is None:
                 await self._database.lock(conn, _lock(registration))
@@ -197,13 +229,14 @@ class Registrations:
         """Mail what the channel could not be told. Nothing where that is no longer so, nobody is there to write to, or no mail says it."""
         row, now = await self._row(conn, registration), self._now()
         notice = next((each for each in NOTICES if each == kind == row.status), None)
-        if notice is not None and row.email_index is not None:
-            await self._links.notice(conn, registration, notice, row.email_index, now)
+        if notice is not None and row.email is not None:
+            await self._links.notice(conn, registration, notice, self._recipient_of(row), now)
             await self._audit.record(conn, now, "system", "registration.notice", registration, kind=kind)
 
-    async def withdraw(self, registration: str, api_key: str) -> None:
+    async def withdraw(self, registration: str, api_key: str, channels: frozenset[str] = frozenset()) -> None:
         """Void the links and erase the data; the caller knows, so no event tells it. Raises NotFound, Closed (active)."""
         async with self._database.writing() as conn:
+            await self._seen(conn, registration, channels)
             await self._database.lock(conn, _lock(registration))
             row = await self._row(conn, registration)
             if row.status == "active":

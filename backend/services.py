@@ -32,6 +32,7 @@ from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp
 from backend.migrations import migrate, require_current
 from backend.new_password import ANSWER, NewPassword
+from backend.outbound import PinnedTransport
 from backend.phone_checks import SEND_SMS, PhoneChecks
 from backend.registrations import Registrations
 from backend.registry import RegistryVerifier, TableRegistry
@@ -103,8 +104,11 @@ async def open_backend(
             await until_it_answers(database)
             async with database.reading() as conn:
                 await conn.run_sync(require_current)
-        # No proxy of the environment and no redirect: where events go is the operator's word alone.
-        client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, follow_redirects=False))
+        # No proxy of the environment, no redirect, no address behind a name: where events go is the operator's word alone.
+        transport = PinnedTransport(config.outbound_networks)
+        client = await stack.enter_async_context(
+            httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
+        )
         jobs = Jobs(database, config.database_url, observe=observe, traces=traces)
         stack.push_async_callback(jobs.close)
         vault, hasher = Vault(keyring), Hasher()

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final, NoReturn, Self, TypeVar
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
@@ -29,7 +30,16 @@ from backend_client.errors import (
     RegistrationUnknown,
     RequestRefused,
 )
-from backend_client.models import EmailChange, NewRegistration, Notice, NoticeKind, Problem, Registration
+from backend_client.models import (
+    EmailChange,
+    NewRegistration,
+    Notice,
+    NoticeKind,
+    Page,
+    Problem,
+    Registration,
+    RegistrationState,
+)
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 _DEFAULT_WAIT_SECONDS: Final = 60  # a 429 that does not say how long: the contract's shortest cooldown
@@ -43,6 +53,7 @@ for _library in ("httpx2", "httpcore2"):
     logging.getLogger(_library).setLevel(logging.WARNING)
 
 _Answer = TypeVar("_Answer")
+_decode_page: Final = msgspec.json.Decoder(Page).decode
 _decode_registration: Final = msgspec.json.Decoder(Registration).decode
 _decode_problem: Final = msgspec.json.Decoder(Problem).decode
 
@@ -112,6 +123,18 @@ class BackendClient:
 
     async def status(self, registration: str) -> Registration:
         return await self._call(_registration, "GET", _path(registration))
+
+    async def registrations(
+        self,
+        *,
+        status: RegistrationState | None = None,
+        channel: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+    ) -> Page:
+        asked = {"status": status, "channel": channel, "after": after, "limit": limit}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        return await self._call(_page, "GET", f"registrations?{query}")
 
     async def resend(self, registration: str, *, key: str) -> Registration:
         return await self._call(_registration, "POST", f"{_path(registration)}/resend", key=key)
@@ -191,6 +214,14 @@ def _path(registration: str) -> str:
     if not _REGISTRATION_ID.fullmatch(registration):
         raise RegistrationUnknown("not_found")
     return f"registrations/{registration}"
+
+
+def _page(answer: bytes) -> Page:
+    try:
+        return _decode_page(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    raise _NotWell("the answer is not what the contract says")
 
 
 def _registration(answer: bytes) -> Registration:

@@ -41,11 +41,13 @@ from backend_client.models import (
     MailState,
     NewRegistration,
     NoticeKind,
+    Page,
     Registration,
     RegistrationState,
     StatusEvent,
 )
 
+_MOST_A_PAGE: Final = 50
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WORD: Final = re.compile(r"[a-z0-9_-]{1,40}")
 _NAME: Final = re.compile(r"(?=.{1,150}$)(?=.*[^\W\d_])(?!.*(://|www\.)).+", re.IGNORECASE)
@@ -65,6 +67,7 @@ class _Record:
     id: str
     new: NewRegistration | None  # None once withdrawn: the data are erased
     reference: str
+    channel: str
     email: str
     created_at: datetime
     mail: Mail
@@ -116,6 +119,7 @@ class FakeBackend:
                     id=f"reg{next(self._numbers)}",
                     new=registration,
                     reference=registration.reference,
+                    channel=registration.channel,
                     email=registration.email,
                     created_at=now,
                     mail=Mail("queued"),
@@ -128,6 +132,24 @@ class FakeBackend:
     async def status(self, registration: str) -> Registration:
         async with self._request():
             return self._view(self._record(registration))
+
+    async def registrations(
+        self,
+        *,
+        status: RegistrationState | None = None,
+        channel: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+    ) -> Page:
+        async with self._request():
+            if not 1 <= limit <= _MOST_A_PAGE:
+                raise RequestRefused("invalid")
+            newest = list(reversed(self._records.values()))
+            if after is not None:
+                newest = newest[newest.index(self._record(after)) + 1 :]
+            views = [self._view(self._record(record.id)) for record in newest if channel in (None, record.channel)]
+            found = [view for view in views if status in (None, view.status)]
+            return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
 
     async def resend(self, registration: str, *, key: str) -> Registration:
         async with self._request():

@@ -79,6 +79,13 @@ class Registration(msgspec.Struct, frozen=True):
     resend_available_at: Instant | None = None
 
 
+class Page(msgspec.Struct, frozen=True):
+    """Registrations, the newest first; `next` is what to ask after for more, None at the end."""
+
+    items: tuple[Registration, ...]
+    next: str | None = None
+
+
 class EventData(msgspec.Struct, frozen=True):
     registration_id: str
     reference: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from backend_client.models import NewRegistration, NoticeKind, Registration
+from backend_client.models import NewRegistration, NoticeKind, Page, Registration, RegistrationState
 
 
 class Backend(Protocol):
@@ -40,3 +40,17 @@ class Notices(Protocol):
         Nobody is mailed whose address wants no mail or is erased by now; the answer does not tell. Raises RegistrationClosed when the
         registration is not (or no longer) what `kind` says, and LimitReached over the budgets.
         """
+
+
+class Listing(Protocol):
+    """What an overview needs: the registrations of the key's own channels. Errors as with `Backend`."""
+
+    async def registrations(
+        self,
+        *,
+        status: RegistrationState | None = None,
+        channel: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+    ) -> Page:
+        """A page of at most `limit` (1 to 50), the newest first; `after` is the `next` of the page before."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from backend.access import ApiKey
 from backend.api.models import Body
+from backend.errors import Forbidden
 from backend.mail.bounces import MESSAGE_ID, STATUS, Bounce
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ def router(bounces: Bounces) -> APIRouter:
     api = APIRouter(prefix="/api/v1", include_in_schema=False)
 
     @api.post("/bounces", status_code=204)
-    async def bounced(body: BounceIn) -> Response:
+    async def bounced(body: BounceIn, request: Request) -> Response:
+        api_key: ApiKey = request.state.api_key
+        if api_key.channels:  # a mail is of no channel
+            raise Forbidden
         await bounces.take(Bounce(body.message_id, body.status))
         return Response(status_code=204)
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.access import ApiKey
 from backend.api.problems import problem
 
 PREFIX: Final = "/api/v1/"
@@ -20,20 +22,16 @@ OPENAPI: Final = "/api/v1/openapi.json"
 BODY_BYTES: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
 _SCHEME: Final = "bearer "
-
-
-def key_id(key: str) -> str:
-    """What names an API key in the audit and beside an Idempotency-Key; it does not lead back to the key."""
-    return hashlib.sha256(b"api key " + key.encode()).hexdigest()[:12]
+_LOOKING: Final = frozenset({"GET", "HEAD"})
 
 
 class ApiGuard:
-    """Lets through to `/api/v1` only who has one of the keys; `scope["state"]["api_key"]` is then that key's id."""
+    """Lets through to `/api/v1` only who has one of the keys; `scope["state"]["api_key"]` is then that key. A reader may only look."""
 
-    def __init__(self, app: ASGIApp, keys: tuple[str, ...], *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp, keys: Sequence[ApiKey], *, body_seconds: float = BODY_SECONDS) -> None:
         self._app = app
         self._body_seconds = body_seconds
-        self._keys = tuple((hashlib.sha256(key.encode()).digest(), key_id(key)) for key in keys if key)
+        self._keys = tuple((hashlib.sha256(key.secret.encode()).digest(), key) for key in keys if key.secret)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX) or scope["path"] == OPENAPI:
@@ -43,6 +41,9 @@ class ApiGuard:
         if caller is None:
             refusal = problem(401, "unauthorized", "A valid API key is needed", headers={"WWW-Authenticate": "Bearer"})
             await refusal(scope, receive, send)
+            return
+        if caller.role == "read" and scope["method"] not in _LOOKING:
+            await problem(403, "forbidden", "This API key may only look")(scope, receive, send)
             return
         try:
             body = await asyncio.wait_for(_read(receive), self._body_seconds)
@@ -55,15 +56,15 @@ class ApiGuard:
         scope.setdefault("state", {})["api_key"] = caller
         await self._app(scope, _replay(body, receive), send)
 
-    def _caller(self, headers: Headers) -> str | None:
+    def _caller(self, headers: Headers) -> ApiKey | None:
         sent = headers.getlist("authorization")
         if len(sent) != 1 or sent[0][: len(_SCHEME)].lower() != _SCHEME:
             return None
         digest = hashlib.sha256(sent[0][len(_SCHEME) :].strip().encode("latin-1")).digest()
         found = None
-        for known, name in self._keys:  # all of them, always: the time must not tell which was nearly right
+        for known, key in self._keys:  # all of them, always: the time must not tell which was nearly right
             if hmac.compare_digest(known, digest):
-                found = name
+                found = key
         return found
 
 

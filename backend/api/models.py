@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from fastapi.exceptions import RequestValidationError
@@ -43,7 +43,8 @@ def _email(value: str) -> str:
 
 Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_email)]
 Name = Annotated[str, Field(min_length=1, max_length=150), AfterValidator(_name)]
-Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+WORD: Final = r"^[a-z0-9_-]{1,40}$"
+Word = Annotated[str, Field(pattern=WORD)]
 
 
 class Body(BaseModel):
@@ -132,6 +133,13 @@ class RegistrationOut(BaseModel):
         )
 
 
+class RegistrationPageOut(BaseModel):
+    """Registrations, the newest first; `next` is what to ask after for more, null at the end."""
+
+    items: list[RegistrationOut]
+    next: str | None = None
+
+
 class FieldErrorOut(BaseModel):
     field: str
     code: str
@@ -140,7 +148,7 @@ class FieldErrorOut(BaseModel):
 class ProblemOut(BaseModel):
     """An error (RFC 9457). Of a 429, `limit` says which limit of mails it is about, and Retry-After for how long.
 
-    `code` is stable: unauthorized, invalid, not_found, key_reused, closed, limit, busy, unavailable.
+    `code` is stable: unauthorized, forbidden, invalid, not_found, key_reused, closed, limit, busy, unavailable.
     """
 
     title: str

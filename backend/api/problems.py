@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from backend.errors import Busy, Closed, KeyReused, Later, LimitReached, NotFound
+from backend.errors import Busy, Closed, Forbidden, KeyReused, Later, LimitReached, NotFound
 
 MEDIA_TYPE: Final = "application/problem+json"
-_CODES: Final = {401: "unauthorized", 404: "not_found", 429: "limit", 503: "unavailable"}
+_CODES: Final = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "limit", 503: "unavailable"}
 _UNAVAILABLE_SECONDS: Final = 2
 
 
@@ -54,6 +54,8 @@ def answer(error: Exception) -> JSONResponse:
     match error:
         case NotFound():
             return problem(404, "not_found", "No such registration")
+        case Forbidden():
+            return problem(403, "forbidden", "This API key is not for this channel")
         case KeyReused():
             return problem(409, "key_reused", "This Idempotency-Key came before with another request")
         case Closed():

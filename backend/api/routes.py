@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
 
-from backend.api.models import EmailIn, NoticeIn, ProblemOut, RegistrationIn, RegistrationOut
+from backend.access import ApiKey
+from backend.api.models import WORD, EmailIn, NoticeIn, ProblemOut, RegistrationIn, RegistrationOut, RegistrationPageOut
 from backend.api.problems import MEDIA_TYPE
+from backend.errors import Forbidden
+from backend.events import Status
 from backend.registrations import Caller
 
 if TYPE_CHECKING:
@@ -21,10 +24,13 @@ Key = Annotated[
     str,
     Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Once per intention; repeat it on a retry"),
 ]
-Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9]{1,64}$")]
+ID: Final = r"^[A-Za-z0-9]{1,64}$"
+MOST_A_PAGE: Final = 50
+Id = Annotated[str, Path(pattern=ID)]
 
 _SAYS = {
     401: "No valid API key (unauthorized)",
+    403: "The key is not for this (forbidden): it may only look, or is another channel's",
     404: "No such registration (not_found)",
     409: "Idempotency-Key of another request (key_reused), or the registration is not, or no longer, in the state for this (closed)",
     413: "Body over 64 KiB (invalid)",
@@ -40,7 +46,8 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _caller(request: Request, key: str) -> Caller:
-    return Caller(api_key=request.state.api_key, key=key)
+    api_key: ApiKey = request.state.api_key
+    return Caller(api_key=api_key.id, key=key, channels=api_key.channels)
 
 
 def router(registrations: Registrations) -> APIRouter:
@@ -48,22 +55,41 @@ def router(registrations: Registrations) -> APIRouter:
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(_BEARER)])
 
     @api.post(
-        "/registrations", status_code=202, operation_id="createRegistration", responses=_problems(401, 409, 413, 422, 429, 503)
+        "/registrations",
+        status_code=202,
+        operation_id="createRegistration",
+        responses=_problems(401, 403, 409, 413, 422, 429, 503),
     )
     async def create(body: RegistrationIn, request: Request, key: Key) -> RegistrationOut:
         """Take a registration and mail its activation link. New, known and mismatching data are answered alike."""
+        api_key: ApiKey = request.state.api_key
+        if not api_key.sees(body.channel):
+            raise Forbidden
         return RegistrationOut.of(await registrations.create(body.registration(registrations.now()), _caller(request, key)))
 
+    @api.get("/registrations", operation_id="listRegistrations", responses=_problems(401, 422, 503))
+    async def page(
+        request: Request,
+        status: Annotated[Status | None, Query(description="Only those in this state")] = None,
+        channel: Annotated[str | None, Query(pattern=WORD, description="Only those of this channel")] = None,
+        after: Annotated[str | None, Query(pattern=ID, description="The `next` of the page before")] = None,
+        limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 20,
+    ) -> RegistrationPageOut:
+        """The registrations of the key's channels, the newest first, a page at a time."""
+        api_key: ApiKey = request.state.api_key
+        views, more = await registrations.page(api_key.channels, status=status, channel=channel, after=after, limit=limit)
+        return RegistrationPageOut(items=[RegistrationOut.of(view) for view in views], next=more)
+
     @api.get("/registrations/{registration}", operation_id="getRegistration", responses=_problems(401, 404, 422, 503))
-    async def status(registration: Id) -> RegistrationOut:
+    async def status(registration: Id, request: Request) -> RegistrationOut:
         """Its state now."""
-        return RegistrationOut.of(await registrations.status(registration))
+        return RegistrationOut.of(await registrations.status(registration, request.state.api_key.channels))
 
     @api.post(
         "/registrations/{registration}/resend",
         status_code=202,
         operation_id="resendActivation",
-        responses=_problems(401, 404, 409, 422, 429, 503),
+        responses=_problems(401, 403, 404, 409, 422, 429, 503),
     )
     async def resend(registration: Id, request: Request, key: Key) -> RegistrationOut:
         """Mail a new link to the same address; an expired registration comes back to life."""
@@ -73,7 +99,7 @@ def router(registrations: Registrations) -> APIRouter:
         "/registrations/{registration}/email",
         status_code=202,
         operation_id="changeEmail",
-        responses=_problems(401, 404, 409, 413, 422, 429, 503),
+        responses=_problems(401, 403, 404, 409, 413, 422, 429, 503),
     )
     async def change_email(registration: Id, body: EmailIn, request: Request, key: Key) -> RegistrationOut:
         """Void every link and mail a new one to another address."""
@@ -83,7 +109,7 @@ def router(registrations: Registrations) -> APIRouter:
         "/registrations/{registration}/notices",
         status_code=202,
         operation_id="createNotice",
-        responses=_problems(401, 404, 409, 413, 422, 429, 503),
+        responses=_problems(401, 403, 404, 409, 413, 422, 429, 503),
     )
     async def notify(registration: Id, body: NoticeIn, request: Request, key: Key) -> RegistrationOut:
         """Tell the person by mail what their chat could not be told. An address that wants no mail, or is erased, gets none."""
@@ -93,11 +119,12 @@ def router(registrations: Registrations) -> APIRouter:
         "/registrations/{registration}",
         status_code=204,
         operation_id="withdrawRegistration",
-        responses=_problems(401, 404, 409, 422, 503),
+        responses=_problems(401, 403, 404, 409, 422, 503),
     )
     async def withdraw(registration: Id, request: Request) -> Response:
         """Void the links and erase the data of a registration that is not active. Twice is no error."""
-        await registrations.withdraw(registration, request.state.api_key)
+        api_key: ApiKey = request.state.api_key
+        await registrations.withdraw(registration, api_key.id, api_key.channels)
         return Response(status_code=204)
 
     return api

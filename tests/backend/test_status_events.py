@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
+from dataclasses import replace
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -12,8 +15,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from backend.clock import utc_now
 from backend.config import Timings
+from backend.hooks import StatusWebhook
 from backend.tables import events
+from backend_client.events import read_event
 from tests.backend.conftest import OpenStage
 from tests.backend.durable.test_poison import letters
 from tests.backend.stage import SECRET, Stage, served, text_of, until
@@ -153,3 +159,28 @@ async def test_where_nobody_listens_events_are_kept_and_nothing_is_sent(open_sta
         assert await state(stage) == (0, 0)
         async with stage.backend.database.reading() as conn:
             assert await conn.scalar(sa.select(sa.func.count()).select_from(events)) == 1
+
+
+async def test_during_a_rotation_a_receiver_with_either_secret_alone_believes_it(small_stage: Stage) -> None:
+    other = "whsec_" + b64encode(b"another secret of the tests, 32b").decode()
+    config = replace(small_stage.config, status_webhook_secrets=(other, SECRET))
+    heard: list[tuple[dict[str, str], bytes]] = []
+
+    async def take(request: Request) -> Response:
+        heard.append((dict(request.headers), await request.body()))
+        return Response(status_code=204)
+
+    async with served(Starlette(routes=[Route("/hook", take, methods=["POST"])])) as address, httpx2.AsyncClient() as client:
+        await small_stage.register()
+        (told,) = await small_stage.receiver.events(1)
+        async with small_stage.backend.database.writing() as conn:
+            await conn.execute(events.update().values(delivered_at=None))
+        vault = small_stage.backend.audit._vault
+        inside, there = small_stage.backend, replace(config, status_webhook_url=f"{address}/hook")
+        hook = StatusWebhook(there, inside.database, vault, client, utc_now, inside.registrations.tell_by_mail)
+        await hook.deliver(told.id, 1)
+    ((headers, body),) = heard
+    assert headers["webhook-signature"].count("v1,") == 2
+    for secret in (other, SECRET):
+        Webhook(secret).verify(body, headers)
+        assert read_event([secret], headers, body)[0] == told.id

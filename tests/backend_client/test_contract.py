@@ -241,3 +241,22 @@ async def test_a_notice_of_a_withdrawn_registration_is_taken_and_nobody_is_maile
     assert told.status == "withdrawn"
     await subject.backend.create(new(email="sesudah@example.com"), key="key-000000000003")
     assert sorted(await subject.mails(2)) == ["sesudah@example.com", "siti.rahmawati@example.com"]
+
+
+async def test_a_list_comes_in_pages_the_newest_first(subject: Subject, new: New) -> None:
+    made = [
+        (await subject.backend.create(new(email=f"p{number}@example.com", channel=channel), key=f"key-00000000000{number}")).id
+        for number, channel in enumerate(("web", "telegram", "web", "web"))
+    ]
+    await subject.backend.withdraw(made[2])
+    first = await subject.backend.registrations(limit=3)
+    assert [each.id for each in first.items] == made[:0:-1]
+    second = await subject.backend.registrations(limit=3, after=first.next)
+    assert ([each.id for each in second.items], second.next) == (made[:1], None)
+    assert [each.id for each in (await subject.backend.registrations(channel="telegram")).items] == made[1:2]
+    assert [each.id for each in (await subject.backend.registrations(status="withdrawn")).items] == made[2:3]
+    with pytest.raises(RegistrationUnknown):
+        await subject.backend.registrations(after="0" * 32)
+    for limit in (0, 51):
+        with pytest.raises(RequestRefused):
+            await subject.backend.registrations(limit=limit)

@@ -20,6 +20,7 @@ from backend_client.models import (
     Mail,
     NewRegistration,
     Notice,
+    Page,
     Problem,
     Registration,
     StatusEvent,
@@ -35,6 +36,7 @@ PAIRS = [
     (EmailChange, "EmailIn", True),
     (Notice, "NoticeIn", True),
     (Registration, "RegistrationOut", False),
+    (Page, "RegistrationPageOut", False),
     (Mail, "MailOut", False),
     (Problem, "ProblemOut", False),
     (FieldError, "FieldErrorOut", False),
@@ -85,6 +87,7 @@ def test_the_client_asks_what_the_contract_offers_and_the_contract_offers_nothin
     }
     assert offered == {
         ("POST", "/api/v1/registrations", "createRegistration"),
+        ("GET", "/api/v1/registrations", "listRegistrations"),
         ("GET", "/api/v1/registrations/{registration}", "getRegistration"),
         ("POST", "/api/v1/registrations/{registration}/resend", "resendActivation"),
         ("PUT", "/api/v1/registrations/{registration}/email", "changeEmail"),
@@ -94,6 +97,7 @@ def test_the_client_asks_what_the_contract_offers_and_the_contract_offers_nothin
     assert {name for name in vars(BackendClient) if not name.startswith("_")} == {
         "create",
         "status",
+        "registrations",
         "resend",
         "change_email",
         "notify",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from structlog.testing import capture_logs
 
+import backend
 from akses.keyring import Keyring
 from backend.database import Database
+from backend.jobs import Jobs
 from backend.waiting import DatabaseUnreachable, until_it_answers
 from tests.backend.durable.cluster import own_cluster
 from tests.backend.stage import stage_on, until
@@ -42,3 +45,32 @@ async def test_after_its_patience_it_says_so_without_naming_host_or_password() -
     assert 3 <= len(said) <= 6, "it asks again, later each time"
     assert "sekret" not in repr(said)
     assert "127.0.0.1" not in repr(said)
+
+
+def test_handlers_share_the_loop_that_the_engine_was_started_in_also_when_it_stands_still_for_a_moment(sqlite_url: str) -> None:
+    """Connections belong to a loop: one that was made in another cannot be used, nor closed."""
+    seen: list[asyncio.AbstractEventLoop] = []
+
+    async def work(_subject: str, _attempt: int) -> None:
+        seen.append(asyncio.get_running_loop())
+
+    backend.migrate(sqlite_url)
+    with asyncio.Runner() as runner:
+        database = Database(sqlite_url)
+        jobs = Jobs(database, sqlite_url)
+        jobs.handle("work", work, queue="mail")
+
+        async def enqueue() -> None:
+            async with database.writing() as conn:
+                await jobs.enqueue(conn, "work", "one")
+
+        async def ends() -> None:
+            await until(lambda: seen)
+            await jobs.close()
+            await database.close()
+
+        runner.run(jobs.start())
+        runner.run(enqueue())
+        time.sleep(1)  # meanwhile the job is due, and the loop does not run
+        runner.run(ends())
+        assert seen == [runner.get_loop()]
