@@ -31,6 +31,7 @@ from dialogs.events import (
     CommandSent,
     ContactShared,
     Event,
+    MediaKind,
     MediaSent,
     MessageEdited,
     Started,
@@ -128,7 +129,7 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
             return _edited(ctx, event)
         case MediaSent():
             # It may well be a photo of a KTP: gone from the chat with the rest, though nothing of it is kept here.
-            return Outcome(remembering(ctx, event.message).session, ctx.text(f"flow.media.{event.kind}"))
+            return Outcome(remembering(ctx, event.message).session, _media(ctx, event.kind))
         case BackendAccepted():
             return news.accepted(ctx, event)
         case BackendRejected():
@@ -230,15 +231,25 @@ def _beneath_overlay(session: Session) -> Session:
     return lifted if STEPS[step_id(lifted)].typed is not None else session
 
 
+def _media(ctx: Context, kind: MediaKind) -> str:
+    """A fitting sentence; where an answer is to be typed, also that."""
+    told = ctx.text(f"flow.media.{kind}")
+    return f"{told} {ctx.text('flow.media.answer')}" if step_id(ctx.session) in (*FIELDS, "new_email") else told
+
+
 def _contact(ctx: Context, event: ContactShared) -> Outcome:
     session = _beneath_overlay(ctx.session)
     ctx = replace(ctx, session=session)
-    if step_id(session) != "phone":
-        return Outcome(session, ctx.text("flow.media.contact"))
+    here = step_id(session)
+    number = TextSent(event.phone if event.phone.startswith("+") else f"+{event.phone}", event.message)
+    if here != "phone":
+        # The right answer in the wrong place, where the form is open.
+        offered = event.own and here in (*FIELDS, "kind", "summary")
+        other = repairs.other_meaning(remembering(ctx, event.message), number, here) if offered else None
+        return other or Outcome(session, ctx.text("flow.media.contact"))
     if not event.own:
         return Outcome(session, ctx.text("flow.contact_of_another"))
-    number = event.phone if event.phone.startswith("+") else f"+{event.phone}"
-    return question.typed(ctx, TextSent(number, event.message))
+    return question.typed(ctx, number)
 
 
 def _edited(ctx: Context, event: MessageEdited) -> Outcome:

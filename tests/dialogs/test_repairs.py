@@ -340,3 +340,124 @@ def test_thanks_are_answered_and_the_question_stands() -> None:
     chat.says("terima kasih")
     chat.reads("Sama-sama", "Berapa NIK")
     assert not [effect for effect in chat.effects if isinstance(effect, Say)]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("selamat siang", "Mari kita lanjutkan"), ("sebentar ya", "tidak perlu terburu-buru")]
+)
+def test_a_greeting_and_a_moment_are_granted_and_the_question_stands(said: str, told: str) -> None:
+    chat = at_question(1)
+    chat.says(said)
+    chat.reads(told, "Berapa NIK")
+
+
+def test_a_greeting_begins_where_nothing_is_open() -> None:
+    chat = Conversation()
+    chat.says("selamat pagi")
+    chat.stands_at("consent")
+
+
+def test_the_own_contact_at_another_question_is_offered_as_the_phone_number() -> None:
+    chat = at_question(1)
+    chat.shares_contact("6281234567890")
+    chat.presses("Simpan sebagai Nomor Handphone")
+    assert answers(chat)["phone"] == "+6281234567890"
+    chat.stands_at("nik")
+    chat.shares_contact("6281398765432", own=False)
+    chat.reads("Kontak tidak diperlukan")
+
+
+def test_media_asks_for_text_only_where_text_is_asked_for() -> None:
+    chat = at_question(1)
+    chat.sends("photo")
+    chat.reads("termasuk foto KTP", "jawab dengan teks")
+    chat = at_summary()
+    chat.sends("photo")
+    assert "jawab dengan teks" not in chat.said
+
+
+# --- several people in one chat
+
+
+def second(name: str = "") -> Conversation:
+    """The form of a second person open, their name answered where it is given; the first waits for the activation."""
+    chat = waiting_for_activation()
+    chat.becomes("mailed")
+    for action in ("register_another", "agree", "kind.individu_lokal"):
+        chat.presses(action)
+    if name:
+        chat.says(name)
+    return chat
+
+
+def test_every_question_names_whose_form_it_is_once_there_are_several() -> None:
+    chat = second()
+    chat.reads("orang ke-2")
+    chat.says("Budi Santoso")
+    for answer in ("3171031203850002", "0813-9876-5432"):
+        chat.reads("Pendaftaran atas nama Budi Santoso")
+        chat.says(answer)
+    chat.says("batal")
+    chat.reads("Budi Santoso")
+    assert "Siti" not in chat.said
+
+
+def test_the_number_of_another_person_is_not_shared_by_button() -> None:
+    chat = second("Budi Santoso")
+    chat.says("3171031203850002")
+    chat.stands_at("phone")
+    assert "Bagikan nomor saya" not in chat.buttons
+
+
+def test_kirim_ulang_and_ubah_email_act_on_the_registration_that_was_chosen() -> None:
+    chat = second("Budi Santoso")
+    chat.passes(minutes=16)
+    chat.says("status")
+    chat.reads("Siti Rahmawati (s***@example.com)", "Budi Santoso: sedang diisi")
+    chat.presses("Lihat Siti Rahmawati")
+    chat.presses("Kirim Ulang")
+    assert chat.brought(ResendActivation).registration == "reg_1"
+    chat.reads("Siti Rahmawati")
+    chat.presses("Ubah E-mail")
+    chat.says("siti.baru@example.com")
+    assert chat.brought(ChangeEmail).registration == "reg_1"
+    chat.presses("go_on")
+    chat.stands_at("nik")
+    chat.reads("Budi Santoso")
+
+
+def test_what_is_typed_beside_answers_the_open_form() -> None:
+    chat = second("Budi Santoso")
+    chat.says("status")
+    chat.says("3171031203850002")
+    chat.stands_at("phone")
+    chat.says("/status")
+    chat.presses("Lihat Siti Rahmawati")
+    chat.says("kembali")
+    chat.stands_at("phone")
+
+
+def test_people_of_one_name_are_told_apart_by_their_masked_addresses() -> None:
+    chat = second("Siti Rahmawati")
+    for answer in ("3273014708950003", "0857-1122-3344", "s.rahmawati@example.net"):
+        chat.says(answer)
+    chat.presses("activate")
+    chat.accepted()
+    chat.says("status")
+    assert chat.buttons[:2] == ["Lihat Siti Rahmawati, s***@example.com", "Lihat Siti Rahmawati, s***@example.net"]
+
+
+def test_a_change_of_address_is_that_of_the_registration_it_was_asked_for() -> None:
+    """Though another registration is taken by the backend while the address is being typed."""
+    chat = second("Budi Santoso")
+    for answer in ("3171031203850002", "0813-9876-5432", "budi@example.com"):
+        chat.says(answer)
+    chat.presses("activate")
+    chat.says("status")
+    chat.presses("Lihat Siti Rahmawati")
+    chat.presses("Ubah E-mail")
+    chat.accepted()
+    chat.reads("Terima kasih", "Budi Santoso")
+    chat.stands_at("new_email")
+    chat.says("siti.baru@example.com")
+    assert chat.brought(ChangeEmail).registration == "reg_1"
