@@ -280,7 +280,7 @@ async def _bot(parts: Parts) -> None:
             trace=tracing.Traces(parts.tracer).carried,
         )
     )
-    tally = Tally(book, clock=parts.clock)
+    tally = Tally(book)
 
     def observe(conversation: Conversation, what: Record | OpenTicket) -> None:
         metrics.observe(conversation, what)
