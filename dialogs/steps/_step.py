@@ -157,7 +157,8 @@ def told(ctx: Context, facts: Facts) -> dict[str, str]:
     local = dict(facts)
     for name in _COUNTS & local.keys():
         local[name] = grouped(ctx.session.language, int(local[name]))
-    if birth := local.get("birth"):
+    # A session of version 1.0 may still hold it as 05-01-2012.
+    if (birth := local.get("birth", "")) and birth[4] == "-":
         local["birth"] = long_date(ctx.session.language, date.fromisoformat(birth))
     return local
 

@@ -83,7 +83,7 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
         other = repairs.several(ctx, event)
     else:
         # Nobody is called "email salah", though it has the form of a name.
-        wish = correction(event.text) if field_id == "full_name" else None
+        wish = correction(event.text) if field_id == "full_name" and isinstance(parsed, Doubtful) else None
         other = repairs.corrected(ctx, wish) if wish else None
     if other is not None:
         return other
