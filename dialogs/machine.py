@@ -198,9 +198,9 @@ def _same_question(before: Session, after: Session) -> bool:
 
 def _text(ctx: Context, event: TextSent) -> Outcome:
     here = STEPS[step_id(ctx.session)]
-    for name, argument in _meanings(ctx, here, event.text):
-        if (outcome := _run(ctx, name, argument)) is not None:
-            return outcome
+    meant = (_run(ctx, name, argument) for name, argument in _meanings(ctx, here, event.text))
+    if (outcome := next(filter(None, meant), None)) is not None:
+        return outcome
     lifted = _beneath_overlay(ctx.session)
     if lifted is not ctx.session:
         ctx, here = replace(ctx, session=lifted), STEPS[step_id(lifted)]

@@ -123,9 +123,7 @@ def heading(ctx: Context, text: str) -> str:
 
 def button_wanted(ctx: Context, screen: Screen) -> Outcome:
     """A text where only a button answers: the question stands, and the help grows as it does with refused answers."""
-    draft, parts = ctx.session.draft, [ctx.text("flow.press_a_button")]
-    if draft is None:
-        return Outcome(ctx.session, parts[0])
+    draft, parts = ctx.draft, [ctx.text("flow.press_a_button")]
     tries = draft.tries + 1
     if tries >= TRIES_BEFORE_EXAMPLE:
         parts.append(ctx.text("flow.press_or_type", label=screen.actions[0].label))

@@ -83,7 +83,7 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
         other = repairs.several(ctx, event)
     else:
         # Nobody is called "email salah", though it has the form of a name.
-        wish = correction(event.text) if field_id == "full_name" else None
+        wish = correction(event.text) if field_id == "full_name" and isinstance(parsed, Doubtful) else None
         other = repairs.corrected(ctx, wish) if wish else None
     if other is not None:
         return other
@@ -118,11 +118,8 @@ def back(ctx: Context, _: str) -> Outcome:
     if draft.editing and first_unmet(draft) is None:
         return keep(ctx, "")
     order = ["kind", *(field.id for field in FIELDS)]
-    here = open_question(draft)
-    at = order.index(here) if here in order else 0
-    if at == 0:
-        return Outcome(ctx.session, ctx.text("flow.first_question"))
-    return Outcome(replace(ctx.session, draft=replace(draft, editing=order[at - 1], tries=0)))
+    before = order[order.index(open_question(draft) or "") - 1]
+    return Outcome(replace(ctx.session, draft=replace(draft, editing=before, tries=0)))
 
 
 def asked(ctx: Context) -> Screen | None:
