@@ -79,7 +79,8 @@ class Turn(Frozen, frozen=True):
 def step(session: Session, event: Event, now: datetime, profile: Profile) -> Turn:
     """Carry out one event. `now` is aware (UTC). A session without anything in it is greeted, whatever comes first."""
     if session.serial == 0 and not isinstance(event, ButtonPressed) and _by_person(event):
-        session = replace(session, draft=session.draft or Draft())
+        told = event.zone if isinstance(event, Started) else ""
+        session = replace(session, draft=session.draft or Draft(), zone=told or session.zone)
         if not (isinstance(event, CommandSent) and event.command in WORDS and WORDS[event.command] == "language"):
             return _show(Context(session, now, profile), Outcome(session))
     ctx = Context(session, now, profile, event.message if isinstance(event, ButtonPressed) else "")
