@@ -73,16 +73,19 @@ class Interleavings(RuleBasedStateMachine):
 
     # --- what happens
 
-    @initialize(far=st.lists(st.sampled_from((0, 1, 5, 7, 8, 8)), min_size=len(PEOPLE), max_size=len(PEOPLE)))
-    def begins(self, far: list[int]) -> None:
-        """People are where chance alone would seldom get them: so many good answers in."""
+    @initialize(
+        far=st.lists(st.sampled_from((0, 1, 5, 7, 8, 8)), min_size=len(PEOPLE), max_size=len(PEOPLE)), heard=st.booleans()
+    )
+    def begins(self, far: list[int], *, heard: bool) -> None:
+        """People are where chance alone would seldom get them: so many good answers in, and the backend may have heard of it."""
 
         async def play() -> None:
             self.world.flowing = True
             for person, acts in zip(PEOPLE, far, strict=True):
                 for _ in range(acts):
                     await self.processes[0].takes(self.happens(person, self.good(person)))
-            await self.processes[0].works_off()
+            if heard:
+                await self.processes[0].works_off()
             self.world.flowing = False
 
         self.run(play())
