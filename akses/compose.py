@@ -280,7 +280,7 @@ async def _bot(parts: Parts) -> None:
             trace=tracing.Traces(parts.tracer).carried,
         )
     )
-    tally = Tally(book, clock=parts.clock)
+    tally = Tally(book)
 
     def observe(conversation: Conversation, what: Record | OpenTicket) -> None:
         metrics.observe(conversation, what)
@@ -305,7 +305,12 @@ async def _bot(parts: Parts) -> None:
         telegram.start(turns, reached=delivery.reached)
         stack.push_async_callback(telegram.close)
         parts.posts |= telegram.posts
-    config = WebConfig(public_url=settings.public_base, operator_name=settings.operator_name, demo=settings.embedded)
+    config = WebConfig(
+        public_url=settings.public_base,
+        operator_name=settings.operator_name,
+        demo=settings.embedded,
+        frame_ancestors=settings.framing_origins,
+    )
     api = WebApi(transcript, turns, keyring, config, parts.clock)
     if parts.simulator:
         parts.routes += parts.simulator.routes(settings.api_keys, WebSessions(keyring, https=config.https).conversation)

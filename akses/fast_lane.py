@@ -14,14 +14,15 @@ from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, cast
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from akses import request_id
+from akses.punctual import HEAD_BYTES, Punctual
 from bot.plain_http import Answer, Headers, Plain
 
 log = structlog.get_logger(__name__)
 
-HEAD_LIMIT: Final = 16 * 1024  # bytes of a request line and its headers, as uvicorn is told too
+HEAD_LIMIT: Final = HEAD_BYTES  # of a request line and its headers, the same whichever way a request goes
 # Requests that have any of these are not plain.
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"connection", b"upgrade", b"expect"})
 _LENGTH: Final = b"content-length"
@@ -69,7 +70,7 @@ def _head(status: int, servers: tuple[tuple[bytes, bytes], ...], headers: Header
     return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % line for line in (*servers, *headers))
 
 
-class FastLane(HttpToolsProtocol):
+class FastLane(Punctual):
     """One connection. Requests are taken one after the other, whichever way they go, so that answers keep their order."""
 
     def __init__(self, lanes: Mapping[bytes, Plain], **uvicorns: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 from ipaddress import ip_network
 from pathlib import Path
@@ -43,6 +44,9 @@ ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
     "SMTP_URL": ("smtp", "smtps"),
     "SMS_URL": ("https", "http"),
 }
+
+# What a browser may compare a page's place with; anything more would be a piece of a policy.
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class SettingsInvalid(Exception):
@@ -80,6 +84,7 @@ class Settings(BaseSettings):
     registry: Literal["off", "table"] = "off"
     mails_per_hour: int = Field(2000, ge=1)
     trusted_proxies: str = ""
+    frame_ancestors: str = ""
     encryption_keys: str = Field("", repr=False)
     operator_name: str = ""
     status_webhook_url: str = ""
@@ -112,6 +117,11 @@ class Settings(BaseSettings):
     def api_keys(self) -> tuple[str, ...]:
         """The bot sends the first; the backend takes all, so that they can be rotated."""
         return tuple(part.strip() for part in self.backend_api_key.split(",") if part.strip())
+
+    @property
+    def framing_origins(self) -> tuple[str, ...]:
+        """Whose pages may show the web chat in a frame."""
+        return tuple(part.rstrip("/") for part in self.frame_ancestors.replace(",", " ").split())
 
     @property
     def scoped_keys(self) -> tuple[ApiKey, ...]:
@@ -176,6 +186,11 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults.append(f"BACKEND_SCOPED_KEYS: a key is not written as channel:telegram+web:KEY or read:*:KEY: {error}")
     if settings.phone_otp != "off" and not (settings.sms_url or settings.embedded) and role in ("run", "web", "worker"):
         faults.append("SMS_URL: PHONE_OTP needs a gateway that sends the codes (docs/settings.md)")
+    faults += [
+        f"FRAME_ANCESTORS: '{origin}' is not an origin such as https://broker.example"
+        for origin in settings.framing_origins
+        if not _ORIGIN.fullmatch(origin)
+    ]
     faults += [
         f"{name}: '{network}' is neither an address nor a network (10.0.0.0/8)"
         for name, networks in (("TRUSTED_PROXIES", settings.trusted), ("OUTBOUND_NETWORKS", settings.allowed_networks))

@@ -59,6 +59,18 @@ def status(ctx: Context, _: str) -> Outcome:
     return Outcome(session, told or ctx.text("flow.status.none"))
 
 
+def greet(ctx: Context, argument: str) -> Outcome:
+    """A greeting is returned, and the open question goes on; where nothing is open it begins."""
+    draft = ctx.session.draft
+    if draft is None or not (draft.answers or draft.kind):
+        return start(ctx, argument)
+    return Outcome(ctx.session, ctx.text("flow.hello"))
+
+
+def wait(ctx: Context, _: str) -> Outcome:
+    return Outcome(ctx.session, ctx.text("flow.no_hurry"))
+
+
 def thanks(ctx: Context, _: str) -> Outcome:
     return Outcome(ctx.session, ctx.text("flow.welcome"))
 
@@ -90,16 +102,21 @@ COMMANDS: Final[Mapping[str, Press]] = {
     "mute": reminders.mute,
     "go_on": lifted,
     "agent": agent,
+    "greet": greet,
     "thanks": thanks,
+    "wait": wait,
 }
 
 # What people type for each, as a whole message, with or without a slash, in either language.
 # fmt: off
 _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "start": (
-        "start", "mulai", "mulai lagi", "mulai ulang", "mulai dari awal", "ulang", "ulangi", "ulang dari awal", "halo", "hai",
-        "hallo", "hi", "hello", "menu", "restart", "start again", "start over", "begin", "permisi", "selamat pagi",
-        "selamat siang", "selamat sore", "selamat malam", "assalamualaikum", "good morning", "good afternoon", "good evening",
+        "start", "mulai", "mulai lagi", "mulai ulang", "mulai dari awal", "ulang", "ulangi", "ulang dari awal", "menu",
+        "restart", "start again", "start over", "begin",
+    ),
+    "greet": (
+        "halo", "hai", "hallo", "hi", "hello", "permisi", "selamat pagi", "selamat siang", "selamat sore", "selamat malam",
+        "assalamualaikum", "good morning", "good afternoon", "good evening",
     ),
     "go_on": ("lanjut", "lanjutkan", "teruskan", "go on", "continue", "resume"),
     "register": (
@@ -112,8 +129,9 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("status", "cek status", "status pendaftaran", "check status", "my status"),
     "help": (
         "bantuan", "bantu", "tolong", "bantu saya", "tolong bantu", "saya bingung", "bingung", "tidak mengerti",
-        "saya tidak mengerti", "tidak paham", "cara daftar", "apa itu nik", "nik itu apa", "what is nik", "help", "help me",
-        "i do not understand", "?",
+        "saya tidak mengerti", "tidak paham", "cara daftar", "tidak tahu", "saya tidak tahu", "lupa", "saya lupa",
+        "tidak ingat", "di mana lihatnya", "lihat di mana", "i do not know", "i don't know", "i forgot", "apa itu nik",
+        "nik itu apa", "what is nik", "help", "help me", "i do not understand", "?",
     ),
     "privacy": (
         "privasi", "privacy", "data saya", "my data", "untuk apa", "untuk apa datanya", "buat apa", "kenapa", "mengapa",
@@ -127,6 +145,10 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "customer service", "call center", "operator", "helpdesk", "cs", "admin", "agent", "human", "talk to a human",
         "talk to an agent",
     ),
+    "wait": (
+        "sebentar", "sebentar ya", "tunggu", "tunggu sebentar", "tunggu ya", "nanti", "nanti dulu", "nanti saya lanjutkan",
+        "wait", "wait a moment", "one moment", "just a moment", "later",
+    ),
     "thanks": ("terima kasih", "terimakasih", "makasih", "terima kasih banyak", "thanks", "thank you", "thank you very much"),
 }
 # fmt: on
@@ -137,4 +159,5 @@ MENU: Final = ("start", "daftar", "status", "bantuan", "batal", "bahasa", "priva
 
 def named(text: str) -> str | None:
     """The command that this whole message means, if any."""
-    return WORDS.get(" ".join(text.casefold().strip(" \t\n.!/").split()))
+    said = " ".join(text.casefold().strip(" \t\n.!/").split())
+    return WORDS.get(said) or (WORDS.get(said.rstrip("? ")) if said.endswith("?") else None)

@@ -31,6 +31,7 @@ from dialogs.events import (
     CommandSent,
     ContactShared,
     Event,
+    MediaKind,
     MediaSent,
     MessageEdited,
     Started,
@@ -78,7 +79,8 @@ class Turn(Frozen, frozen=True):
 def step(session: Session, event: Event, now: datetime, profile: Profile) -> Turn:
     """Carry out one event. `now` is aware (UTC). A session without anything in it is greeted, whatever comes first."""
     if session.serial == 0 and not isinstance(event, ButtonPressed) and _by_person(event):
-        session = replace(session, draft=session.draft or Draft())
+        told = event.zone if isinstance(event, Started) else ""
+        session = replace(session, draft=session.draft or Draft(), zone=told or session.zone)
         if not (isinstance(event, CommandSent) and event.command in WORDS and WORDS[event.command] == "language"):
             return _show(Context(session, now, profile), Outcome(session))
     ctx = Context(session, now, profile, event.message if isinstance(event, ButtonPressed) else "")
@@ -128,7 +130,7 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
             return _edited(ctx, event)
         case MediaSent():
             # It may well be a photo of a KTP: gone from the chat with the rest, though nothing of it is kept here.
-            return Outcome(remembering(ctx, event.message).session, ctx.text(f"flow.media.{event.kind}"))
+            return Outcome(remembering(ctx, event.message).session, _media(ctx, event.kind))
         case BackendAccepted():
             return news.accepted(ctx, event)
         case BackendRejected():
@@ -196,9 +198,9 @@ def _same_question(before: Session, after: Session) -> bool:
 
 def _text(ctx: Context, event: TextSent) -> Outcome:
     here = STEPS[step_id(ctx.session)]
-    for name, argument in _meanings(ctx, here, event.text):
-        if (outcome := _run(ctx, name, argument)) is not None:
-            return outcome
+    meaning = next(_meanings(ctx, here, event.text), None)
+    if meaning is not None and (outcome := _run(ctx, *meaning)) is not None:
+        return outcome
     lifted = _beneath_overlay(ctx.session)
     if lifted is not ctx.session:
         ctx, here = replace(ctx, session=lifted), STEPS[step_id(lifted)]
@@ -230,15 +232,25 @@ def _beneath_overlay(session: Session) -> Session:
     return lifted if STEPS[step_id(lifted)].typed is not None else session
 
 
+def _media(ctx: Context, kind: MediaKind) -> str:
+    """A fitting sentence; where an answer is to be typed, also that."""
+    told = ctx.text(f"flow.media.{kind}")
+    return f"{told} {ctx.text('flow.media.answer')}" if step_id(ctx.session) in (*FIELDS, "new_email") else told
+
+
 def _contact(ctx: Context, event: ContactShared) -> Outcome:
     session = _beneath_overlay(ctx.session)
     ctx = replace(ctx, session=session)
-    if step_id(session) != "phone":
-        return Outcome(session, ctx.text("flow.media.contact"))
+    here = step_id(session)
+    number = TextSent(event.phone if event.phone.startswith("+") else f"+{event.phone}", event.message)
+    if here != "phone":
+        # The right answer in the wrong place, where the form is open.
+        offered = event.own and here in (*FIELDS, "kind", "summary")
+        other = repairs.other_meaning(remembering(ctx, event.message), number, here) if offered else None
+        return other or Outcome(session, ctx.text("flow.media.contact"))
     if not event.own:
         return Outcome(session, ctx.text("flow.contact_of_another"))
-    number = event.phone if event.phone.startswith("+") else f"+{event.phone}"
-    return question.typed(ctx, TextSent(number, event.message))
+    return question.typed(ctx, number)
 
 
 def _edited(ctx: Context, event: MessageEdited) -> Outcome:

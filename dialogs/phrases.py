@@ -15,16 +15,18 @@ _WORD: Final = re.compile(r"[a-z]+(?:-[a-z]+)*")
 
 YES: Final = frozenset((
     "y", "ya", "iya", "ya benar", "ya betul", "iya benar", "benar", "betul", "sudah benar", "sudah betul", "ya sudah benar",
-    "semua benar", "semua sudah benar", "data sudah benar", "simpan", "ya simpan", "simpan saja", "ok", "oke", "okay", "sip", "siap",
-    "boleh", "yes", "yep", "yes please", "correct", "yes correct", "right", "save", "save it", "sure", "all correct",
+    "semua benar", "semua sudah benar", "data sudah benar", "simpan", "ya simpan", "simpan saja", "ok", "oke", "okay", "sip",
+    "siap", "boleh", "yes", "yep", "yes please", "correct", "yes correct", "right", "save", "save it", "sure", "all correct",
+    "looks good", "looks right", "it is correct", "everything is correct",
 ))  # fmt: skip
 NO: Final = frozenset((
-    "tidak", "bukan", "salah", "tidak benar", "belum benar", "gak", "ga", "nggak", "enggak", "bukan itu", "jangan", "no", "nope",
-    "wrong", "not correct", "tidak mau", "tidak setuju", "saya tidak setuju", "keberatan", "i do not agree", "disagree", "no thanks",
+    "tidak", "bukan", "salah", "tidak benar", "belum benar", "gak", "ga", "nggak", "enggak", "bukan itu", "jangan", "no",
+    "nope", "wrong", "not correct", "tidak mau", "tidak setuju", "saya tidak setuju", "keberatan", "i do not agree",
+    "disagree", "no thanks",
 ))  # fmt: skip
 AGREE: Final = frozenset((
-    "saya setuju", "ya saya setuju", "ya setuju", "iya setuju", "oke setuju", "ok setuju", "setuju ya", "agree", "yes i agree", "i agree",
-    "agreed",
+    "saya setuju", "ya saya setuju", "ya setuju", "iya setuju", "oke setuju", "ok setuju", "setuju ya", "agree",
+    "yes i agree", "i agree", "agreed",
 ))  # fmt: skip
 
 _FIELDS: Final[Mapping[str, str]] = {

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from backend.errors import Busy, Later
@@ -53,6 +53,8 @@ class Problems:
                 return self.page(request, 503 if isinstance(later, Busy) else 429, retry_after=later.retry_after)
             except HTTPException as refused:
                 return self.page(request, refused.status_code)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
             except Exception as error:  # noqa: BLE001 (what it was is logged below)
                 # The path may hold a link's token and the text of an exception may hold what somebody typed: neither is logged.
                 frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]

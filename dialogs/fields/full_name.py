@@ -16,6 +16,7 @@ from typing import Literal
 from dialogs.fields._field import Accepted, Doubt, Doubtful, Parsed, Privacy, Rejected
 from dialogs.fields._typed import listed, shortened, visible
 from dialogs.frozen import Frozen
+from dialogs.phrases import correction
 from dialogs.screens import Hint
 
 Refusal = Literal[
@@ -154,7 +155,11 @@ def _weighed(name: str) -> Parsed:
     letters = [char for char in name if char.isalpha()]
     if len(letters) == 1:
         doubts.append(_doubt("one_letter", letter=letters[0]))
-    elif name.casefold().strip(".,-/' ") in _PLACEHOLDERS or (len(letters) > 2 and len(set(name.casefold())) == 1):
+    elif (
+        name.casefold().strip(".,-/' ") in _PLACEHOLDERS
+        or (len(letters) > 2 and len(set(name.casefold())) == 1)
+        or correction(name) is not None  # nobody is called "email salah"
+    ):
         doubts.append(_doubt("placeholder", typed=shortened(name)))
     elif salutation := _SALUTATION.match(name):
         suggestion = name[salutation.end() :]

@@ -21,6 +21,8 @@ def screen(ctx: Context) -> Screen:
     parts = list(filter(None, (whose(ctx) or greeting,)))
     if ctx.profile.demo:
         parts.append(ctx.text("flow.demo"))
+    if ctx.session.registrations:
+        parts.append(ctx.text("flow.consent_for_other"))
     parts.append(ctx.text("flow.consent", operator=ctx.profile.operator))
     return Screen(
         token="",

@@ -51,7 +51,7 @@ def cancel_screen(ctx: Context) -> Screen:
 
 def discard(ctx: Context, _: str) -> Outcome:
     session = replace(ctx.session, overlay="", aside="", draft=None)
-    return Outcome(session, ctx.text("flow.cancelled"), dropped(ctx, "cancelled"))
+    return Outcome(session, heading(ctx, ctx.text("flow.cancelled")), dropped(ctx, "cancelled"))
 
 
 def cancel_means(_: Context, text: str) -> str:

@@ -68,7 +68,11 @@ def _told_apart(registration: Registration, names: list[str]) -> str:
 
 def back_to_form(ctx: Context) -> Action:
     """The way back to the form that is open, else to another registration."""
-    return button(ctx, "go_on") if ctx.session.draft is not None else button(ctx, "register_another")
+    draft = ctx.session.draft
+    if draft is None:
+        return button(ctx, "register_another")
+    name = draft.answers.get("full_name")
+    return Action("go_on", ctx.text("button.to_form", name=name.value)) if name else button(ctx, "go_on")
 
 
 def about(ctx: Context, argument: str) -> Outcome:

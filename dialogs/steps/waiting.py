@@ -6,7 +6,7 @@ Lives here: one registration that the backend has taken, by its status. Must not
 from __future__ import annotations
 
 from dialogs.clock import local_date, time_of_day, waiting
-from dialogs.effects import ChangeEmail, Record, ResendActivation
+from dialogs.effects import ChangeEmail, DeleteUserMessages, Record, ResendActivation
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID
 from dialogs.fields._field import Accepted, Doubtful, Rejected
@@ -166,9 +166,9 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
         return hidden(ctx, event)
     match parsed:
         case Accepted(value):
-            return change(ctx, value)
+            return change(ctx, value, event.message)
         case Doubtful(value, doubts, suggestion):
-            doubt = OpenDoubt("email", value, doubts, suggestion)
+            doubt = OpenDoubt("email", value, doubts, suggestion, event.message)
             return Outcome(replace(ctx.session, email_change=replace(changing(ctx), doubt=doubt)))
         case Rejected(code):
             tries = changing(ctx).tries + 1
@@ -176,16 +176,17 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
             return Outcome(session, refusal(ctx, "email", parsed, tries), (Record("new_email", "rejected", code),))
 
 
-def change(ctx: Context, email: str) -> Outcome:
-    """Ask the backend; the chat goes back to the registration and hears the result there."""
+def change(ctx: Context, email: str, message: str) -> Outcome:
+    """Ask the backend; the chat goes back to the registration and hears the result there. The message with the address goes."""
     about = registration(ctx)
     asked = replace(about, requests=about.requests + 1, asked=ctx.now)
     effect = ChangeEmail(request=f"{about.handoff}-e{asked.requests}", registration=about.id, email=email)
     session = updated(replace(ctx.session, email_change=None), asked)
+    gone = (DeleteUserMessages((message,), screens=ctx.session.draft is None),) if message else ()
     return Outcome(
         session,
         ctx.text("flow.changing_email", name=about.name, email=BY_ID["email"].mask(email)),
-        (effect, Record("new_email", "answered")),
+        (*gone, effect, Record("new_email", "answered")),
     )
 
 
@@ -193,7 +194,12 @@ def email_doubt_screen(ctx: Context) -> Screen:
     doubt = open_doubt(ctx)
     name = ctx.text("flow.whose", name=registration(ctx).name)
     text = "\n\n".join((name, doubt_lines(ctx, doubt), ctx.text("flow.confirm_value", value=shown("email", doubt.value))))
-    return Screen(token="", step="email_doubt", text=text, actions=doubt_actions(ctx, doubt), hint="email")
+    return Screen(token="", step="email_doubt", text=text, actions=doubt_actions(ctx, doubt), hint="email", sensitive=True)
+
+
+def email_doubt_answered(ctx: Context) -> Screen:
+    """The doubtful address, masked."""
+    return Screen(token="", step="email_doubt", text=f"E-mail: {BY_ID['email'].mask(open_doubt(ctx).value)}")
 
 
 def open_doubt(ctx: Context) -> OpenDoubt:
@@ -219,9 +225,9 @@ EMAIL_DOUBT = Step(
     "email_doubt",
     email_doubt_screen,
     {
-        "confirm": lambda ctx, _: change(ctx, open_doubt(ctx).value),
-        "as_typed": lambda ctx, _: change(ctx, open_doubt(ctx).value),
-        "suggested": lambda ctx, _: change(ctx, open_doubt(ctx).suggestion or open_doubt(ctx).value),
+        "confirm": lambda ctx, _: change(ctx, open_doubt(ctx).value, open_doubt(ctx).message),
+        "as_typed": lambda ctx, _: change(ctx, open_doubt(ctx).value, open_doubt(ctx).message),
+        "suggested": lambda ctx, _: change(ctx, open_doubt(ctx).suggestion or open_doubt(ctx).value, open_doubt(ctx).message),
         "retype": retype,
         "back": retype,
         "cancel": back,
@@ -229,5 +235,6 @@ EMAIL_DOUBT = Step(
     },
     lambda ctx, event: typed(replace(ctx, session=retype(ctx, "").session), event),
     email_help,
+    email_doubt_answered,
     means=lambda ctx, text: meant(open_doubt(ctx), text),
 )

@@ -27,9 +27,8 @@ def _flatten(prefix: str, node: Mapping[str, Any]) -> dict[str, str]:
 def _catalogue(language: Language) -> dict[str, str]:
     folder = files(__package__) / language
     catalogue: dict[str, str] = {}
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".toml"):
-            catalogue |= _flatten(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")))
+    for name in sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml")):
+        catalogue |= _flatten(name.removesuffix(".toml"), tomllib.loads((folder / name).read_text(encoding="utf-8")))
     return catalogue
 
 

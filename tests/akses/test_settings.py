@@ -239,3 +239,34 @@ def test_secrets_survive_a_kill_between_writing_and_renaming(
     assert kept is None or settings.encryption_keys == kept
     assert load().backend_api_key == settings.backend_api_key != ""
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_codes_by_sms_need_a_gateway_in_production_and_none_on_this_machine(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PHONE_OTP", "activation")
+    assert load("run").phone_otp == "activation"
+    for name, value in PRODUCTION.items():
+        environment.setenv(name, value)
+    for role in ("run", "web", "worker"):
+        with pytest.raises(SettingsInvalid, match="SMS_URL: PHONE_OTP needs a gateway"):
+            load(role)
+    assert load("bot").sms_url == ""
+    environment.setenv("SMS_URL", "https://user:secret@gateway.example/sms")
+    settings = load("web")
+    assert settings.sms_url.endswith("/sms")
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "value", ["https://broker.example; script-src *", "*", "broker.example", "https://a.example/path", "https://u@a.example"]
+)
+def test_what_may_frame_the_chat_is_an_origin_and_cannot_become_another_rule(
+    environment: pytest.MonkeyPatch, value: str
+) -> None:
+    environment.setenv("FRAME_ANCESTORS", value)
+    with pytest.raises(SettingsInvalid, match="FRAME_ANCESTORS"):
+        load("run")
+
+
+def test_several_origins_may_frame_the_chat(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("FRAME_ANCESTORS", "https://a.example/, https://b.example:8443 http://localhost:3000")
+    assert load("run").framing_origins == ("https://a.example", "https://b.example:8443", "http://localhost:3000")

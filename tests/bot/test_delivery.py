@@ -31,9 +31,10 @@ from bot.redis_link import RedisLink
 from bot.requests import BackendRequests
 from bot.sessions import Memory, Sessions
 from bot.stores.embedded import EmbeddedStore
-from bot.stores.port import Commit, Outcome, Store
+from bot.stores.port import Commit, Item, Outcome, Store
 from bot.stores.redis import RedisStore
 from bot.turns import KEEP_SECONDS, TurnRunner
+from dialogs.effects import DeleteUserMessages, Say
 from dialogs.events import ActivationChanged, ActivationStatus
 from dialogs.session import Registration, Session
 from dialogs.testing import PROFILE
@@ -247,6 +248,24 @@ async def test_what_the_chat_must_wait_for_goes_when_its_time_has_come(store: St
         ours.clock.pass_(2)
         await ours.settles()
         assert len(texts(user)) == 1
+        assert await ours.waiting(user) == 0
+
+
+# --- tidying up
+
+
+async def test_a_message_that_telegram_will_not_delete_any_more_holds_up_nothing_and_is_no_dead_letter(
+    store: Store, api: FakeBotApi, user: User
+) -> None:
+    """After 48 hours nobody deletes a person's message but the person."""
+    api.refuse("deleteMessages", 400, "Bad Request: message can't be deleted")
+    async with side(store, api) as ours:
+        name, now = str(of(user)), ours.clock().timestamp()
+        for key, message in (("k1", DeleteUserMessages(("1", "2"))), ("k2", Say("Datanya sudah dihapus."))):
+            await store.add(name, Item(key, "say", Sessions(KEYS).write_effect(name, key, message), now))
+        await ours.settles()
+        assert texts(user) == ["Datanya sudah dihapus."]
+        assert await ours.delivery.dead_letters() == []
         assert await ours.waiting(user) == 0
 
 

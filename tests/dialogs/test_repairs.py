@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialogs.effects import ChangeEmail, DeleteUserMessages, ResendActivation, Say
-from dialogs.events import MediaSent
+from dialogs.events import ButtonPressed, MediaSent
 from dialogs.testing import Conversation
 from dialogs.texts import LANGUAGES, Language
 from tests.dialogs.test_conversation import at_question, at_summary, waiting_for_activation
@@ -340,3 +340,180 @@ def test_thanks_are_answered_and_the_question_stands() -> None:
     chat.says("terima kasih")
     chat.reads("Sama-sama", "Berapa NIK")
     assert not [effect for effect in chat.effects if isinstance(effect, Say)]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("selamat siang", "Mari kita lanjutkan"), ("sebentar ya", "tidak perlu terburu-buru")]
+)
+def test_a_greeting_and_a_moment_are_granted_and_the_question_stands(said: str, told: str) -> None:
+    chat = at_question(1)
+    chat.says(said)
+    chat.reads(told, "Berapa NIK")
+
+
+def test_a_greeting_begins_where_nothing_is_open() -> None:
+    chat = Conversation()
+    chat.says("selamat pagi")
+    chat.stands_at("consent")
+
+
+def test_the_own_contact_at_another_question_is_offered_as_the_phone_number() -> None:
+    chat = at_question(1)
+    chat.shares_contact("6281234567890")
+    chat.presses("Simpan sebagai Nomor Handphone")
+    assert answers(chat)["phone"] == "+6281234567890"
+    chat.stands_at("nik")
+    chat.shares_contact("6281398765432", own=False)
+    chat.reads("Kontak tidak diperlukan")
+
+
+def test_media_asks_for_text_only_where_text_is_asked_for() -> None:
+    chat = at_question(1)
+    chat.sends("photo")
+    chat.reads("termasuk foto KTP", "jawab dengan teks")
+    chat = at_summary()
+    chat.sends("photo")
+    assert "jawab dengan teks" not in chat.said
+
+
+# --- several people in one chat
+
+
+def second(name: str = "") -> Conversation:
+    """The form of a second person open, their name answered where it is given; the first waits for the activation."""
+    chat = waiting_for_activation()
+    chat.becomes("mailed")
+    for action in ("register_another", "agree", "kind.individu_lokal"):
+        chat.presses(action)
+    if name:
+        chat.says(name)
+    return chat
+
+
+def test_every_question_names_whose_form_it_is_once_there_are_several() -> None:
+    chat = second()
+    chat.reads("orang ke-2")
+    chat.says("Budi Santoso")
+    for answer in ("3171031203850002", "0813-9876-5432"):
+        chat.reads("Pendaftaran atas nama Budi Santoso")
+        chat.says(answer)
+    chat.says("batal")
+    chat.reads("Budi Santoso")
+    assert "Siti" not in chat.said
+
+
+def test_the_number_of_another_person_is_not_shared_by_button() -> None:
+    chat = second("Budi Santoso")
+    chat.says("3171031203850002")
+    chat.stands_at("phone")
+    assert "Bagikan nomor saya" not in chat.buttons
+
+
+def test_kirim_ulang_and_ubah_email_act_on_the_registration_that_was_chosen() -> None:
+    chat = second("Budi Santoso")
+    chat.passes(minutes=16)
+    chat.says("status")
+    chat.reads("Siti Rahmawati (s***@example.com)", "Budi Santoso: sedang diisi")
+    chat.presses("Lihat Siti Rahmawati")
+    chat.presses("Kirim Ulang")
+    assert chat.brought(ResendActivation).registration == "reg_1"
+    chat.reads("Siti Rahmawati")
+    chat.presses("Ubah E-mail")
+    chat.says("siti.baru@example.com")
+    assert chat.brought(ChangeEmail).registration == "reg_1"
+    chat.presses("go_on")
+    chat.stands_at("nik")
+    chat.reads("Budi Santoso")
+
+
+def test_what_is_typed_beside_answers_the_open_form() -> None:
+    chat = second("Budi Santoso")
+    chat.says("status")
+    chat.says("3171031203850002")
+    chat.stands_at("phone")
+    chat.says("/status")
+    chat.presses("Lihat Siti Rahmawati")
+    chat.says("kembali")
+    chat.stands_at("phone")
+
+
+def test_people_of_one_name_are_told_apart_by_their_masked_addresses() -> None:
+    chat = second("Siti Rahmawati")
+    for answer in ("3273014708950003", "0857-1122-3344", "s.rahmawati@example.net"):
+        chat.says(answer)
+    chat.presses("activate")
+    chat.accepted()
+    chat.says("status")
+    assert chat.buttons[:2] == ["Lihat Siti Rahmawati, s***@example.com", "Lihat Siti Rahmawati, s***@example.net"]
+
+
+def test_a_change_of_address_is_that_of_the_registration_it_was_asked_for() -> None:
+    """Though another registration is taken by the backend while the address is being typed."""
+    chat = second("Budi Santoso")
+    for answer in ("3171031203850002", "0813-9876-5432", "budi@example.com"):
+        chat.says(answer)
+    chat.presses("activate")
+    chat.says("status")
+    chat.presses("Lihat Siti Rahmawati")
+    chat.presses("Ubah E-mail")
+    chat.accepted()
+    chat.reads("Terima kasih", "Budi Santoso")
+    chat.stands_at("new_email")
+    chat.says("siti.baru@example.com")
+    assert chat.brought(ChangeEmail).registration == "reg_1"
+
+
+# --- what nobody types
+
+
+@pytest.mark.parametrize(("number", "action"), [(-1, "kind.nothing"), (4, "edit.nothing")])
+def test_a_forged_choice_is_answered_and_chooses_nothing(number: int, action: str) -> None:
+    chat = at_question(max(number, 0))
+    if number < 0:
+        chat.presses("Kembali")
+    step, before = chat.step, chat.session.draft
+    assert chat.screen is not None
+    chat.happens(ButtonPressed(chat.screen.token, action))
+    chat.stands_at(step)
+    assert chat.session.draft == before
+
+
+@pytest.mark.parametrize("action", ["about.9", "about.x", "about.-1"])
+def test_a_forged_choice_of_a_registration_chooses_none(action: str) -> None:
+    chat = second("Budi Santoso")
+    chat.says("status")
+    assert chat.screen is not None
+    chat.happens(ButtonPressed(chat.screen.token, action))
+    chat.stands_at("status")
+
+
+def test_a_long_answer_that_its_field_takes_may_hold_another() -> None:
+    chat = at_question(1)
+    chat.says("NIK saya 3171234501900002 ya pak, dan nama lengkap saya adalah Siti Kusuma")
+    assert answers(chat)["nik"] == "3171234501900002"
+    assert answers(chat)["full_name"] == "Siti Kusuma"
+
+
+def test_a_long_name_is_a_name() -> None:
+    chat = at_question(0)
+    chat.says("Raden Ajeng Siti Rahmawati Kusumawardhani Adiningrat, S.H., M.Kn.")
+    chat.stands_at("nik")
+
+
+def test_a_fault_in_another_answer_is_told_at_the_open_question() -> None:
+    chat = at_question(1)
+    chat.says("HP: 021-5152855")
+    chat.reads("Nomor Handphone belum kami catat", "Berapa NIK")
+
+
+def test_salah_with_nothing_answered_yet_asks_for_a_button() -> None:
+    chat = at_question(0)
+    chat.presses("Kembali")
+    chat.says("salah")
+    chat.stands_at("kind")
+
+
+def test_the_first_of_two_values_under_one_label_counts() -> None:
+    chat = at_question(0)
+    chat.says("Nama: Siti Rahmawati\nNama: Budi Santoso\nNIK: 3171234501900002")
+    assert answers(chat)["full_name"] == "Siti Rahmawati"

@@ -22,6 +22,7 @@ from akses.inbox.catcher import open_catcher
 from akses.inbox.pages import routes
 from akses.inbox.store import MailStore
 
+SMS_PASSWORD = "known-to-the-product-alone"
 DESIGN = Path(__file__).parents[2] / "design"
 
 
@@ -55,11 +56,16 @@ async def seen(request: object) -> PlainTextResponse:
 
 
 @pytest.fixture
+def sms_password() -> str:
+    return SMS_PASSWORD
+
+
+@pytest.fixture
 async def inbox(tmp_path: Path) -> AsyncIterator[Inbox]:
     store = MailStore(tmp_path / "inbox")
     app = Starlette(
         routes=[
-            *routes(store, operator_name="PT Contoh Sekuritas"),
+            *routes(store, operator_name="PT Contoh Sekuritas", sms_password=SMS_PASSWORD),
             Mount("/assets", StaticFiles(directory=DESIGN)),
             Route("/aktivasi/{token}", seen),
         ]

@@ -241,3 +241,43 @@ def test_no_bytes_make_the_store_fail(tmp_path: Path, content: bytes) -> None:
 )
 def test_links_of_a_text_are_its_web_addresses(text: str, links: list[str]) -> None:
     assert links_of(text) == links
+
+
+SMS = {"id": "abc123", "to": "+6281234567890", "text": "123456 adalah kode OTP AKSes Anda.\n\n@akses.example #123456"}
+
+
+async def test_a_short_message_is_kept_beside_the_mails_and_shown_as_one(web: httpx2.AsyncClient, sms_password: str) -> None:
+    taken = await web.post("/inbox/api/sms", json=SMS, auth=("inbox", sms_password))
+    assert taken.status_code == 204
+    listed = (await web.get("/inbox/api/messages")).json()
+    assert [(each["kind"], each["to"]) for each in listed] == [("sms", ["+6281234567890"])]
+    assert listed[0]["text"].strip() == SMS["text"]
+    page = (await web.get("/inbox")).text
+    assert page.count('<span class="badge">SMS</span>') == 1
+    assert "123456 adalah kode OTP" in (await web.get(f"/inbox/{listed[0]['id']}")).text
+
+
+@pytest.mark.parametrize(
+    ("given", "body", "status"),
+    [
+        (None, SMS, 401),
+        (("inbox", "guessed"), SMS, 401),
+        (("inbox", "RIGHT"), {"id": "x"}, 400),
+        (("inbox", "RIGHT"), SMS | {"more": 1}, 400),
+        (("inbox", "RIGHT"), SMS | {"text": "a" * 20_000}, 413),
+    ],
+)
+async def test_only_the_product_itself_leaves_short_messages_and_only_whole_ones(
+    web: httpx2.AsyncClient, given: tuple[str, str] | None, body: dict[str, object], status: int, sms_password: str
+) -> None:
+    auth = (given[0], given[1].replace("RIGHT", sms_password)) if given else None
+    answer = await web.post("/inbox/api/sms", json=body, auth=auth)
+    assert answer.status_code == status
+    assert (await web.get("/inbox/api/messages")).json() == []
+
+
+async def test_a_short_message_from_elsewhere_is_refused_even_with_the_password(
+    web: httpx2.AsyncClient, sms_password: str
+) -> None:
+    for headers in ({"Host": "evil.example"}, {"X-Forwarded-For": "203.0.113.9"}):
+        assert (await web.post("/inbox/api/sms", json=SMS, auth=("inbox", sms_password), headers=headers)).status_code == 401

@@ -35,6 +35,17 @@ class BotApi(Protocol):
     async def close(self) -> None: ...
 
 
+# What was to be changed or removed is as it should be, gone, or too old for it (48 hours to delete a person's message).
+_NOTHING_LEFT_TO_DO: Final = (
+    "message is not modified",
+    "query is too old",
+    "message can't be deleted",
+    "message to delete not found",
+    "message can't be edited",
+    "message to edit not found",
+)
+
+
 def outcome(error: BotApiError) -> Delivery:
     """What a failed send or edit means for its message."""
     said = error.description.lower()
@@ -45,7 +56,7 @@ def outcome(error: BotApiError) -> Delivery:
             return Later(_REVOKED_PAUSE, whole_channel=True)
         case 403:
             return Dead("blocked" if "blocked" in said else "deactivated" if "deactivated" in said else "forbidden")
-        case 400 if "message is not modified" in said or "query is too old" in said:
+        case 400 if any(each in said for each in _NOTHING_LEFT_TO_DO):
             return Sent()
         case 400 if "chat not found" in said or "user is deactivated" in said:
             return Dead("gone")

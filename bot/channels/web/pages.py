@@ -23,6 +23,8 @@ from dialogs.texts import LANGUAGES
 _FOLDER: Final = files(__package__) / "static"
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _YEAR: Final = "public, max-age=31536000, immutable"
+# As on the backend's pages: two years, and only where it means something.
+_HTTPS: Final = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
 _ALWAYS: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -34,7 +36,9 @@ def _page_headers(config: WebConfig) -> dict[str, str]:
     )
     return {
         **_ALWAYS,
+        **(_HTTPS if config.https else {}),
         "Content-Security-Policy": policy,
+        "Cross-Origin-Opener-Policy": "same-origin",
         "Cache-Control": "no-store",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Vary": "Cookie",

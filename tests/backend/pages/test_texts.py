@@ -32,6 +32,7 @@ def test_every_text_is_used_by_a_page_or_a_mail() -> None:
         "password.score.",
         "mail.activation.",
         "mail.registered.",
+        "mail.mismatch.",
         "mail.notice_",
         "problem.",
         "account.problem.",

@@ -273,7 +273,7 @@ async def test_commands_are_registered_in_both_languages_and_only_what_is_used_i
     for language in ("", "en"):
         menu = {each["command"]: each["description"] for each in api.commands["all_private_chats", language]}
         assert menu == dict(WORDS["en" if language else "id"].commands)
-        assert list(menu) == ["start", "daftar", "status", "bantuan", "batal", "bahasa"]
+        assert list(menu) == ["start", "daftar", "status", "bantuan", "batal", "bahasa", "privasi", "hapus"]
     user = api.user("Budi")
     user.starts()
     await user.sees("started")

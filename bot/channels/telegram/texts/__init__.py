@@ -1,4 +1,4 @@
-"""The few words that only Telegram needs, by language. The words of the dialog are in `dialogs/texts/`."""
+"""The few words that only Telegram needs, by language, and the dialog's menu as Telegram wants it. All other words: `dialogs/texts/`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-from dialogs.texts import LANGUAGES, Language
+from dialogs.commands import MENU
+from dialogs.texts import LANGUAGES, Language, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Words:
 
 def _words(language: Language) -> Words:
     written = tomllib.loads((files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
-    return Words(written["group"], written["commands"])
+    return Words(written["group"], {name: text(language, f"flow.menu.{name}") for name in MENU})
 
 
 WORDS: Final[Mapping[Language, Words]] = {language: _words(language) for language in LANGUAGES}
