@@ -319,7 +319,7 @@ def test_two_processes_on_one_redis(redis_url: str) -> None:
         link = await RedisLink.open(redis_url)
         return RedisStore(link), link.close
 
-    explored(on_redis, processes=2, examples=80)
+    explored(on_redis, processes=2, examples=50)
 
 
 def test_the_embedded_product(tmp_path: Path) -> None:
@@ -330,4 +330,4 @@ def test_the_embedded_product(tmp_path: Path) -> None:
         store = await EmbeddedStore.open(next(files))
         return store, store.close
 
-    explored(embedded, processes=1, examples=60)
+    explored(embedded, processes=1, examples=30)
