@@ -7,6 +7,7 @@ always comes in).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final, Literal
 
@@ -20,6 +21,14 @@ ZONES: Final[dict[Zone, timezone]] = {
     "WIT": timezone(timedelta(hours=9), "WIT"),
 }
 WIB: Final = ZONES["WIB"]
+# The time zone database's names for Indonesia (tzdata, asia); the second of a pair is an older name.
+NAMES: Final[Mapping[str, Zone]] = {
+    "Asia/Jakarta": "WIB",
+    "Asia/Pontianak": "WIB",
+    "Asia/Makassar": "WITA",
+    "Asia/Ujung_Pandang": "WITA",
+    "Asia/Jayapura": "WIT",
+}
 # Nobody is written to unasked before or after these hours of their day. The last moment to begin leaves time for the delivery.
 FROM, LAST, UNTIL = time(8), time(19, 45), time(20)
 
@@ -71,6 +80,11 @@ def end_of_hours(moment: datetime, zone: Zone) -> datetime:
     """The end of that day's hours (UTC)."""
     local = moment.astimezone(ZONES[zone])
     return datetime.combine(local.date(), UNTIL, local.tzinfo).astimezone(UTC)
+
+
+def grouped(language: Language, number: int) -> str:
+    """4.096 in Indonesian, 4,096 in English."""
+    return f"{number:,}".replace(",", text(language, "flow.thousands"))
 
 
 def waiting(language: Language, left: timedelta) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from dialogs.clock import Zone
 from dialogs.frozen import Frozen
 
 MediaKind = Literal["photo", "voice", "video", "sticker", "location", "document", "contact", "other"]
@@ -20,9 +21,12 @@ RefusalCode = Literal["refused", "limit", "closed"]
 
 
 class Started(Frozen, frozen=True):
-    """The person opened the chat or sent /start. `payload` is a deep link's opaque text, never personal data."""
+    """The person opened the chat or sent /start. `payload` is a deep link's opaque text, never personal data; `zone` is where their
+    device says that they are, "" where the channel does not tell or it is elsewhere.
+    """
 
     payload: str = ""
+    zone: Zone | Literal[""] = ""
 
 
 class TextSent(Frozen, frozen=True):

@@ -79,7 +79,8 @@ class Turn(Frozen, frozen=True):
 def step(session: Session, event: Event, now: datetime, profile: Profile) -> Turn:
     """Carry out one event. `now` is aware (UTC). A session without anything in it is greeted, whatever comes first."""
     if session.serial == 0 and not isinstance(event, ButtonPressed) and _by_person(event):
-        session = replace(session, draft=session.draft or Draft())
+        told = event.zone if isinstance(event, Started) else ""
+        session = replace(session, draft=session.draft or Draft(), zone=told or session.zone)
         if not (isinstance(event, CommandSent) and event.command in WORDS and WORDS[event.command] == "language"):
             return _show(Context(session, now, profile), Outcome(session))
     ctx = Context(session, now, profile, event.message if isinstance(event, ButtonPressed) else "")
@@ -197,8 +198,8 @@ def _same_question(before: Session, after: Session) -> bool:
 
 def _text(ctx: Context, event: TextSent) -> Outcome:
     here = STEPS[step_id(ctx.session)]
-    meant = (_run(ctx, name, argument) for name, argument in _meanings(ctx, here, event.text))
-    if (outcome := next(filter(None, meant), None)) is not None:
+    meaning = next(_meanings(ctx, here, event.text), None)
+    if meaning is not None and (outcome := _run(ctx, *meaning)) is not None:
         return outcome
     lifted = _beneath_overlay(ctx.session)
     if lifted is not ctx.session:

@@ -34,7 +34,7 @@ QUIET: Final = timedelta(hours=1)
 
 def holds(draft: Draft | None) -> bool:
     """Whether there is something in the form that its person has typed."""
-    return draft is not None and bool(draft.answers or draft.typed)
+    return draft is not None and bool(draft.answers or draft.typed or draft.doubt)
 
 
 def set_first(now: datetime) -> SetTimer:
@@ -51,8 +51,8 @@ def erased_at(ctx: Context) -> datetime:
 
 
 def reminder_at(ctx: Context) -> datetime | None:
-    """When the next reminder is due; None when there is none to come. The second is the last call."""
-    if ctx.draft.muted or ctx.draft.reminded >= REMINDERS:
+    """When the next reminder is due; None when there is none to come, or nothing to go on with. The second is the last call."""
+    if ctx.draft.muted or ctx.draft.reminded >= REMINDERS or not ctx.draft.answers:
         return None
     return last_call(ctx) if ctx.draft.reminded else min(fit(seen(ctx) + LEFT, ctx.zone), last_call(ctx))
 
@@ -130,7 +130,7 @@ def kept_until(ctx: Context) -> str:
 
 def erased(ctx: Context) -> Outcome:
     """The time is over: what was typed goes, from here and from the chat, and that is said. What was handed off is not touched."""
-    session = replace(ctx.session, draft=None, overlay="")
+    session = replace(ctx.session, draft=None, overlay="", aside="")
     days = ctx.profile.keep_draft.days
     return Outcome(
         session,

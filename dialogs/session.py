@@ -117,8 +117,8 @@ class Session(Frozen, frozen=True):
 
     `version` stays the first field for ever, so that any code can tell whether it can read the rest. `pressed` is the last press that
     was carried out ("token:action"), so that its double is known. `seen` is when the newest screen was shown: the person was here then.
-    `zone` is the person's zone as far as a registration told it, "" where none did. `aside` is what the person looks at beside an open
-    form: the list of registrations, or the one in `focus`.
+    `zone` is the person's zone as far as their device or a registration told it, "" where none did. `aside` is what the person looks at
+    beside an open form: the list of registrations, or the one in `focus`.
     """
 
     version: tuple[int, int] = VERSION

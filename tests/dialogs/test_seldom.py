@@ -235,3 +235,22 @@ def test_a_long_answer_is_searched_for_the_other_answers_in_it() -> None:
     draft = chat.session.draft
     assert draft is not None
     assert draft.answers["email"].value == "siti@example.com"
+
+
+def test_a_mistake_that_is_named_before_anything_was_answered_leaves_the_question_standing() -> None:
+    chat = Conversation()
+    chat.starts()
+    chat.presses("agree")
+    chat.says("keliru")
+    chat.stands_at("kind")
+
+
+def test_a_name_in_the_same_sentence_as_the_nik_is_not_passed_over() -> None:
+    chat = at_question(1)
+    chat.says("Nama saya Siti Rahmawati Putri, NIK saya 3273014708950002")
+    draft = chat.session.draft
+    assert draft is not None
+    assert {field: answer.value for field, answer in draft.answers.items()} == {
+        "full_name": "Siti Rahmawati Putri",
+        "nik": "3273014708950002",
+    }

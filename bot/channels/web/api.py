@@ -3,7 +3,8 @@
 Lives here: reading requests, refusing bad ones, making events of them, writing out the transcript. Must not live here: what an event
 leads to (`Turns`), the page and its files (`pages.py`).
 
-    POST /chat/api/session    {"client"?, "language"?, "payload"?, "framed"?}   200 {"resumed"}     the cookie is the session
+    POST /chat/api/session    {"client"?, "language"?, "payload"?, "framed"?,   200 {"resumed"}     the cookie is the session
+                               "time_zone"?}                                                       IANA name, for decent hours
     POST /chat/api/messages   {"kind": "text", "id", "text"}                    202 {"items"}       `id`: chosen by the client; the
                               {"kind": "press", "id", "token", "action",                            same id is carried out once;
                                "message"?, "label"?}                                              `message`: id of the item pressed
@@ -42,6 +43,7 @@ from bot.channels.web.transcript import Clock, Entry, Transcript, TranscriptUnav
 from bot.channels.web.words import error_text, language_of
 from bot.conversation import Conversation
 from bot.turns import StoreUnavailable, Turns
+from dialogs.clock import NAMES as ZONE_NAMES
 from dialogs.commands import WORDS as COMMAND_WORDS
 from dialogs.commands import named
 from dialogs.events import ButtonPressed, CommandSent, Event, Started, TextSent
@@ -67,6 +69,7 @@ class OpenSession(msgspec.Struct, frozen=True):
     language: Language | None = None
     payload: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{0,64}\Z")] = ""
     framed: bool = False
+    time_zone: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
 class _Sent(msgspec.Struct, frozen=True, tag_field="kind"):
@@ -243,7 +246,8 @@ class WebApi:
         assert conversation is not None
         # Also greeted when a known session has nothing (any more) to show: a chat is never an empty page.
         if known is None or not await self._transcript.since(conversation, 0, 1):
-            await self._carry_out(conversation, Started(wanted.payload), secrets.token_urlsafe(16), wanted.language)
+            started = Started(wanted.payload, ZONE_NAMES.get(wanted.time_zone, ""))
+            await self._carry_out(conversation, started, secrets.token_urlsafe(16), wanted.language)
         response = _json(200, msgspec.json.encode({"resumed": known is not None}))
         framed = wanted.framed and bool(self._config.frame_ancestors)
         response.headers["Set-Cookie"] = self._sessions.set_cookie(token, foreign_frame=framed)

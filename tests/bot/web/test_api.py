@@ -93,6 +93,16 @@ async def test_a_new_session_is_greeted_and_its_cookie_is_out_of_the_reach_of_sc
     assert secret.split(".")[1] not in str(conversation)
 
 
+@pytest.mark.parametrize(
+    ("told", "zone"), [("Asia/Jayapura", "WIT"), ("Asia/Makassar", "WITA"), ("Europe/Berlin", ""), ("?", "")]
+)
+async def test_the_browser_s_time_zone_is_told_to_the_dialog_where_it_is_indonesia_s(site: Site, told: str, zone: str) -> None:
+    async with site.browser() as client:
+        await client.post(SESSION, json={"time_zone": told})
+    ((_, event, _),) = site.turns.taken
+    assert event == Started(zone=zone)
+
+
 async def test_over_https_the_cookie_is_bound_to_the_host_and_strict_and_partitioned_in_a_foreign_frame(
     open_site: Opening,
 ) -> None:

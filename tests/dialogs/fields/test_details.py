@@ -139,6 +139,87 @@ def test_each_letter_that_looks_like_a_one_is_read_as_one(letter: str) -> None:
     assert doubtful("nik", f"3171{letter}34501900001").value == "3171134501900001"
 
 
+# --- e-mail
+
+
+LONGEST = f"{'x' * 64}@{'a' * 63}.{'a' * 63}.{'a' * 57}.com"
+
+
+def test_an_address_may_be_254_characters_long_and_no_longer() -> None:
+    assert BY_ID["email"].parse(LONGEST, TODAY) == Accepted(LONGEST)
+    longer = LONGEST.replace(".com", ".info")
+    assert rejected("email", longer) == Rejected("too_long", {"count": "255", "max": "254", "extra": "1"})
+    assert rejected("email", "x" + LONGEST) == Rejected("local_too_long", {"count": "65", "max": "64", "extra": "1"})
+
+
+def test_a_whole_letter_instead_of_an_address_is_only_told_its_length() -> None:
+    assert rejected("email", "x" * 1016).code == "no_at"
+    assert rejected("email", "x" * 1017) == Rejected("too_long", {"count": "1017", "max": "254", "extra": "763"})
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("a\x1f@c.com", "unreadable"),
+        ("a\x7f@c.com", "unreadable"),
+        ("a\x80@c.com", "local_symbols"),
+        ("a\rb@c.com", "lines"),
+        ("a\nb@c.com", "lines"),
+        ("x@y@@z.com", "two_ats"),
+        ("budi@@x", "two_ats"),
+        ("Budi <budi@gmail.com>", "display_name"),
+        ("budi@gmail.com>", "domain"),
+        ("(budi@gmail.com", "local_symbols"),
+        ("budi santoso @gmail.com", "spaces"),
+        ("www.gmail.com", "url"),
+        ("gmail.com", "no_at"),
+        ("budi@router.home.arpa", "reserved"),
+        ("budi@.com", "no_dot"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_called_by_its_name(typed: str, code: str) -> None:
+    assert rejected("email", typed).code == code
+
+
+@pytest.mark.parametrize("broken", [0xD800, 0xDFFF, 0xFFFD])
+def test_what_was_broken_on_its_way_is_called_unreadable(broken: int) -> None:
+    assert rejected("email", f"a{chr(broken)}@c.com").code == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("budi@gmail,com", "comma"),
+        ("budi @gmail,com", "spaces"),
+        ("budi@gmail.com.,;", "trailing_dot"),
+        ("budi#gmail.com", "missing_at"),
+        ("budi&gmail.com", "missing_at"),
+        ("budi*gmail.com", "missing_at"),
+        ("budi/gmail.com", "missing_at"),
+        ("budi gmail.com", "missing_at"),
+        ("budi@gmail", "no_dot"),
+        ("budi@@gmail.com", "double_at"),
+    ],
+)
+def test_a_slip_with_one_possible_meaning_is_offered_as_what_was_meant(typed: str, code: str) -> None:
+    parsed = doubtful("email", typed)
+    assert (parsed.value, parsed.doubts[0].code) == ("budi@gmail.com", code)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "<budi@gmail.com>",
+        "E-mail: <budi@gmail.com>",
+        "E-mail saya: \u201cbudi@gmail.com\u201d",
+        "\u2018budi@gmail.com\u2019",
+        "'budi@gmail.com'",
+    ],
+)
+def test_labels_quotes_and_brackets_around_an_address_are_no_part_of_it(typed: str) -> None:
+    assert BY_ID["email"].parse(typed, TODAY) == Accepted("budi@gmail.com")
+
+
 # --- what all have in common
 
 

@@ -302,7 +302,13 @@
   const session = () => (opening ??= open().catch((fault) => ((opening = null), Promise.reject(fault))));
 
   async function open() {
-    const reply = await call("session", { client: "web", language, framed, payload: query.get("start") ?? "" });
+    const reply = await call("session", {
+      client: "web",
+      language,
+      framed,
+      payload: query.get("start") ?? "",
+      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "",
+    });
     if (reply.status !== 200) throw new Error("no session");
     if (reply.body.resumed) return;
     opened += 1;
