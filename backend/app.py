@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ExceptionHandler
 
 from backend.access import ApiKey
@@ -83,6 +84,12 @@ def api_only(registrations: Registrations) -> Application:
     return app
 
 
+def _methods(contract: dict[str, Any], path: str) -> str:
+    """What may be asked of this address: of several routes with one path, the router's own answer names only the first one's."""
+    found = [methods for address, methods in contract["paths"].items() if compile_path(address)[0].match(path)]
+    return ", ".join(sorted({method.upper() for methods in found for method in methods}))
+
+
 def create_app(backend: Backend) -> FastAPI:
     """The API and the pages of this backend."""
     app = api_only(backend.registrations)
@@ -97,7 +104,10 @@ def create_app(backend: Backend) -> FastAPI:
             frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-5:]]
             log.error("request.failed", method=request.method, error=type(error).__qualname__, frames=frames)
         if request.url.path.startswith("/api/"):
-            return problems.answer(error)
+            answered = problems.answer(error)
+            if answered.status_code == 405 and (methods := _methods(app.openapi(), request.url.path)):
+                answered.headers["Allow"] = methods
+            return answered
         return problem_page(backend.config, request, error)
 
     handled: tuple[type[Exception], ...] = (HTTPException, RequestValidationError, Refused, SQLAlchemyError, OSError, Exception)

@@ -82,6 +82,11 @@ def end_of_hours(moment: datetime, zone: Zone) -> datetime:
     return datetime.combine(local.date(), UNTIL, local.tzinfo).astimezone(UTC)
 
 
+def grouped(language: Language, number: int) -> str:
+    """4.096 in Indonesian, 4,096 in English."""
+    return f"{number:,}".replace(",", text(language, "flow.thousands"))
+
+
 def waiting(language: Language, left: timedelta) -> str:
     """How long to wait, never "0": whole seconds under a minute and a half, else whole minutes, rounded up."""
     seconds = max(1, math.ceil(left.total_seconds()))

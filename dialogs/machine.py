@@ -198,8 +198,8 @@ def _same_question(before: Session, after: Session) -> bool:
 
 def _text(ctx: Context, event: TextSent) -> Outcome:
     here = STEPS[step_id(ctx.session)]
-    meant = (_run(ctx, name, argument) for name, argument in _meanings(ctx, here, event.text))
-    if (outcome := next(filter(None, meant), None)) is not None:
+    meaning = next(_meanings(ctx, here, event.text), None)
+    if meaning is not None and (outcome := _run(ctx, *meaning)) is not None:
         return outcome
     lifted = _beneath_overlay(ctx.session)
     if lifted is not ctx.session:

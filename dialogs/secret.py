@@ -28,7 +28,7 @@ _MOST_DIGITS: Final = 10
 
 def looks_like_password(text: str) -> bool:
     """Whether this whole message is a password, or says that it is one."""
-    typed = text.strip()
+    typed = text.strip().removeprefix("/")
     if not SHORTEST <= len(typed) <= 2 * LONGEST:
         return False
     if not any(char.isspace() for char in typed):

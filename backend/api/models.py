@@ -5,13 +5,14 @@ Lives here: shapes and limits. Must not live here: what the fields mean to a per
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from backend.budgets import Limit
@@ -19,6 +20,7 @@ from backend.events import EventType, Status
 from backend.registrations import NewRegistration, RegistrationView
 
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 _JOINERS = {"\u200c", "\u200d"}
 _CLOCKS_APART = timedelta(hours=1)
 
@@ -41,8 +43,16 @@ def _email(value: str) -> str:
         raise PydanticCustomError("email", "is not an e-mail address") from None
 
 
-Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_email)]
-Name = Annotated[str, Field(min_length=1, max_length=150), AfterValidator(_name)]
+def _instant(value: object) -> object:
+    # Else a number, written as such or as text, would be taken for seconds since 1970.
+    if not isinstance(value, str) or not _INSTANT.match(value):
+        raise PydanticCustomError("instant", "is not a time of RFC 3339")
+    return value
+
+
+# Each format names the rules that a schema cannot say: an address that can exist; a name that has letters, no link and nothing unseen.
+Email = Annotated[str, Field(min_length=3, max_length=254, json_schema_extra={"format": "email"}), AfterValidator(_email)]
+Name = Annotated[str, Field(min_length=1, max_length=150, json_schema_extra={"format": "person-name"}), AfterValidator(_name)]
 WORD: Final = r"^[a-z0-9_-]{1,40}$"
 Word = Annotated[str, Field(pattern=WORD)]
 
@@ -55,7 +65,7 @@ class ConsentIn(Body):
     """Which privacy notice was agreed to in the chat, and when."""
 
     notice_version: Annotated[str, Field(min_length=1, max_length=40)]
-    given_at: AwareDatetime
+    given_at: Annotated[AwareDatetime, BeforeValidator(_instant)]
 
 
 class RegistrationIn(Body):

@@ -69,6 +69,8 @@ def answer(error: Exception) -> JSONResponse:
             return problem(429, "limit", "Too many mails, try again later", retry_after=error.retry_after)
         case RequestValidationError():
             return problem(422, "invalid", "The request is not valid", errors=[_field(found) for found in error.errors()])
+        case HTTPException(status_code=400):  # a body that is no JSON at all is as invalid as one of another shape
+            return problem(422, "invalid", "The request is not valid")
         case HTTPException():
             return problem(error.status_code, _CODES.get(error.status_code, "invalid"), error.detail, headers=_headers(error))
         case DBAPIError() | SQLAlchemyError() | OSError() | TimeoutError():

@@ -67,7 +67,7 @@ def router(registrations: Registrations) -> APIRouter:
             raise Forbidden
         return RegistrationOut.of(await registrations.create(body.registration(registrations.now()), _caller(request, key)))
 
-    @api.get("/registrations", operation_id="listRegistrations", responses=_problems(401, 422, 503))
+    @api.get("/registrations", operation_id="listRegistrations", responses=_problems(401, 404, 422, 503))
     async def page(
         request: Request,
         status: Annotated[Status | None, Query(description="Only those in this state")] = None,

@@ -170,7 +170,7 @@ def _weighed(value: str, said: tuple[Doubt, ...], today: date) -> Parsed:
         doubts.append(
             _doubt(
                 "age",
-                birth=f"{births[0]:%d-%m-%Y}",
+                birth=births[0].isoformat(),
                 age=age,
                 earlier=births[0].year - 100,
             )

@@ -7,15 +7,15 @@ one) or the choice of the step (`dialogs/registration.py`). The table of all ste
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from dialogs import regions
-from dialogs.clock import Zone
+from dialogs.clock import Zone, grouped, long_date
 from dialogs.effects import Effect, News
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID as FIELDS
-from dialogs.fields._field import Rejected
+from dialogs.fields._field import Facts, Rejected
 from dialogs.frozen import Frozen, field, replace
 from dialogs.profile import Profile
 from dialogs.screens import Action, Screen, Style
@@ -27,6 +27,8 @@ TRIES_BEFORE_EXAMPLE = 2
 TRIES_BEFORE_HELPDESK = 4
 # Telegram deletes at most 100 messages in one call.
 MESSAGES_REMEMBERED = 100
+# The facts that are quantities; other digits are quoted as they were typed.
+_COUNTS: Final = frozenset(("count", "extra", "missing"))
 
 
 class Context(Frozen, frozen=True):
@@ -123,13 +125,12 @@ def heading(ctx: Context, text: str) -> str:
 
 def button_wanted(ctx: Context, screen: Screen) -> Outcome:
     """A text where only a button answers: the question stands, and the help grows as it does with refused answers."""
-    draft, parts = ctx.draft, [ctx.text("flow.press_a_button")]
-    tries = draft.tries + 1
+    tries, parts = ctx.draft.tries + 1, [ctx.text("flow.press_a_button")]
     if tries >= TRIES_BEFORE_EXAMPLE:
         parts.append(ctx.text("flow.press_or_type", label=screen.actions[0].label))
     if tries >= TRIES_BEFORE_HELPDESK:
         parts.append(contacts(ctx))
-    return Outcome(replace(ctx.session, draft=replace(draft, tries=tries)), "\n\n".join(parts))
+    return Outcome(replace(ctx.session, draft=replace(ctx.draft, tries=tries)), "\n\n".join(parts))
 
 
 def remembering(ctx: Context, message: str) -> Context:
@@ -151,9 +152,20 @@ def shown(field_id: str, value: str) -> str:
     return FIELDS[field_id].show(value)
 
 
+def told(ctx: Context, facts: Facts) -> dict[str, str]:
+    """The facts of a refusal or a doubt as this language writes them: 4.096 or 4,096 characters, 5 Januari 2012 or 5 January 2012."""
+    local = dict(facts)
+    for name in _COUNTS & local.keys():
+        local[name] = grouped(ctx.session.language, int(local[name]))
+    # A session of version 1.0 may still hold it as 05-01-2012.
+    if (birth := local.get("birth", "")) and birth[4] == "-":
+        local["birth"] = long_date(ctx.session.language, date.fromisoformat(birth))
+    return local
+
+
 def refusal(ctx: Context, field_id: str, parsed: Rejected, tries: int) -> str:
     """What is wrong and what to do; the help grows with the number of tries, and no question is ever skipped."""
-    parts = [ctx.text(f"{field_id}.rejected.{parsed.code}", **parsed.facts)]
+    parts = [ctx.text(f"{field_id}.rejected.{parsed.code}", **told(ctx, parsed.facts))]
     if tries >= TRIES_BEFORE_EXAMPLE:
         parts.append(ctx.text(f"{field_id}.help"))
     if tries >= TRIES_BEFORE_HELPDESK:

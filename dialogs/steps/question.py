@@ -13,16 +13,16 @@ from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.frozen import replace
 from dialogs.phrases import NO, YES, correction, plain
-from dialogs.registration import first_unmet, open_question, with_answer, with_doubts, without_doubt
+from dialogs.registration import first_unmet, open_question, step_id, with_answer, with_doubts, without_doubt
 from dialogs.screens import Action, Screen
 from dialogs.session import Answer, OpenDoubt
 from dialogs.steps import repairs
-from dialogs.steps._step import Context, Outcome, Step, button, heading, label, refusal, remembering, shown
+from dialogs.steps._step import Context, Outcome, Step, button, heading, label, refusal, remembering, shown, told
 
 
 def doubt_lines(ctx: Context, doubt: OpenDoubt) -> str:
     """What is unusual about an answer, a line each."""
-    return "\n".join(ctx.text(f"{doubt.field}.doubt.{each.code}", **each.facts) for each in doubt.doubts)
+    return "\n".join(ctx.text(f"{doubt.field}.doubt.{each.code}", **told(ctx, each.facts)) for each in doubt.doubts)
 
 
 def misplaced(ctx: Context, doubt: OpenDoubt) -> bool:
@@ -117,8 +117,8 @@ def back(ctx: Context, _: str) -> Outcome:
     draft = ctx.draft
     if draft.editing and first_unmet(draft) is None:
         return keep(ctx, "")
-    order = ["kind", *(field.id for field in FIELDS)]
-    before = order[order.index(open_question(draft) or "") - 1]
+    order = ("kind", *BY_ID)
+    before = order[order.index(step_id(ctx.session)) - 1]
     return Outcome(replace(ctx.session, draft=replace(draft, editing=before, tries=0)))
 
 

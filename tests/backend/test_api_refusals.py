@@ -82,6 +82,8 @@ WRONG = [
     ("channel", "", "channel", "string_pattern_mismatch"),
     ("reference", "r" * 201, "reference", "string_too_long"),
     ("consent", {"notice_version": "1"}, "consent.given_at", "missing"),
+    ("consent", {"notice_version": "1", "given_at": 1763600000}, "consent.given_at", "instant"),
+    ("consent", {"notice_version": "1", "given_at": "1763600000"}, "consent.given_at", "instant"),
     ("consent", {"notice_version": "1", "given_at": "2026-11-20T03:04:05"}, "consent.given_at", "timezone_aware"),
     ("consent", {"notice_version": "1", "given_at": "2999-01-01T00:00:00Z"}, "consent.given_at", "future"),
     ("status", "active", "status", "extra_forbidden"),

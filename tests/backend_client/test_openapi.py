@@ -57,7 +57,8 @@ def shape(schema: dict[str, Any], schemas: dict[str, Any]) -> object:
         return {"object": sorted(schema["properties"])}
     if schema.get("type") == "array":
         return {"array": shape(schema["items"], schemas)}
-    return {"type": schema.get("type"), "format": schema.get("format")}
+    # Of strings only times have a type of their own here; other formats name rules of the backend.
+    return {"type": schema.get("type"), "time": schema.get("format") == "date-time"}
 
 
 @pytest.mark.parametrize(("ours", "theirs", "sent"), PAIRS, ids=[pair[0].__name__ for pair in PAIRS])

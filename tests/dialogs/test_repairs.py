@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialogs.effects import ChangeEmail, DeleteUserMessages, ResendActivation, Say
-from dialogs.events import MediaSent
+from dialogs.events import ButtonPressed, MediaSent
 from dialogs.testing import Conversation
 from dialogs.texts import LANGUAGES, Language
 from tests.dialogs.test_conversation import at_question, at_summary, waiting_for_activation
@@ -461,3 +461,59 @@ def test_a_change_of_address_is_that_of_the_registration_it_was_asked_for() -> N
     chat.stands_at("new_email")
     chat.says("siti.baru@example.com")
     assert chat.brought(ChangeEmail).registration == "reg_1"
+
+
+# --- what nobody types
+
+
+@pytest.mark.parametrize(("number", "action"), [(-1, "kind.nothing"), (4, "edit.nothing")])
+def test_a_forged_choice_is_answered_and_chooses_nothing(number: int, action: str) -> None:
+    chat = at_question(max(number, 0))
+    if number < 0:
+        chat.presses("Kembali")
+    step, before = chat.step, chat.session.draft
+    assert chat.screen is not None
+    chat.happens(ButtonPressed(chat.screen.token, action))
+    chat.stands_at(step)
+    assert chat.session.draft == before
+
+
+@pytest.mark.parametrize("action", ["about.9", "about.x", "about.-1"])
+def test_a_forged_choice_of_a_registration_chooses_none(action: str) -> None:
+    chat = second("Budi Santoso")
+    chat.says("status")
+    assert chat.screen is not None
+    chat.happens(ButtonPressed(chat.screen.token, action))
+    chat.stands_at("status")
+
+
+def test_a_long_answer_that_its_field_takes_may_hold_another() -> None:
+    chat = at_question(1)
+    chat.says("NIK saya 3171234501900002 ya pak, dan nama lengkap saya adalah Siti Kusuma")
+    assert answers(chat)["nik"] == "3171234501900002"
+    assert answers(chat)["full_name"] == "Siti Kusuma"
+
+
+def test_a_long_name_is_a_name() -> None:
+    chat = at_question(0)
+    chat.says("Raden Ajeng Siti Rahmawati Kusumawardhani Adiningrat, S.H., M.Kn.")
+    chat.stands_at("nik")
+
+
+def test_a_fault_in_another_answer_is_told_at_the_open_question() -> None:
+    chat = at_question(1)
+    chat.says("HP: 021-5152855")
+    chat.reads("Nomor Handphone belum kami catat", "Berapa NIK")
+
+
+def test_salah_with_nothing_answered_yet_asks_for_a_button() -> None:
+    chat = at_question(0)
+    chat.presses("Kembali")
+    chat.says("salah")
+    chat.stands_at("kind")
+
+
+def test_the_first_of_two_values_under_one_label_counts() -> None:
+    chat = at_question(0)
+    chat.says("Nama: Siti Rahmawati\nNama: Budi Santoso\nNIK: 3171234501900002")
+    assert answers(chat)["full_name"] == "Siti Rahmawati"

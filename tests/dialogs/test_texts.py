@@ -9,7 +9,8 @@ import pytest
 
 from dialogs.commands import COMMANDS, MENU, WORDS
 from dialogs.machine import STEPS
-from dialogs.texts import CATALOGUES, LANGUAGES
+from dialogs.texts import CATALOGUES, LANGUAGES, Language
+from tests.dialogs.test_conversation import at_question
 
 PLACEHOLDER = re.compile(r"{(\w+)}")
 SOURCES = [*Path("dialogs").rglob("*.py"), *Path("bot").rglob("*.py")]
@@ -63,3 +64,23 @@ def test_no_user_visible_sentence_stands_in_the_code_of_the_dialog() -> None:
             continue  # read by those who change the dialog, not by those who are in it
         for line in path.read_text(encoding="utf-8").splitlines():
             assert '"""' in line or "raise" in line or not sentence.search(line), f"{path}: {line}"
+
+
+def test_every_sentence_of_the_dialog_is_said_somewhere() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    prefixes = re.findall(r'"((?:flow|privacy|remind)\.(?:\w+\.)*)\{', source)
+    parts = re.findall(r'"((?:flow|privacy|remind)\.(?:\w+\.)*\w+)\{', source)
+    for id_ in CATALOGUES["id"]:
+        if id_.partition(".")[0] in ("flow", "privacy", "remind"):
+            assert f'"{id_}"' in source or f"'{id_}'" in source or id_.startswith((*prefixes, *parts)), id_
+
+
+def test_quantities_and_days_are_written_as_the_language_does() -> None:
+    expected: tuple[tuple[Language, str, str], ...] = (("id", "5.000", "5 Januari 2012"), ("en", "5,000", "5 January 2012"))
+    for language, count, day in expected:
+        chat = at_question(0, language)
+        chat.says("x" * 5000)
+        chat.reads(count)
+        chat.says("Siti")
+        chat.says("3171234501120001")
+        chat.reads(day)
