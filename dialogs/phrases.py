@@ -24,6 +24,10 @@ NO: Final = frozenset((
     "nope", "wrong", "not correct", "tidak mau", "tidak setuju", "saya tidak setuju", "keberatan", "i do not agree",
     "disagree", "no thanks",
 ))  # fmt: skip
+SEND: Final = frozenset((
+    "kirim", "kirimkan", "kirim sekarang", "ok kirim", "oke kirim", "ya kirim", "aktifkan", "aktifkan akun", "aktivasi sekarang", "sudah",
+    "selesai", "selanjutnya", "submit", "send", "send it", "activate now", "activate it", "done", "next",
+))  # fmt: skip
 AGREE: Final = frozenset((
     "saya setuju", "ya saya setuju", "ya setuju", "iya setuju", "oke setuju", "ok setuju", "setuju ya", "agree",
     "yes i agree", "i agree", "agreed",
@@ -58,14 +62,18 @@ _CHANGE: Final = frozenset((
     "salah", "keliru", "ubah", "ganti", "mengganti", "mengubah", "rubah", "diganti", "diubah", "koreksi", "dikoreksi", "perbaiki",
     "diperbaiki", "ralat", "betulkan", "edit", "change", "wrong", "incorrect", "fix", "typo", "mistake", "update", "amend",
 ))  # fmt: skip
+# "Kembali ke nama" is a wish as well; "kembali" alone is a command.
+_GO: Final = frozenset(("kembali", "balik", "ke", "back", "go"))
 _GOOD: Final = frozenset(("benar", "betul", "tepat", "sesuai", "correct", "right"))
 _NOT: Final = frozenset(("tidak", "kurang", "belum", "bukan", "not", "gak", "ga", "nggak", "tak"))
 _FILLERS: Final = frozenset((
-    "saya", "aku", "kami", "mau", "ingin", "mohon", "tolong", "dong", "ya", "yang", "itu", "ini", "ada", "di", "pada", "bagian", "data",
-    "alamat", "lengkap", "pak", "bu", "maaf", "sorry", "harus", "perlu", "bisa", "masih", "my", "the", "is", "i", "want", "to",
-    "please", "need", "address", "full", "in", "has", "a", "it", "can", "untuk", "dan", "and", "atau", "or",
+    "saya", "aku", "kami", "mau", "ingin", "mohon", "tolong", "dong", "ya", "yang", "itu", "ini", "ada", "di", "pada",
+    "bagian", "data", "alamat", "lengkap", "pak", "bu", "maaf", "sorry", "harus", "perlu", "bisa", "masih", "my", "the", "is",
+    "i", "want", "to", "please", "need", "address", "full", "in", "has", "a", "it", "semua", "semuanya", "all", "everything",
+    "can", "untuk", "dan", "and", "atau", "or",
 ))  # fmt: skip
-_KNOWN: Final = frozenset(_FIELDS) | _NUMBER | _CHANGE | _GOOD | _NOT | _FILLERS
+_KNOWN: Final = frozenset(_FIELDS) | _NUMBER | _CHANGE | _GO | _GOOD | _NOT | _FILLERS
+_HAVE: Final = frozenset(("punya", "memiliki", "mempunyai", "have", "own", "hilang", "rusak", "lost"))
 _MAIL: Final = frozenset(("email", "e-mail", "emailnya", "surel", "mail", "link", "linknya", "tautan", "tautannya"))
 _MISSING: Final = frozenset((
     "belum", "tidak", "gak", "ga", "nggak", "tak", "kok", "mana", "hilang", "no", "not", "never", "where", "missing", "lagi", "again",
@@ -94,6 +102,8 @@ def correction(text: str) -> str | None:
     first = _WORD.match(text.casefold().lstrip())
     if first is None or first[0] not in _KNOWN or not _KNOWN.issuperset(words := _words(text)) or not words:
         return None
+    if not _GO.isdisjoint(words) and field_named(words):
+        return field_named(words)
     if _CHANGE.isdisjoint(words) and (_GOOD.isdisjoint(words) or _NOT.isdisjoint(words)):
         return None
     return field_named(words)
@@ -113,9 +123,22 @@ def field_alone(text: str) -> str:
     return field_named(words) if words and _KNOWN.issuperset(words) else ""
 
 
+def has_none(text: str) -> bool:
+    """Such as "tidak punya email", "belum punya KTP", "KTP saya hilang"."""
+    words = _words(text)
+    known = frozenset(_FIELDS) | _NUMBER | _NOT | _HAVE | _FILLERS | {"do", "don", "t", "any", "no"}
+    return bool(words) and known.issuperset(words) and not _HAVE.isdisjoint(words) and bool(field_named(words))
+
+
 def is_phrase(text: str) -> bool:
     """Whether the whole message is a phrase of this module, whatever it leads to where it is said."""
-    return plain(text) in YES | NO | AGREE or correction(text) is not None or bool(field_alone(text)) or mail_is_missing(text)
+    return (
+        plain(text) in YES | NO | AGREE | SEND
+        or correction(text) is not None
+        or bool(field_alone(text))
+        or mail_is_missing(text)
+        or has_none(text)
+    )
 
 
 def mail_is_missing(text: str) -> bool:

@@ -517,3 +517,46 @@ def test_the_first_of_two_values_under_one_label_counts() -> None:
     chat = at_question(0)
     chat.says("Nama: Siti Rahmawati\nNama: Budi Santoso\nNIK: 3171234501900002")
     assert answers(chat)["full_name"] == "Siti Rahmawati"
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "belum punya KTP"), (2, "tidak punya hp"), (3, "saya tidak punya email")])
+def test_who_has_none_is_helped_and_it_is_no_failed_try(number: int, said: str) -> None:
+    chat = at_question(number)
+    step = chat.step
+    chat.says(said)
+    chat.stands_at(step)
+    chat.reads(chat.profile.call_centre, "Contoh")
+    assert chat.session.draft is not None
+    assert chat.session.draft.tries == 0
+
+
+def test_a_name_at_the_summary_that_shares_a_word_is_offered_in_place_of_the_other() -> None:
+    chat = at_summary()
+    chat.says("Siti Kusuma")
+    chat.reads("Siti Kusuma", "menggantikan Siti Rahmawati")
+    chat.presses("confirm")
+    assert answers(chat)["full_name"] == "Siti Kusuma"
+    chat.says("Budi Santoso")
+    chat.stands_at("summary")
+    chat.reads("belum memahaminya")
+
+
+def test_the_same_name_again_is_known() -> None:
+    chat = at_question(1)
+    chat.says("Siti")
+    chat.stands_at("nik")
+    chat.reads("Nama Lengkap itu sudah kami catat")
+
+
+@pytest.mark.parametrize("said", ["kirim", "aktifkan", "lanjut", "ok kirim", "sudah"])
+def test_only_aktivasi_sends_however_it_is_said(said: str) -> None:
+    chat = at_summary()
+    chat.says(said)
+    chat.stands_at("summary")
+    chat.reads("tekan Aktivasi")
+
+
+def test_back_to_a_field_by_its_name() -> None:
+    chat = at_question(2)
+    chat.says("kembali ke nama")
+    chat.stands_at("full_name")
