@@ -15,7 +15,9 @@ from benchmarks.servers import Driver, Redis, cpu_seconds, started
 from benchmarks.targets import KEYS, OURS
 from bot.redis_link import shard
 from bot.sessions import Memory, Sessions
+from bot.stores.port import timer_key
 from bot.turns import KEEP_SECONDS
+from dialogs.reminders import FIRST_LOOK, TIMER
 from dialogs.session import Session
 
 FIRST_CHAT = 7_000_000_000
@@ -80,11 +82,12 @@ def fill(redis: Redis, have: int, want: int) -> None:
         memory = memory.with_event(str(100_000_000 + number), session)
     revision = 7
     head = revision.to_bytes(4)
-    keep = int(KEEP_SECONDS * 1000)
+    keep, later = int(KEEP_SECONDS * 1000), time.time() + FIRST_LOOK.total_seconds()
     pipe = redis.client.pipeline(transaction=False)
     for number in range(have, want):
         name = f"telegram:{FIRST_CHAT + number}"
         pipe.set(f"{shard(name)}:c:{name}", head + sessions.write(name, revision, memory), px=keep)
+        pipe.zadd(f"{shard(name)}:due", {f"{name} {timer_key(TIMER)}": later + number / 100})
         if number % 2000 == 1999:
             pipe.execute()
     pipe.execute()

@@ -7,13 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from akses.compose import composed
+from akses.keyring import Keyring
+from akses.settings import Settings
 from dialogs.testing import played
+from tests.akses.serving import served
 from tests.product import PATIENCE, ROOT, Product
+from tests.redis_servers import redis_server
 
 ANSWERS = ("Rudi Hartono", "3273014708950002", "0812-9999-8888", "rudi.hartono@kantor.id")
 SECRETS = ("Rudi", "Hartono", "rudi", "32730147", "99998888", "9999-8888", "kantor")
@@ -153,3 +159,58 @@ def test_only_who_has_the_key_of_this_machine_simulates(product: Product) -> Non
 def test_what_the_simulator_does_not_understand_ends_with_2(product: Product, line: dict[str, Any]) -> None:
     with pytest.raises(AssertionError):
         chat(product, line)
+
+
+def talked(product: Product, *lines: str, url: str = "") -> str:
+    """What a person reads in the terminal for these lines, in English."""
+    command = [sys.executable, "-m", "akses", "chat", "--new", "--language", "en", *(["--url", url] if url else [])]
+    done = subprocess.run(
+        command,
+        input="".join(f"{line}\n" for line in lines),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=product.environment,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_person_types_the_same_and_reads_what_became_of_it(product: Product) -> None:
+    read = talked(
+        product, "/help", "/time", "/time +1m", "/time soon", "/backend slow 2", "/backend odd", "/backend ok", "1", "/repro"
+    )
+    for words in (
+        "/repro             this conversation",
+        "(It is now ",
+        "Write for example /time +15m",
+        "(The backend: slow.)",
+        "Write /backend ok, down",
+        "(The backend: ok.)",
+        "> [I agree]",
+    ):
+        assert words in read
+
+
+def test_the_key_of_this_machine_is_given_to_no_other_address(product: Product) -> None:
+    """An address that was typed in is asked without it, even when it is this machine's own."""
+    assert "can be simulated only for the product that runs on this machine" in talked(product, "/time +1m", url=product.url)
+
+
+async def test_production_has_no_simulator(tmp_path: Path) -> None:
+    with redis_server() as redis:
+        settings = Settings(
+            redis_url=redis.url,
+            data_dir=tmp_path,
+            encryption_keys=Keyring.generate(),
+            backend_api_key="key",
+            backend_url="http://127.0.0.1:1",
+            status_webhook_secret="whsec_Zm9vYmFyYmF6cXV4",
+            operator_name="Sekuritas Contoh",
+            public_url="https://akses.example.com",
+        )
+        async with composed(settings, "bot") as product, served(product.app) as client:
+            answer = await client.post("/simulator/time", json={"seconds": 60}, headers={"Authorization": "Bearer key"})
+            assert answer.status_code == 404

@@ -167,4 +167,7 @@ class SqliteTranscript:
                 (next_cursor(0, before),),
             ).rowcount
 
-        return await self._run(lambda: self._transaction(work))
+        gone = await self._run(lambda: self._transaction(work))
+        # What was masked or deleted since the last time is in the log of changes still.
+        await self._run(lambda: self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        return gone

@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 
 from akses.keyring import Keyring, SealBroken
+from bot.channels.web.channel import WebChannel, user_key
+from bot.channels.web.items import answered
 from bot.channels.web.sqlite_transcript import SqliteTranscript
 from bot.channels.web.transcript import MemoryTranscript, Transcript, TranscriptUnavailable
 from bot.conversation import Conversation
+from dialogs.effects import DeleteUserMessages, Show
+from dialogs.screens import Action, Screen
 
 CHAT = Conversation("web", "a")
 OTHER = Conversation("web", "b")
@@ -167,3 +171,38 @@ async def test_a_file_that_cannot_be_used_is_told_as_unavailable(tmp_path: Path,
             await opened.append(CHAT, "k", b"{}")
     with pytest.raises(TranscriptUnavailable):
         await opened.append(CHAT, "k", b"{}")
+
+
+async def test_what_was_typed_can_be_masked_while_the_form_goes_on_and_its_screens_with_the_form(
+    transcript: Transcript,
+) -> None:
+    channel = WebChannel("web", transcript)
+    screen = Screen("t1", "summary", "NIK 3171 2345 0190 0001", actions=(Action("activate", "Aktivasi"),), sensitive=True)
+    await transcript.append(CHAT, user_key("m1"), answered("m1", "3171234501900001", Clock.now, typed=True))
+    await channel.deliver("a", Show(screen), "k1")
+    await channel.deliver("a", DeleteUserMessages(("m1",), screens=False), "k2")
+    kept = b"".join(await items(transcript))
+    assert b"3171234501900001" not in kept
+    assert b"3171 2345 0190 0001" in kept
+    assert b"Aktivasi" in kept
+    await channel.deliver("a", DeleteUserMessages(("m1",)), "k3")
+    kept = b"".join(await items(transcript))
+    assert b"3171 2345 0190 0001" not in kept
+    assert b"Aktivasi" not in kept
+
+
+async def test_what_was_masked_is_gone_from_the_file_and_its_log_of_changes(
+    tmp_path: Path, keyring: Keyring, clock: Clock
+) -> None:
+    async with SqliteTranscript(tmp_path / "transcript.db", keyring, clock) as transcript:
+        await transcript.append(CHAT, user_key("m1"), answered("m1", "3171234501900001", clock.now, typed=True))
+        with sqlite3.connect(tmp_path / "transcript.db") as beside:
+            ((sealed,),) = beside.execute("select sealed from item").fetchall()
+        beside.close()
+        await WebChannel("web", transcript).deliver("a", DeleteUserMessages(("m1",)), "k1")
+        await transcript.expire(clock.now - timedelta(days=8))
+        assert sealed not in contents(tmp_path)
+
+
+def contents(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
