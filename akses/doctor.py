@@ -205,6 +205,17 @@ async def mail(settings: Settings) -> str:
     return f"the mail server {parts.hostname}:{port} answers"
 
 
+async def sms(settings: Settings) -> str:
+    if settings.phone_otp == "off":
+        return "no codes are sent to phones (PHONE_OTP is off)"
+    if not settings.sms_url:
+        return "codes go to the built-in inbox (/inbox)"
+    parts = urlsplit(settings.sms_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    await reach(parts.hostname or "", port, "the SMS gateway")
+    return f"the SMS gateway {parts.hostname}:{port} answers"
+
+
 async def product(settings: Settings) -> str:
     base = urlsplit(settings.backend_url or settings.local_base)
     port = base.port or (443 if base.scheme == "https" else 80)
@@ -320,6 +331,7 @@ CHECKS: Final[dict[str, Check]] = {
     "clock": clock,
     "durable work": durable_work,
     "mail": mail,
+    "sms": sms,
     "product": product,
     "status webhook": status_webhook,
     "telegram": telegram,

@@ -188,6 +188,19 @@ def erase(
     _run(do)
 
 
+@subject.command("log-out")
+def log_out(by: Who) -> None:
+    """End every session of one person's account: a lost phone, a stranger's log-in. The password stays as it is."""
+    value = _asked(by)
+
+    async def do(backend: Backend) -> int:
+        ended = await backend.subjects.log_out(await _found(backend, by, value), "operator")
+        typer.echo(f"Ended: {ended} sessions.")
+        return 0
+
+    _run(do)
+
+
 # --- an incident
 
 

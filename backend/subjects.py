@@ -135,6 +135,15 @@ class Subjects:
                 await self._audit.record(conn, now, actor, "registration.erased", one)
         return Erased(len(erased), len(closed))
 
+    async def log_out(self, subject: Subject, actor: Actor) -> int:
+        """End every session of these accounts; how many there were."""
+        async with self._database.writing() as conn:
+            mine = account_sessions.c.account_id.in_(subject.accounts)
+            ended = (await conn.execute(account_sessions.delete().where(mine))).rowcount
+            for one in subject.accounts:
+                await self._audit.record(conn, self._now(), actor, "account.logged_out", one)
+        return ended
+
     async def affected(self, since: datetime, until: datetime, *, contacts: bool) -> AsyncIterator[dict[str, Any]]:
         """Whose data was held between these times, and which of it, for the notice of art. 46; with `contacts` also how to reach them."""
         now = self._now()

@@ -150,7 +150,7 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
             assert_never(event)
 
 
-def _run(ctx: Context, name: str, argument: str = "") -> Outcome | None:
+def _run(ctx: Context, name: str, argument: str) -> Outcome | None:
     """The step's own meaning of a name, else the global one; None where it has neither."""
     here = STEPS[step_id(ctx.session)]
     if (press := here.presses.get(name)) is not None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import mailbox
 import re
+import textwrap
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class MailStore:
         mail = EmailMessage(policy=policy.SMTP)
         mail[_SMS] = "1"
         mail["To"] = to
-        mail["Subject"] = _one_line(text)[:_SUBJECT]
+        mail["Subject"] = textwrap.shorten(_one_line(text), _SUBJECT, placeholder="\N{HORIZONTAL ELLIPSIS}")
         mail["Message-ID"] = f"<sms-{re.sub(r'[^A-Za-z0-9]', '', message)}@inbox>"
         mail.set_content(_clean(text))
         self.keep(mail.as_bytes(), (to,))

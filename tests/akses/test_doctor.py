@@ -379,6 +379,16 @@ def use_telegram(settings: Settings, base: str, mode: str) -> None:
 # --- mail and the product itself
 
 
+async def test_the_way_of_the_codes_is_told_and_a_gateway_that_is_away_is_unwell(settings: Settings) -> None:
+    assert "PHONE_OTP is off" in await doctor.sms(settings)
+    settings.phone_otp = "activation"
+    assert "built-in inbox" in await doctor.sms(settings)
+    settings.sms_url = "http://gateway:pw-of-sms@127.0.0.1:1/sms"
+    told = await unwell(doctor.sms, settings)
+    assert "the SMS gateway at 127.0.0.1:1 cannot be reached" in told
+    assert "pw-of-sms" not in told
+
+
 async def test_a_mail_server_or_a_backend_that_is_away_is_unwell(settings: Settings) -> None:
     settings.smtp_url = "smtp://akses:pw-of-mail@127.0.0.1:1"
     assert "the mail server at 127.0.0.1:1 cannot be reached" in await unwell(doctor.mail, settings)

@@ -258,3 +258,48 @@ def test_the_lane_stands_on_what_uvicorn_has() -> None:
     """The names of uvicorn's protocol that the lane overrides or reads; a new version that lacks one must be looked at."""
     for name in ("on_message_begin", "on_message_complete", "on_response_complete", "timeout_keep_alive_handler", "shutdown"):
         assert callable(getattr(FastLane.__mro__[1], name))
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GE",
+        b"GET /other HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"POST /other HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf of it",
+        post(b"half of it", length=b"100"),
+    ],
+    ids=["nothing", "line", "headers", "body", "plain body"],
+)
+async def test_whoever_does_not_come_to_an_end_is_cut_off_and_others_are_not(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr("akses.fast_lane.WHOLE_SECONDS", 0.3)
+    async with serving(echo, keep_alive=0.3) as (door, _):
+        reader, writer = await door.open()
+        writer.write(begun)
+        assert b" 200 " not in await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        whole = b"POST /other HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+        assert (await door.say(whole)).endswith(b"other POST 2")
+        assert b"200" in await door.say(LAST)
+
+
+async def test_an_answer_that_takes_its_time_is_not_cut_off(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("akses.fast_lane.WHOLE_SECONDS", 0.2)
+
+    async def long(_: Request) -> PlainTextResponse:
+        await asyncio.sleep(0.6)
+        return PlainTextResponse("at last")
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = Starlette(routes=[Route("/long", long)])
+    config = uvicorn.Config(app, http=fast_lane({}), log_config=None, lifespan="off", ws="none", timeout_keep_alive=0.2)  # type: ignore[arg-type]
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        got = await Door(listener.getsockname()[1]).say(b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    finally:
+        server.should_exit = True
+        await task
+    assert got.endswith(b"at last")

@@ -116,6 +116,13 @@ def test_keys_are_rotated_and_counted(product: Product) -> None:
     assert akses(product, "keys", "rotate", ENCRYPTION_KEYS=f"{OLD},{NEW}").returncode == 0, "back, for the running product"
 
 
+def test_a_person_is_logged_out_everywhere(product: Product) -> None:
+    done = akses(product, "subject", "log-out", "email", said=f"{EMAIL}\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Ended: ")
+    assert akses(product, "subject", "log-out", "email", said="nobody@example.com\n").returncode == 2
+
+
 def test_erasing_is_said_first_and_done_when_it_is_meant(product: Product) -> None:
     asked = akses(product, "subject", "erase", "email", said=f"{EMAIL}\n")
     assert asked.returncode == 0

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from backend.accounts import Account, WrongCredentials
 from backend.errors import LimitReached
+from backend.housekeeping import Housekeeping
 from backend.new_password import ResetEnded, ResetLive
 from backend.passwords import PasswordRefused
-from backend.tables import account_mails, account_sessions, password_links
+from backend.tables import account_mails, account_sessions, password_links, password_requests
 from tests.backend.stage import BODY, PASSWORD, Stage, text_of, until
 
 EMAIL = BODY["email"]
@@ -156,3 +157,15 @@ async def test_what_a_mail_needed_is_erased_once_it_is_sent(active: Stage) -> No
 
     row = await until(closed)
     assert (row.full_name, row.email, row.token) == (None, None, None)
+
+
+async def test_requests_links_and_mails_are_forgotten_in_their_time(active: Stage) -> None:
+    await ask(active)
+    await link(active, of=2)
+    backend = active.backend
+    keep = Housekeeping(active.config, backend.database, backend.jobs, backend.audit, active.clock)
+    for days, left in ((0, (1, 1, 1)), (2, (0, 0, 1)), (31, (0, 0, 0))):
+        active.let_pass(days=days)
+        await keep.tidy(active.clock().date().isoformat(), 1)
+        kept = tuple([len(await rows(active, table)) for table in (password_requests, password_links, account_mails)])
+        assert kept == left

@@ -13,6 +13,7 @@ from backend.accounts import Account, PhoneNeeded
 from backend.activation import Activated, LinkLive, LinkUnknown
 from backend.activation import PhoneNeeded as ActivationPhoneNeeded
 from backend.errors import LimitReached
+from backend.housekeeping import Housekeeping
 from backend.phone_checks import Proven, WrongCode
 from backend.tables import phone_checks, sms
 from tests.backend.conftest import OpenStage
@@ -155,6 +156,19 @@ async def test_nothing_of_phone_or_code_stays_readable(at_log_in: Set) -> None:
         check, message = (await conn.execute(phone_checks.select())).one(), (await conn.execute(sms.select())).one()
     assert (check.phone, check.code_hash, message.code) == (None, None, None)
     assert BODY["phone"] not in f"{check}{message}"
+
+
+async def test_checks_and_messages_are_forgotten_after_two_days(at_log_in: Set) -> None:
+    await at_log_in.log_in()
+    await at_log_in.tower.code()
+    backend, stage = at_log_in.stage.backend, at_log_in.stage
+    keep = Housekeeping(stage.config, backend.database, backend.jobs, backend.audit, stage.clock)
+    for days, left in ((0, 1), (3, 0)):
+        stage.let_pass(days=days)
+        await keep.tidy(stage.clock().date().isoformat(), 1)
+        async with backend.database.reading() as conn:
+            for table in (phone_checks, sms):
+                assert await conn.scalar(sa.select(sa.func.count()).select_from(table)) == left
 
 
 @pytest.fixture

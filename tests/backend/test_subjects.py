@@ -127,3 +127,13 @@ async def test_an_incident_s_list_names_whose_data_was_held_in_its_window(stage:
     with_contacts = {line["id"]: line for line in await affected(stage, 20.5, 15, contacts=True)}
     assert with_contacts[of_account]["email"] == EMAIL
     assert with_contacts[gone["id"]]["email"] is None, "what was erased cannot be told"
+
+
+async def test_an_operator_ends_every_session_of_a_person_and_the_password_stays(stage: Stage) -> None:
+    of_account, _ = await account(stage)
+    accounts = stage.backend.accounts
+    tokens = [await accounts.open_session(of_account) for _ in range(2)]
+    found = await stage.backend.subjects.find("email", EMAIL)
+    assert await stage.backend.subjects.log_out(found, "operator") == 3, "with the one that was open already"
+    assert [await accounts.session(token) for token in tokens] == [None, None]
+    assert type(await accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")).__name__ == "Account"

@@ -39,6 +39,25 @@ def test_each_field_asks_for_its_keyboard_and_is_protected_in_its_class(field: s
     assert (BY_ID[field].hint, BY_ID[field].privacy) == (hint, privacy)
 
 
+# --- name
+
+
+NO_NAMES = """
+nama, nama lengkap, name, full name, ktp, sesuai ktp, sama, sda, tidak ada, kosong, none, null, n/a, na, test, tes, testing, coba, asdf,
+qwerty, xxx, ya, iya, yes, ok, oke, okay, baik, siap, setuju, lanjut, lanjutkan, selanjutnya, next, tidak, no, halo, hai, hallo, hello, hi,
+selamat pagi, selamat siang, selamat sore, selamat malam, assalamualaikum, terima kasih, terimakasih, daftar, start, mulai, bantuan, help,
+menu, saya, individu lokal, bapak, ibu, pak, bu, email salah, ganti nomor
+"""
+
+
+@pytest.mark.parametrize("typed", [each.strip() for each in NO_NAMES.split(",")])
+def test_what_people_type_instead_of_a_name_is_asked_about(typed: str) -> None:
+    # A label before nothing is no answer at all; every other is an unusual one.
+    parsed = BY_ID["full_name"].parse(typed, TODAY)
+    assert isinstance(parsed, Doubtful)
+    assert [doubt.code for doubt in parsed.doubts] == ["placeholder"]
+
+
 # --- phone
 
 
