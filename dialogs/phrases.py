@@ -28,6 +28,22 @@ SEND: Final = frozenset((
     "kirim", "kirimkan", "kirim sekarang", "ok kirim", "oke kirim", "ya kirim", "aktifkan", "aktifkan akun", "aktivasi sekarang", "sudah",
     "selesai", "selanjutnya", "submit", "send", "send it", "activate now", "activate it", "done", "next",
 ))  # fmt: skip
+AGAIN_FROM_THE_START: Final = frozenset((
+    "ulang", "ulangi", "mulai lagi", "mulai dari awal", "dari awal", "ulang dari awal", "restart", "start over", "from the beginning",
+))  # fmt: skip
+# What people call themselves, for the types of `dialogs/kinds.py`.
+KINDS: Final[Mapping[str, str]] = {
+    word: kind
+    for kind, words in {
+        "individu_lokal": (
+            "individu", "perorangan", "pribadi", "orang pribadi", "saya sendiri", "wni", "saya wni", "warga negara indonesia", "individual",
+            "indonesian citizen", "myself",
+        ),
+        "individu_asing": ("wna", "saya wna", "asing", "orang asing", "warga negara asing", "foreigner", "foreign citizen"),
+        "institusi_lokal": ("pt", "perusahaan", "institusi", "badan usaha", "badan hukum", "company", "institution"),
+    }.items()
+    for word in words
+}  # fmt: skip
 AGREE: Final = frozenset((
     "saya setuju", "ya saya setuju", "ya setuju", "iya setuju", "oke setuju", "ok setuju", "setuju ya", "agree",
     "yes i agree", "i agree", "agreed",
@@ -70,7 +86,7 @@ _FILLERS: Final = frozenset((
     "saya", "aku", "kami", "mau", "ingin", "mohon", "tolong", "dong", "ya", "yang", "itu", "ini", "ada", "di", "pada",
     "bagian", "data", "alamat", "lengkap", "pak", "bu", "maaf", "sorry", "harus", "perlu", "bisa", "masih", "my", "the", "is",
     "i", "want", "to", "please", "need", "address", "full", "in", "has", "a", "it", "semua", "semuanya", "all", "everything",
-    "can", "untuk", "dan", "and", "atau", "or",
+    "can", "untuk", "ketik", "mengetik", "tulis", "typed", "dan", "and", "atau", "or",
 ))  # fmt: skip
 _KNOWN: Final = frozenset(_FIELDS) | _NUMBER | _CHANGE | _GO | _GOOD | _NOT | _FILLERS
 _HAVE: Final = frozenset(("punya", "memiliki", "mempunyai", "have", "own", "hilang", "rusak", "lost"))
@@ -78,6 +94,8 @@ _MAIL: Final = frozenset(("email", "e-mail", "emailnya", "surel", "mail", "link"
 _MISSING: Final = frozenset((
     "belum", "tidak", "gak", "ga", "nggak", "tak", "kok", "mana", "hilang", "no", "not", "never", "where", "missing", "lagi", "again",
 ))  # fmt: skip
+_SENDING: Final = frozenset(("kirim", "kirimkan", "dikirim", "send", "resend"))
+_AGAIN: Final = frozenset(("lagi", "ulang", "again", "resend", "kadaluarsa", "kadaluwarsa", "kedaluwarsa", "expired"))
 _COMING: Final = frozenset((
     "terima", "menerima", "diterima", "dapat", "mendapat", "masuk", "ada", "sampai", "datang", "muncul", "received", "receive",
     "got", "get", "arrived", "here", "kirim", "dikirim", "kirimkan", "send", "aktivasi", "activation", "nya", "yet", "did", "have",
@@ -142,7 +160,9 @@ def is_phrase(text: str) -> bool:
 
 
 def mail_is_missing(text: str) -> bool:
-    """Such as "email belum masuk", "mana linknya", "I have not received the e-mail"."""
+    """Such as "email belum masuk", "mana linknya", "tolong kirim lagi", "I have not received the e-mail"."""
     words = _words(text)
-    known = _MAIL | _MISSING | _COMING | _FILLERS
-    return bool(words) and known.issuperset(words) and not _MAIL.isdisjoint(words) and not _MISSING.isdisjoint(words)
+    if not words or not (_MAIL | _MISSING | _COMING | _AGAIN | _FILLERS).issuperset(words):
+        return False
+    about_mail = not _MAIL.isdisjoint(words) or not _SENDING.isdisjoint(words)
+    return about_mail and not (_MISSING | _AGAIN).isdisjoint(words)

@@ -18,7 +18,7 @@ from dialogs.fields import BY_ID
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.fields.several import Found, is_bare_name, read
 from dialogs.frozen import replace
-from dialogs.phrases import correction, has_none
+from dialogs.phrases import YES, correction, has_none, plain
 from dialogs.registration import open_question, with_answer, with_doubts
 from dialogs.secret import looks_like_password
 from dialogs.session import Answer, OpenDoubt
@@ -46,7 +46,9 @@ def other_meaning(ctx: Context, event: TextSent, asked: str = "") -> Outcome | N
 
 def unexpected(ctx: Context, event: TextSent) -> Outcome:
     """A text where only a button answers."""
-    return hidden(ctx, event) if looks_like_password(event.text) else Outcome(ctx.session, ctx.text("flow.press_a_button"))
+    if looks_like_password(event.text):
+        return hidden(ctx, event)
+    return Outcome(ctx.session, ctx.text("flow.fine" if plain(event.text) in YES else "flow.press_a_button"))
 
 
 def reread(ctx: Context, event: TextSent) -> Outcome | None:
