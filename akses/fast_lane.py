@@ -22,7 +22,6 @@ from bot.plain_http import Answer, Headers, Plain
 
 log = structlog.get_logger(__name__)
 
-WHOLE_SECONDS: Final = 20.0  # from the first byte of a request to its last
 HEAD_LIMIT: Final = HEAD_BYTES  # of a request line and its headers, the same whichever way a request goes
 # Requests that have any of these are not plain.
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"connection", b"upgrade", b"expect"})
@@ -85,7 +84,6 @@ class FastLane(Punctual):
         self._theirs = False  # a request is uvicorn's from its first byte to the end of its answer
         self._read = True  # ... and has been read to its end
         self._last = 0.0
-        self._slow: asyncio.TimerHandle | None = None
         self._closing = False
 
     # --- what comes in
@@ -125,25 +123,12 @@ class FastLane(Punctual):
 
     def on_message_begin(self) -> None:
         self._read = False
-        self._slow = self.loop.call_later(WHOLE_SECONDS, self._cut_off)
         super().on_message_begin()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._read = True
-        self._in_time()
         self._ours_again()
-
-    def _in_time(self) -> None:
-        if self._slow is not None:
-            self._slow.cancel()
-            self._slow = None
-
-    def _cut_off(self) -> None:
-        """Whoever dribbles a request byte by byte holds a place that others need."""
-        self._slow = None
-        if not self.transport.is_closing():
-            self.transport.close()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -190,14 +175,8 @@ class FastLane(Punctual):
         elif self.timeout_keep_alive_task is None:
             self._patience()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._last = self.loop.time()
-        self._patience()  # also whoever connects and says nothing
-
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._in_time()
         if self._wake is not None and self._asked is None:
             self._wake.set_result(None)  # nothing is asked any more
             self._wake = None

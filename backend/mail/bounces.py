@@ -105,7 +105,7 @@ class Bounces:
             )
             if changed.rowcount == 1:
                 now = self._now()
-                log.error("mail.bounced", mail=row.id, status=bounce.status)
+                log.warning("mail.bounced", mail=row.id, status=bounce.status)
                 await self._audit.record(conn, now, "system", "mail.bounced", row.registration_id, mail=row.id)
                 newest = (
                     sa.select(mails.c.id)

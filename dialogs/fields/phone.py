@@ -66,7 +66,6 @@ _SPREADSHEET = re.compile(r"\d(?:[.,]\d{1,15})?e\+?\d{1,2}\b", re.IGNORECASE)
 _MASKED = re.compile(r"\d[\s.-]*(?:[*•●#]{2,}|[xX]{3,})")
 _EXTENSION = re.compile(r"\d\s*(?:ext|ekst|pes|pesawat|x)\.?\s*\d{1,5}\s*$", re.IGNORECASE)
 _SEVERAL = re.compile(r"(?<!\d)(?:\+?62|0)(?:[ .-]?\d){8,12}(?!\d)")
-_UNUSED = re.compile(r"8[04]")
 
 
 class Phone(Frozen, frozen=True):

@@ -113,3 +113,57 @@ def test_the_hand_off_of_a_summary_stays_the_same_however_often_it_is_shown() ->
     chat.says("/start")
     assert chat.session.draft is not None
     assert chat.session.draft.handoff == born
+
+
+def test_every_screen_counts_and_the_last_press_is_known_by_its_token_and_action() -> None:
+    chat = at_question(2)
+    assert chat.session.serial == len(chat.screens)
+    before = token(chat.session)
+    chat.presses("back")
+    assert chat.session.pressed == f"{before}:back"
+    assert chat.session.serial == len(chat.screens)
+
+
+def test_a_button_of_a_conversation_that_is_forgotten_begins_a_new_one_and_says_why() -> None:
+    chat = Conversation()
+    chat.happens(ButtonPressed("0ld70ken", "activate", "bot1"))
+    chat.stands_at("consent")
+    chat.reads("Tombol itu dari pertanyaan sebelumnya")
+
+
+def test_a_label_may_be_typed_with_blanks_to_spare() -> None:
+    chat = Conversation()
+    chat.starts()
+    chat.presses("agree")
+    chat.says("  individu   LOKAL ")
+    chat.stands_at("full_name")
+
+
+def test_a_photo_where_an_answer_is_expected_is_told_to_type_it() -> None:
+    where_typed, where_pressed = at_question(1), waiting_for_activation()
+    for chat in (where_typed, where_pressed):
+        chat.sends("photo")
+    told = where_typed.said.partition("\n\n")[0]
+    hint = told.removeprefix(where_pressed.said.partition("\n\n")[0]).strip()
+    assert hint
+    where_pressed.presses("new_email")
+    where_pressed.sends("photo")
+    where_pressed.reads(hint)
+
+
+def test_a_shared_number_of_another_country_is_named_as_such_though_the_card_leaves_out_the_plus() -> None:
+    chat = at_question(2)
+    chat.shares_contact("6591234567")
+    chat.reads("+65")
+    chat.stands_at("phone")
+
+
+def test_an_edited_message_when_nothing_is_open_is_said_to_come_too_late_only_after_a_hand_off() -> None:
+    nothing = at_question(1)
+    nothing.presses("cancel")
+    nothing.presses("discard")
+    nothing.edits("m1", "Siti Rahayu")
+    after = waiting_for_activation()
+    after.edits("m1", "Siti Rahayu")
+    assert nothing.said.partition("\n\n")[0] != after.said.partition("\n\n")[0]
+    nothing.reads("tidak dipakai lagi")

@@ -70,6 +70,7 @@ def test_what_people_type_instead_of_a_name_is_asked_about(typed: str) -> None:
         ("031 5678901", "031"),
         ("061 4567890", "061"),
         ("0274 512345", "0274"),
+        ("62215551234", "021"),
     ],
 )
 def test_a_landline_is_named_by_its_area_code_as_it_is_dialled(typed: str, area: str) -> None:
@@ -109,6 +110,10 @@ def test_a_country_code_that_was_half_written_is_completed(typed: str, value: st
 
 def test_the_letters_that_were_read_as_digits_are_named_and_neither_digits_nor_the_plus() -> None:
     assert doubtful("phone", "+62812345678O").doubts[0].facts == {"letters": "O", "value": "0812-3456-780"}
+
+
+def test_a_country_code_before_too_few_digits_is_still_the_country_code() -> None:
+    assert rejected("phone", "620812345") == Rejected("too_short", {"count": "7", "missing": "3", "min": "10"})
 
 
 def test_sixteen_digits_that_begin_as_a_mobile_number_are_too_many_and_no_nik() -> None:
