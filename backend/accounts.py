@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.account_mail import AccountMails
@@ -29,6 +30,8 @@ from backend.passwords import MAX_LENGTH, PasswordRefused, broken_rules
 from backend.phone_checks import PhoneChecks
 from backend.tables import account_sessions, accounts, login_throttle, password_links
 from backend.vault import Vault
+
+log = structlog.get_logger(__name__)
 
 # A session's last use is written at most this often; reading a page need not write.
 _SEEN_STEP: Final = timedelta(seconds=30)
@@ -157,11 +160,13 @@ class Accounts:
         async with self._hasher.slot():
             # Counted before the check, so that many attempts at once do not get in on one free place.
             if (wait := await self._count(throttles)) is not None:
+                log.warning("login.slowed", seconds=wait.retry_after)
                 return wait
             async with self._database.reading() as conn:
                 row = (await conn.execute(accounts.select().where(accounts.c.email_index == index))).one_or_none()
             matches = await self._hasher.matches(row.password_hash if row else DUMMY, password)
         if row is None or not matches:
+            log.warning("login.failed", account=row.id if row else None)
             return WrongCredentials()
         async with self._database.writing() as conn:
             await conn.execute(login_throttle.delete().where(login_throttle.c.key == next(iter(throttles))))

@@ -11,11 +11,14 @@ import hmac
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.access import ApiKey
 from backend.api.problems import problem
+
+log = structlog.get_logger(__name__)
 
 PREFIX: Final = "/api/v1/"
 OPENAPI: Final = "/api/v1/openapi.json"
@@ -39,10 +42,12 @@ class ApiGuard:
             return
         caller = self._caller(Headers(scope=scope))
         if caller is None:
+            log.warning("api.refused", why="unauthorized")
             refusal = problem(401, "unauthorized", "A valid API key is needed", headers={"WWW-Authenticate": "Bearer"})
             await refusal(scope, receive, send)
             return
         if caller.role == "read" and scope["method"] not in _LOOKING:
+            log.warning("api.refused", why="forbidden", api_key=caller.id)
             await problem(403, "forbidden", "This API key may only look")(scope, receive, send)
             return
         try:

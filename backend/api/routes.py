@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import structlog
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
 
@@ -16,6 +17,8 @@ from backend.registrations import Caller
 
 if TYPE_CHECKING:
     from backend.registrations import Registrations
+
+log = structlog.get_logger(__name__)
 
 # Only so that the contract names it: the key itself is checked before any route (`guard.py`).
 _BEARER = HTTPBearer(auto_error=False, description="One of the operator's API keys")
@@ -64,6 +67,7 @@ def router(registrations: Registrations) -> APIRouter:
         """Take a registration and mail its activation link. New, known and mismatching data are answered alike."""
         api_key: ApiKey = request.state.api_key
         if not api_key.sees(body.channel):
+            log.warning("api.refused", why="forbidden", api_key=api_key.id)
             raise Forbidden
         return RegistrationOut.of(await registrations.create(body.registration(registrations.now()), _caller(request, key)))
 

@@ -41,7 +41,7 @@ def routes(backend: Backend) -> list[BaseRoute]:
     link = ActivationPages(backend.activation, view, config, backend.throttle)
     code = PhoneCodePages(backend.phone_checks, backend.accounts, backend.activation, view, config)
     account = AccountPages(backend.accounts, backend.subjects, view, config)
-    forgotten = NewPasswordPages(backend.new_password, view, config)
+    forgotten = NewPasswordPages(backend.new_password, view, config, backend.throttle)
     headers = [Middleware(PageHeaders, https=config.secure_cookies)]
 
     def page(path: str, endpoint: Endpoint, method: str = "GET") -> Route:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Final, assert_never
+from typing import assert_never
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from backend.activation import Activated, Activation, LinkExpired, LinkLive, LinkUnknown, LinkUsed, NotPossible, PhoneNeeded
-from backend.client_ip import client_ip, site
+from backend.client_ip import client_ip
 from backend.config import BackendConfig
 from backend.errors import Later
-from backend.pages.guard import read_form
+from backend.pages.guard import count_miss, read_form
 from backend.pages.language import chosen, remember
 from backend.pages.sessions import Cookies
 from backend.pages.view import NOTICE_VERSION, View
@@ -28,8 +28,6 @@ from backend.texts import Language
 from backend.throttle import Counting
 
 _Gone = LinkUsed | LinkExpired | LinkUnknown
-# Links that lead nowhere, from one household: people paste half a link a few times, only a guesser goes on.
-_MISSES: Final = "20 per 10 minutes"
 
 
 class ActivationPages:
@@ -84,9 +82,7 @@ class ActivationPages:
         """What the link is. Raises Later for whoever tries out links; a good link is never kept from anybody."""
         look = await self._activation.look(request.path_params["token"])
         if isinstance(look, LinkUnknown):
-            household = site(client_ip(request, self._config.trusted_proxies))
-            if wait := await self._throttle.wait(_MISSES, "links", household):
-                raise Later(wait)
+            await count_miss(self._throttle, client_ip(request, self._config.trusted_proxies))
         return look
 
     async def done(self, request: Request) -> Response:

@@ -1,6 +1,7 @@
 """Whether a form was sent from our own page, and its fields exactly as typed.
 
-Lives here: the Origin / Sec-Fetch-Site check, the size limit, the decoding. Must not live here: what the fields mean.
+Lives here: the Origin / Sec-Fetch-Site check, the size limit, the decoding, counting who tries out links. Must not live here: what the
+fields mean.
 """
 
 from __future__ import annotations
@@ -12,9 +13,15 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from backend.client_ip import site as household
+from backend.errors import Later
+from backend.throttle import Counting
+
 # Two passwords of 128 code points, four bytes each, percent-encoded, take 3 KB.
 MAX_FORM_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 16
+# Links that lead nowhere, from one household: people paste half a link a few times, only a guesser goes on.
+_MISSES: Final = "20 per 10 minutes"
 
 
 def require_own_page(request: Request, public_url: str) -> None:
@@ -22,7 +29,7 @@ def require_own_page(request: Request, public_url: str) -> None:
 
     Our pages carry Referrer-Policy no-referrer, so a browser writes `Origin: null` even on our own forms: Sec-Fetch-Site decides where it
     is sent. Where it is not (browsers before 2023, plain http on a name), a null Origin passes, because every form of ours also carries a
-    secret that another site cannot know: the link's token, or the form's own.
+    secret that another site cannot know: the link's token, or the form's own. (/masuk/lupa has none: anybody may ask there for anybody.)
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None and site not in {"same-origin", "none"}:
@@ -51,3 +58,9 @@ async def read_form(request: Request) -> Mapping[str, str]:
     except ValueError:
         raise HTTPException(400) from None
     return dict(reversed(fields))
+
+
+async def count_miss(throttle: Counting, ip: str) -> None:
+    """Note that somebody came with a link that is none. Raises Later for a household that tries out links."""
+    if wait := await throttle.wait(_MISSES, "links", household(ip)):
+        raise Later(wait)

@@ -12,14 +12,16 @@ from starlette.responses import RedirectResponse, Response
 from backend.client_ip import client_ip, site
 from backend.config import BackendConfig
 from backend.new_password import NewPassword, ResetEnded, ResetLive
-from backend.pages.guard import read_form
+from backend.pages.guard import count_miss, read_form
 from backend.pages.language import chosen
 from backend.pages.view import View
 from backend.passwords import PasswordRefused
+from backend.throttle import Counting
 
 
 class NewPasswordPages:
-    def __init__(self, new_password: NewPassword, view: View, config: BackendConfig) -> None:
+    def __init__(self, new_password: NewPassword, view: View, config: BackendConfig, throttle: Counting) -> None:
+        self._throttle = throttle
         self._new_password = new_password
         self._view = view
         self._config = config
@@ -38,14 +40,13 @@ class NewPasswordPages:
 
     async def show(self, request: Request) -> Response:
         """GET of the link: the form, or that it is no longer valid, told before anybody types a password."""
-        look = await self._new_password.look(request.path_params["token"])
-        return self._form(request, look)
+        return self._form(request, await self._look(request))
 
     async def set(self, request: Request) -> Response:
         """POST of the form: uses the link up."""
         token = request.path_params["token"]
         form = await read_form(request)
-        look = await self._new_password.look(token)
+        look = await self._look(request)
         if isinstance(look, ResetEnded):
             return self._form(request, look)
         try:
@@ -55,6 +56,13 @@ class NewPasswordPages:
         return (
             self._form(request, outcome) if isinstance(outcome, ResetEnded) else RedirectResponse("/masuk/sandi/selesai", 303)
         )
+
+    async def _look(self, request: Request) -> ResetLive | ResetEnded:
+        """What the link is. Raises Later for whoever tries out links; a good link is never kept from anybody."""
+        look = await self._new_password.look(request.path_params["token"])
+        if isinstance(look, ResetEnded):
+            await count_miss(self._throttle, client_ip(request, self._config.trusted_proxies))
+        return look
 
     async def done(self, request: Request) -> Response:
         return self._view.page(request, "reset_done", chosen(request))

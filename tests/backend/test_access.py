@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from akses.keyring import Keyring
 from backend.access import ApiKey, ApiKeyInvalid
@@ -122,3 +123,23 @@ def test_a_key_that_is_not_written_so_is_refused_and_not_repeated(written: str) 
     with pytest.raises(ApiKeyInvalid) as refused:
         ApiKey.parse(written)
     assert written.rpartition(":")[2] not in str(refused.value)
+
+
+async def test_what_is_refused_is_logged_without_saying_whom(scoped: Stage) -> None:
+    with capture_logs() as told:
+        await ask(scoped, "a-key-that-nobody-was-given", "GET", "")
+        await ask(scoped, READER, "POST", "", json=BODY)
+        await ask(scoped, TELEGRAM, "POST", "", json=BODY)
+        for _ in range(7):
+            await scoped.backend.accounts.authenticate(str(BODY["email"]), "Bukan^Sandi-Itu-31", ip="192.0.2.9")
+    refused = [
+        (line["event"], line.get("why"), line.get("api_key")) for line in told if line["event"].startswith(("api.", "login."))
+    ]
+    assert refused[:3] == [
+        ("api.refused", "unauthorized", None),
+        ("api.refused", "forbidden", KEYS[2].id),
+        ("api.refused", "forbidden", KEYS[0].id),
+    ]
+    assert {event for event, _, _ in refused[3:]} == {"login.failed", "login.slowed"}
+    for private in ("a-key-that", READER, TELEGRAM, str(BODY["email"]), "192.0.2.9", "Bukan^"):
+        assert private not in repr(told)

@@ -279,3 +279,15 @@ def test_a_link_of_the_wrong_shape_for_a_new_password_is_a_page_and_no_error(sit
     with site.client() as client:
         for token in ("akr_x", "akt_" + "x" * 43, "%00", "..%2f", "é"):
             assert client.get(f"/masuk/sandi/{token}").status_code in {404, 410}, token
+
+
+def test_who_tries_out_links_for_a_new_password_must_wait_and_a_good_one_is_never_kept_from_anybody(
+    site: Site, owner: Invited
+) -> None:
+    with site.client() as client:
+        client.post("/masuk/lupa", data={"email": owner.email})
+        path = site.password_link(owner.email)
+        answers = [client.get(f"/masuk/sandi/akr_{'x' * 40}{at:03}") for at in range(25)]
+        assert answers[-1].status_code == 429
+        assert int(answers[-1].headers["retry-after"]) > 0
+        assert client.get(path).status_code == 200
