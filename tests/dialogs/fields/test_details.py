@@ -206,6 +206,7 @@ def test_a_whole_letter_instead_of_an_address_is_only_told_its_length() -> None:
         ("(budi@gmail.com", "local_symbols"),
         ("budi santoso @gmail.com", "spaces"),
         ("www.gmail.com", "url"),
+        ("www.budi gmail.com", "url"),
         ("gmail.com", "no_at"),
         ("budi@router.home.arpa", "reserved"),
         ("budi@.com", "no_dot"),
@@ -252,6 +253,11 @@ def test_a_slip_with_one_possible_meaning_is_offered_as_what_was_meant(typed: st
 )
 def test_labels_quotes_and_brackets_around_an_address_are_no_part_of_it(typed: str) -> None:
     assert BY_ID["email"].parse(typed, TODAY) == Accepted("budi@gmail.com")
+
+
+def test_only_marks_are_taken_off_an_address_and_never_its_letters() -> None:
+    assert BY_ID["email"].parse("E-mail: Xaver@gmail.com", TODAY) == Accepted("Xaver@gmail.com")
+    assert doubtful("email", "BudiX#gmail.com").value == "BudiX@gmail.com"
 
 
 # --- what all have in common
