@@ -12,7 +12,7 @@ from dialogs.events import TextSent
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields.nik import reading
 from dialogs.frozen import replace
-from dialogs.phrases import NO, YES, correction, field_alone, plain
+from dialogs.phrases import NO, SEND, YES, correction, field_alone, plain
 from dialogs.screens import Action, Screen
 from dialogs.secret import looks_like_password
 from dialogs.steps._step import Context, Outcome, Step, button, label, remembering
@@ -93,9 +93,14 @@ def means(_: Context, text: str) -> str:
 def typed(ctx: Context, event: TextSent) -> Outcome:
     """The right value itself is offered in the place of the wrong one."""
     ctx = remembering(ctx, event.message)
-    if plain(event.text) in YES:
-        return Outcome(ctx.session, ctx.text("flow.press_activate"))
-    return other_meaning(ctx, event) or Outcome(ctx.session, ctx.text("flow.summary_unclear"))
+    if plain(event.text) in YES | SEND:
+        return press_activate(ctx)
+    return other_meaning(ctx, event, "summary") or Outcome(ctx.session, ctx.text("flow.summary_unclear"))
+
+
+def press_activate(ctx: Context, _: str = "") -> Outcome:
+    """However it is said: only Aktivasi itself sends."""
+    return Outcome(ctx.session, ctx.text("flow.press_activate"))
 
 
 def open_menu(ctx: Context, _: str) -> Outcome:
@@ -109,7 +114,9 @@ def edit(ctx: Context, argument: str) -> Outcome:
     return Outcome(replace(ctx.session, overlay="", draft=draft))
 
 
-STEP = Step("summary", screen, {"activate": activate, "back": open_menu, "edit": edit}, typed, means=means)
+STEP = Step(
+    "summary", screen, {"activate": activate, "back": open_menu, "edit": edit, "go_on": press_activate}, typed, means=means
+)
 
 
 # --- "Ubah ...", one button a field
