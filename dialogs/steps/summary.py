@@ -61,9 +61,15 @@ def masked_screen(ctx: Context) -> Screen:
 
 
 def activate(ctx: Context, _: str) -> Outcome:
-    """Hand off. The id was born with the summary, so however often this is sent, it is one registration."""
+    """Hand off. The id was born with the summary, so however often this is sent, it is one registration.
+
+    When the privacy notice has changed since it was agreed to, it is asked anew first (UU PDP art. 21 (2)); the answers stay.
+    """
     draft = ctx.draft
     assert draft.consent is not None
+    if draft.consent.notice != ctx.profile.notice_version:
+        asked = replace(ctx.session, draft=replace(draft, consent=None, tries=0))
+        return Outcome(asked, ctx.text("privacy.renewed"), (Record("summary", "rejected", "notice_changed"),))
     submission = SubmitRegistration(
         handoff=draft.handoff,
         kind=draft.kind,
