@@ -50,7 +50,8 @@ from backend_client.models import (
 _MOST_A_PAGE: Final = 50
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WORD: Final = re.compile(r"[a-z0-9_-]{1,40}")
-_NAME: Final = re.compile(r"(?=.{1,150}$)(?=.*[^\W\d_])(?!.*(://|www\.)).+", re.IGNORECASE)
+_LINK: Final = r"://|\bwww\.|\b[a-z0-9-]{3,}\.(?:com|net|org|info|co\.id|go\.id|id|me|ly)\b(?!\.)|\bt\.me/"
+_NAME: Final = re.compile(rf"(?=.{{1,150}}$)(?=.*[^\W\d_])(?!.*(?:{_LINK})).+", re.IGNORECASE)
 _NIK: Final = re.compile(r"[0-9]{16}")
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _EMAIL: Final = re.compile(r"(?=.{3,254}$)[^@\s]+@[^@\s]+")

@@ -12,7 +12,7 @@ from typing import Final
 from dialogs import reminders
 from dialogs.effects import OpenTicket, Record
 from dialogs.frozen import replace
-from dialogs.registration import step_id
+from dialogs.registration import focused, state_of, step_id
 from dialogs.steps import privacy
 from dialogs.steps._step import Context, Outcome, Press, contacts
 from dialogs.steps.overlays import laid, lifted, new_draft, speak
@@ -38,7 +38,10 @@ def cancel(ctx: Context, _: str) -> Outcome:
     """Ask before anything is thrown away; with nothing to lose there is nothing to ask."""
     draft = ctx.session.draft
     if draft is None:
-        return Outcome(replace(ctx.session, overlay="", email_change=None, aside=""), ctx.text("flow.nothing_to_cancel"))
+        about = focused(ctx.session)
+        id_ = "flow.cancel_sent" if about is not None and state_of(about) in privacy.OPEN else "flow.nothing_to_cancel"
+        told = ctx.text(id_, name=about.name if about else "")
+        return Outcome(replace(ctx.session, overlay="", email_change=None, aside=""), told)
     return laid(ctx, "cancel")
 
 
@@ -69,6 +72,11 @@ def greet(ctx: Context, argument: str) -> Outcome:
 
 def wait(ctx: Context, _: str) -> Outcome:
     return Outcome(ctx.session, ctx.text("flow.no_hurry"))
+
+
+def password(ctx: Context, _: str) -> Outcome:
+    """Where a password is chosen, and where a forgotten one is replaced: never here."""
+    return Outcome(ctx.session, ctx.text("flow.password_help"))
 
 
 def thanks(ctx: Context, _: str) -> Outcome:
@@ -103,6 +111,9 @@ COMMANDS: Final[Mapping[str, Press]] = {
     "go_on": lifted,
     "agent": agent,
     "greet": greet,
+    "password": password,
+    "english": lambda ctx, _: speak(ctx, "en"),
+    "indonesian": lambda ctx, _: speak(ctx, "id"),
     "thanks": thanks,
     "wait": wait,
 }
@@ -123,11 +134,18 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "daftar", "daftar lagi", "mau daftar", "saya mau daftar", "saya ingin mendaftar", "pendaftaran", "registrasi",
         "register", "registration", "sign up", "i want to register", "daftarkan orang lain", "register another person",
     ),
-    "cancel": ("batal", "batalkan", "batalkan pendaftaran", "cancel", "stop", "berhenti", "keluar", "quit", "exit"),
+    "cancel": (
+        "batal", "tidak jadi", "gak jadi", "ga jadi", "never mind", "batalkan", "batalkan pendaftaran", "cancel", "stop",
+        "berhenti", "keluar", "quit", "exit",
+    ),
     "back": ("kembali", "mundur", "sebelumnya", "back", "go back", "previous"),
     "language": ("bahasa", "language", "ganti bahasa", "change language"),
-    "status": ("status", "cek status", "status pendaftaran", "check status", "my status"),
+    "status": (
+        "status", "sudah aktif belum", "apakah sudah aktif", "sudah saya klik", "is it active", "cek status",
+        "status pendaftaran", "check status", "my status",
+    ),
     "help": (
+        "bagaimana selanjutnya", "apa selanjutnya", "lalu bagaimana", "what next",
         "bantuan", "bantu", "tolong", "bantu saya", "tolong bantu", "saya bingung", "bingung", "tidak mengerti",
         "saya tidak mengerti", "tidak paham", "cara daftar", "tidak tahu", "saya tidak tahu", "lupa", "saya lupa",
         "tidak ingat", "di mana lihatnya", "lihat di mana", "i do not know", "i don't know", "i forgot", "apa itu nik",
@@ -149,6 +167,13 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "sebentar", "sebentar ya", "tunggu", "tunggu sebentar", "tunggu ya", "nanti", "nanti dulu", "nanti saya lanjutkan",
         "wait", "wait a moment", "one moment", "just a moment", "later",
     ),
+    "password": (
+        "password", "kata sandi", "password apa", "kata sandi apa", "apa kata sandinya", "apa passwordnya", "lupa password",
+        "lupa kata sandi", "saya lupa password", "saya lupa kata sandi", "password saya lupa", "kata sandi saya lupa", "cara login",
+        "bagaimana cara login", "forgot password", "i forgot my password", "what password", "how do i log in",
+    ),
+    "english": ("english", "in english", "english please", "inggris", "bahasa inggris"),
+    "indonesian": ("indonesia", "bahasa indonesia", "dalam bahasa indonesia", "indonesian"),
     "thanks": ("terima kasih", "terimakasih", "makasih", "terima kasih banyak", "thanks", "thank you", "thank you very much"),
 }
 # fmt: on

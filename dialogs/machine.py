@@ -211,7 +211,7 @@ def _meanings(ctx: Context, here: Step, text: str) -> Iterator[tuple[str, str]]:
     """The action or command that a whole message stands for: a button's label typed out, a phrase that the step knows, then a word that is
     known everywhere.
     """
-    wanted = " ".join(text.casefold().split())
+    wanted = " ".join(text.casefold().strip(" \t\n.!").split())
     if may_be_label(ctx.session.language, wanted):
         for action in current_screen(ctx.session, ctx.now, ctx.profile).actions:
             if not action.url and not action.contact and action.label.casefold() == wanted:
@@ -225,10 +225,11 @@ def _meanings(ctx: Context, here: Step, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _beneath_overlay(session: Session) -> Session:
-    """The step that a typed answer is meant for: the one beneath a passing question, if it takes text."""
-    if not (session.overlay or (session.aside and session.draft is not None and not session.email_change)):
+    """The step that a typed answer is meant for: the one beneath a passing question, if it asks for text."""
+    asking = session.draft is not None or session.email_change is not None
+    if not asking or not (session.overlay or (session.aside and not session.email_change)):
         return session
-    lifted = replace(session, overlay="", aside="")
+    lifted = replace(session, overlay="", aside="" if session.email_change is None else session.aside)
     return lifted if STEPS[step_id(lifted)].typed is not None else session
 
 

@@ -24,6 +24,26 @@ NO: Final = frozenset((
     "nope", "wrong", "not correct", "tidak mau", "tidak setuju", "saya tidak setuju", "keberatan", "i do not agree",
     "disagree", "no thanks",
 ))  # fmt: skip
+SEND: Final = frozenset((
+    "kirim", "kirimkan", "kirim sekarang", "ok kirim", "oke kirim", "ya kirim", "aktifkan", "aktifkan akun", "aktivasi sekarang", "sudah",
+    "selesai", "selanjutnya", "submit", "send", "send it", "activate now", "activate it", "done", "next",
+))  # fmt: skip
+AGAIN_FROM_THE_START: Final = frozenset((
+    "ulang", "ulangi", "mulai lagi", "mulai dari awal", "dari awal", "ulang dari awal", "restart", "start over", "from the beginning",
+))  # fmt: skip
+# What people call themselves, for the types of `dialogs/kinds.py`.
+KINDS: Final[Mapping[str, str]] = {
+    word: kind
+    for kind, words in {
+        "individu_lokal": (
+            "individu", "perorangan", "pribadi", "orang pribadi", "saya sendiri", "wni", "saya wni", "warga negara indonesia", "individual",
+            "indonesian citizen", "myself",
+        ),
+        "individu_asing": ("wna", "saya wna", "asing", "orang asing", "warga negara asing", "foreigner", "foreign citizen"),
+        "institusi_lokal": ("pt", "perusahaan", "institusi", "badan usaha", "badan hukum", "company", "institution"),
+    }.items()
+    for word in words
+}  # fmt: skip
 AGREE: Final = frozenset((
     "saya setuju", "ya saya setuju", "ya setuju", "iya setuju", "oke setuju", "ok setuju", "setuju ya", "agree",
     "yes i agree", "i agree", "agreed",
@@ -58,18 +78,24 @@ _CHANGE: Final = frozenset((
     "salah", "keliru", "ubah", "ganti", "mengganti", "mengubah", "rubah", "diganti", "diubah", "koreksi", "dikoreksi", "perbaiki",
     "diperbaiki", "ralat", "betulkan", "edit", "change", "wrong", "incorrect", "fix", "typo", "mistake", "update", "amend",
 ))  # fmt: skip
+# "Kembali ke nama" is a wish as well; "kembali" alone is a command.
+_GO: Final = frozenset(("kembali", "balik", "ke", "back", "go"))
 _GOOD: Final = frozenset(("benar", "betul", "tepat", "sesuai", "correct", "right"))
 _NOT: Final = frozenset(("tidak", "kurang", "belum", "bukan", "not", "gak", "ga", "nggak", "tak"))
 _FILLERS: Final = frozenset((
-    "saya", "aku", "kami", "mau", "ingin", "mohon", "tolong", "dong", "ya", "yang", "itu", "ini", "ada", "di", "pada", "bagian", "data",
-    "alamat", "lengkap", "pak", "bu", "maaf", "sorry", "harus", "perlu", "bisa", "masih", "my", "the", "is", "i", "want", "to",
-    "please", "need", "address", "full", "in", "has", "a", "it", "can", "untuk", "dan", "and", "atau", "or",
+    "saya", "aku", "kami", "mau", "ingin", "mohon", "tolong", "dong", "ya", "yang", "itu", "ini", "ada", "di", "pada",
+    "bagian", "data", "alamat", "lengkap", "pak", "bu", "maaf", "sorry", "harus", "perlu", "bisa", "masih", "my", "the", "is",
+    "i", "want", "to", "please", "need", "address", "full", "in", "has", "a", "it", "semua", "semuanya", "all", "everything",
+    "can", "untuk", "ketik", "mengetik", "tulis", "typed", "dan", "and", "atau", "or",
 ))  # fmt: skip
-_KNOWN: Final = frozenset(_FIELDS) | _NUMBER | _CHANGE | _GOOD | _NOT | _FILLERS
+_KNOWN: Final = frozenset(_FIELDS) | _NUMBER | _CHANGE | _GO | _GOOD | _NOT | _FILLERS
+_HAVE: Final = frozenset(("punya", "memiliki", "mempunyai", "have", "own", "hilang", "rusak", "lost"))
 _MAIL: Final = frozenset(("email", "e-mail", "emailnya", "surel", "mail", "link", "linknya", "tautan", "tautannya"))
 _MISSING: Final = frozenset((
     "belum", "tidak", "gak", "ga", "nggak", "tak", "kok", "mana", "hilang", "no", "not", "never", "where", "missing", "lagi", "again",
 ))  # fmt: skip
+_SENDING: Final = frozenset(("kirim", "kirimkan", "dikirim", "send", "resend"))
+_AGAIN: Final = frozenset(("lagi", "ulang", "again", "resend", "kadaluarsa", "kadaluwarsa", "kedaluwarsa", "expired"))
 _COMING: Final = frozenset((
     "terima", "menerima", "diterima", "dapat", "mendapat", "masuk", "ada", "sampai", "datang", "muncul", "received", "receive",
     "got", "get", "arrived", "here", "kirim", "dikirim", "kirimkan", "send", "aktivasi", "activation", "nya", "yet", "did", "have",
@@ -94,6 +120,8 @@ def correction(text: str) -> str | None:
     first = _WORD.match(text.casefold().lstrip())
     if first is None or first[0] not in _KNOWN or not _KNOWN.issuperset(words := _words(text)) or not words:
         return None
+    if not _GO.isdisjoint(words) and field_named(words):
+        return field_named(words)
     if _CHANGE.isdisjoint(words) and (_GOOD.isdisjoint(words) or _NOT.isdisjoint(words)):
         return None
     return field_named(words)
@@ -113,13 +141,28 @@ def field_alone(text: str) -> str:
     return field_named(words) if words and _KNOWN.issuperset(words) else ""
 
 
+def has_none(text: str) -> bool:
+    """Such as "tidak punya email", "belum punya KTP", "KTP saya hilang"."""
+    words = _words(text)
+    known = frozenset(_FIELDS) | _NUMBER | _NOT | _HAVE | _FILLERS | {"do", "don", "t", "any", "no"}
+    return bool(words) and known.issuperset(words) and not _HAVE.isdisjoint(words) and bool(field_named(words))
+
+
 def is_phrase(text: str) -> bool:
     """Whether the whole message is a phrase of this module, whatever it leads to where it is said."""
-    return plain(text) in YES | NO | AGREE or correction(text) is not None or bool(field_alone(text)) or mail_is_missing(text)
+    return (
+        plain(text) in YES | NO | AGREE | SEND
+        or correction(text) is not None
+        or bool(field_alone(text))
+        or mail_is_missing(text)
+        or has_none(text)
+    )
 
 
 def mail_is_missing(text: str) -> bool:
-    """Such as "email belum masuk", "mana linknya", "I have not received the e-mail"."""
+    """Such as "email belum masuk", "mana linknya", "tolong kirim lagi", "I have not received the e-mail"."""
     words = _words(text)
-    known = _MAIL | _MISSING | _COMING | _FILLERS
-    return bool(words) and known.issuperset(words) and not _MAIL.isdisjoint(words) and not _MISSING.isdisjoint(words)
+    if not words or not (_MAIL | _MISSING | _COMING | _AGAIN | _FILLERS).issuperset(words):
+        return False
+    about_mail = not _MAIL.isdisjoint(words) or not _SENDING.isdisjoint(words)
+    return about_mail and not (_MISSING | _AGAIN).isdisjoint(words)

@@ -18,7 +18,7 @@ _LABELLED: Final = re.compile(
 )
 # Mail, a Telegram name, the web; and a day of a year, written together.
 _NO_SECRET: Final = re.compile(
-    r"[^@]+@(?:[^@]+\.)?[a-z]+|@.*|\w+://.*|www\..*|\S+\.(?:com|id|net|org|me)/.*|\d{1,2}[a-z]+\d{0,4}", re.IGNORECASE
+    r"[^@]+@(?:[^@]+\.)?[a-z]+|@.*|\w+://.*|mailto:.*|www\..*|\S+\.(?:com|id|net|org|me)/.*|\d{1,2}[a-z]+\d{0,4}", re.IGNORECASE
 )
 # Stands in names, sums, dates and sentences as well, so it proves nothing.
 _MILD: Final = frozenset(".,'\u2019-/:;()[]_\"")

@@ -97,7 +97,10 @@ class Mailer:
             await self._fail(due.row, "expired", told=True)
             return None
         try:
-            if due.kind != "suppressed":
+            if due.kind == "suppressed":
+                # Taken at the same pace as any other, and not while the server is away: its state must not tell who wants no mail.
+                await self._smtp.greet()
+            else:
                 await self._smtp.send(self._message(due))
         except NotNow as error:
             log.warning("mail.deferred", mail=mail, attempt=attempt, why=error.why)

@@ -6,9 +6,11 @@ or which mail is due (`sending.py`).
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -70,19 +72,36 @@ class Smtp:
 
     async def send(self, message: EmailMessage) -> None:
         """Return when the server has taken the message. Raises Refused, NotNow."""
+        async with self._answered():
+            await aiosmtplib.send(message, **self._how)
+
+    async def greet(self) -> None:
+        """Come as far as before a message, and leave. Raises Refused, NotNow.
+
+        For a mail that is not to be sent: it takes as long, and waits for a server that is away, like any other.
+        """
+        async with self._answered(), aiosmtplib.SMTP(**self._how):
+            pass
+
+    @property
+    def _how(self) -> dict[str, Any]:
         # A password never travels in the clear; without one TLS is used where the server offers it.
         start_tls = None if self.tls or self.password is None else True
+        return {
+            "hostname": self.host,
+            "port": self.port,
+            "username": self.username,
+            "password": self.password,
+            "use_tls": self.tls,
+            "start_tls": False if self.tls else start_tls,
+            "timeout": self.timeout,
+        }
+
+    @asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        """What the server says, as what it means."""
         try:
-            await aiosmtplib.send(
-                message,
-                hostname=self.host,
-                port=self.port,
-                username=self.username,
-                password=self.password,
-                use_tls=self.tls,
-                start_tls=False if self.tls else start_tls,
-                timeout=self.timeout,
-            )
+            yield
         except aiosmtplib.SMTPRecipientsRefused as error:
             code = max(refusal.code for refusal in error.recipients)
             raise (Refused(code) if code >= 500 else NotNow(str(code))) from None

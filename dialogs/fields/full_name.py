@@ -39,7 +39,7 @@ _PUNCTUATION = frozenset(" .,'\u2019-/")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z .,'\u2019/-]*")
 _LABEL = re.compile(
     r"(?:nama(?: lengkap)?(?: saya)?(?: adalah)?\s*[:=]|nama(?: lengkap)? saya(?: adalah)?\b|namaku(?: adalah)?\b"
-    r"|saya bernama\b|(?:full )?name\s*[:=]|my (?:full )?name is\b)\s*",
+    r"|saya bernama\b|(?:full )?name\s*[:=]|my (?:full )?name is\b|namanya\b|perkenalkan\b,?|saya(?=\s+\S)|i am\b|i'm\b)\s*",
     re.IGNORECASE,
 )
 _QUOTES = '"“”„«»'
@@ -59,6 +59,13 @@ _PLACEHOLDERS = frozenset((
     "siap", "setuju", "lanjut", "lanjutkan", "selanjutnya", "next", "tidak", "no", "halo", "hai", "hallo", "hello", "hi",
     "selamat pagi", "selamat siang", "selamat sore", "selamat malam", "assalamualaikum", "terima kasih", "terimakasih",
     "daftar", "start", "mulai", "bantuan", "help", "menu", "saya", "individu lokal", "bapak", "ibu", "pak", "bu",
+))  # fmt: skip
+
+# Words of a sentence that stand in nobody's name, as far as is known; "Mau", "Yang", "Kasih" and "Is" do.
+_SENTENCE = frozenset((
+    "tidak", "kok", "apa", "kenapa", "mengapa", "bagaimana", "gimana", "berapa", "kapan", "untuk", "belum", "sudah", "terima", "alamat",
+    "jl", "nomor", "email", "e-mail", "hp", "handphone", "telepon", "perempuan", "laki-laki", "sebentar", "tolong", "mohon", "saya",
+    "what", "why", "please", "where", "which",
 ))  # fmt: skip
 
 
@@ -159,6 +166,7 @@ def _weighed(name: str) -> Parsed:
         name.casefold().strip(".,-/' ") in _PLACEHOLDERS
         or (len(letters) > 2 and len(set(name.casefold())) == 1)
         or correction(name) is not None  # nobody is called "email salah"
+        or not _SENTENCE.isdisjoint(name.casefold().split())
     ):
         doubts.append(_doubt("placeholder", typed=shortened(name)))
     elif salutation := _SALUTATION.match(name):

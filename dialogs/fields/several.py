@@ -47,16 +47,16 @@ _DEGREE: Final = re.compile(r"(?:[A-Z][A-Za-z]{0,3}\.\s?)+[A-Za-z]{0,4}\.?|S\.?[
 # Words of sentences; a piece that holds one of them is no name.
 _SENTENCE: Final = frozenset((
     "saya", "aku", "kami", "ini", "itu", "berikut", "data", "datanya", "untuk", "mohon", "tolong", "daftar", "daftarkan",
-    "didaftarkan", "terima", "terimakasih", "kasih", "nomor", "no", "nik", "ktp", "hp", "email", "e-mail", "adalah", "halo",
+    "didaftarkan", "terima", "terimakasih", "kasih", "nomor", "nik", "ktp", "hp", "email", "e-mail", "adalah", "halo",
     "selamat", "pagi", "siang", "sore", "malam", "ya", "tidak", "atas", "nama", "bukan", "salah", "harusnya", "seharusnya",
-    "yang", "benar", "ganti", "ubah", "jadi", "menjadi", "alamat", "dengan", "dari", "juga", "sekalian", "my", "is", "the",
-    "here", "are", "please", "thanks", "thank", "you", "hello", "and", "number", "address", "wrong", "should", "be", "it", "this",
-    "wa", "telepon", "handphone", "ke", "di", "atau", "or", "lupa", "sama", "phone", "name", "register", "me", "for", "tahu",
-    "ingat", "apa", "kenapa", "mengapa", "bagaimana", "gimana", "mana", "dimana", "berapa", "kapan", "siapa", "sebentar",
-    "tunggu", "nanti", "dulu", "belum", "sudah", "ada", "punya", "bisa", "boleh", "mau", "maaf", "kok", "kan", "dong", "sih",
-    "masih", "lagi", "cari", "saja", "aja", "rahasia", "harus", "perlu", "kalau", "jika", "karena", "what", "why", "how", "where",
-    "when", "who", "wait", "moment", "later", "know", "have", "not", "don't", "dont", "sorry", "sure", "i", "do", "can", "need",
-    "must", "secret", "forgot", "forget", "lost", "hilang", "rusak", "benarkah", "aman", "penipuan", "takut", "ragu",
+    "yang", "benar", "ganti", "ubah", "jadi", "menjadi", "alamat", "dengan", "dari", "juga", "sekalian", "the", "here", "are",
+    "please", "thanks", "thank", "you", "hello", "and", "number", "address", "wrong", "should", "be", "it", "this", "telepon",
+    "handphone", "atau", "or", "lupa", "sama", "phone", "name", "register", "tahu", "ingat", "apa", "kenapa", "mengapa",
+    "bagaimana", "gimana", "mana", "dimana", "berapa", "kapan", "siapa", "sebentar", "tunggu", "nanti", "dulu", "belum",
+    "sudah", "punya", "bisa", "boleh", "mau", "maaf", "kok", "dong", "sih", "masih", "lagi", "cari", "saja", "aja", "rahasia",
+    "harus", "perlu", "kalau", "jika", "karena", "what", "why", "how", "where", "when", "who", "wait", "moment", "later",
+    "know", "have", "not", "don't", "dont", "sorry", "sure", "can", "need", "must", "secret", "forgot", "forget", "lost",
+    "hilang", "rusak", "aman", "penipuan", "takut", "ragu", "npwp", "paspor", "kantor", "rumah", "suami", "istri", "kk",
 ))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dialogs.effects import Record
 from dialogs.events import TextSent
 from dialogs.fields.several import read
 from dialogs.frozen import replace
-from dialogs.phrases import AGREE, NO, plain
+from dialogs.phrases import AGREE, NO, YES, plain
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import Consent
@@ -57,6 +57,8 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
     """What was typed before the consent is not kept, and that is said (UU PDP art. 20)."""
     if looks_like_password(event.text):
         return hidden(ctx, event)
+    if plain(event.text) in YES:
+        return Outcome(ctx.session, ctx.text("flow.press_agree"))
     ctx = remembering(ctx, event.message)
     if read(event.text, local_date(ctx.now)):
         return Outcome(ctx.session, ctx.text("flow.before_consent"), (Record("consent", "rejected", "too_early"),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dialogs import phrases
 from dialogs.effects import Record
 from dialogs.events import TextSent
 from dialogs.frozen import replace
@@ -30,10 +31,16 @@ def choose(ctx: Context, argument: str) -> Outcome:
     return Outcome(replace(ctx.session, draft=draft), ctx.text("flow.kind_chosen", kind=name), (Record("kind", "answered"),))
 
 
+def means(_: Context, text: str) -> str:
+    """Such as "WNI", "perorangan", "perusahaan"."""
+    kind = phrases.KINDS.get(phrases.plain(text))
+    return f"kind.{kind}" if kind else ""
+
+
 def typed(ctx: Context, event: TextSent) -> Outcome:
     """Answers that come before their question are kept; the type is asked again."""
     ctx = remembering(ctx, event.message)
     return other_meaning(ctx, event) or button_wanted(ctx, screen(ctx))
 
 
-STEP = Step("kind", screen, {"kind": choose}, typed)
+STEP = Step("kind", screen, {"kind": choose}, typed, means=means)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dialogs.effects import DeleteUserMessages, Effect, Record
 from dialogs.frozen import replace
-from dialogs.phrases import NO, YES, plain
+from dialogs.phrases import AGAIN_FROM_THE_START, NO, YES, plain
 from dialogs.registration import step_id
 from dialogs.screens import Action, Screen
 from dialogs.session import Draft, Overlay
@@ -68,6 +68,11 @@ def restart_screen(ctx: Context) -> Screen:
     return Screen(token="", step="restart", text=heading(ctx, ctx.text("flow.restart", count=answered)), actions=actions)
 
 
+def restart_means(_: Context, text: str) -> str:
+    said = plain(text)
+    return "start_again" if said in AGAIN_FROM_THE_START else "go_on" if said in YES else ""
+
+
 # --- language
 
 
@@ -92,7 +97,7 @@ def idle_screen(ctx: Context) -> Screen:
 
 STEPS = (
     Step("cancel", cancel_screen, {"go_on": lifted, "back": lifted, "discard": discard}, means=cancel_means),
-    Step("restart", restart_screen, {"go_on": lifted, "back": lifted, "start_again": new_draft}),
+    Step("restart", restart_screen, {"go_on": lifted, "back": lifted, "start_again": new_draft}, means=restart_means),
     Step("language", language_screen, {"speak": speak, "go_on": lifted, "back": lifted}),
     Step("idle", idle_screen),
 )

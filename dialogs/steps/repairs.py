@@ -18,33 +18,37 @@ from dialogs.fields import BY_ID
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.fields.several import Found, is_bare_name, read
 from dialogs.frozen import replace
-from dialogs.phrases import correction
+from dialogs.phrases import YES, correction, has_none, plain
 from dialogs.registration import open_question, with_answer, with_doubts
 from dialogs.secret import looks_like_password
 from dialogs.session import Answer, OpenDoubt
-from dialogs.steps._step import Context, Outcome, label, refusal
+from dialogs.steps._step import Context, Outcome, contacts, label, refusal
 
 # A text that is longer than this may hold more than the one answer that its field took out of it.
 MOST_OF_ONE_ANSWER: Final = 40
 
 
 def other_meaning(ctx: Context, event: TextSent, asked: str = "") -> Outcome | None:
-    """What else this text means, where the field `asked` ("" where none is) has refused it. None where it means nothing else."""
+    """What else this text means, where the field `asked` (or the step without one) has refused it. None where it means nothing else."""
     if looks_like_password(event.text):
         return hidden(ctx, event)
     if (wish := correction(event.text)) is not None:
         return corrected(ctx, wish)
+    if asked in BY_ID and has_none(event.text):
+        return Outcome(ctx.session, f"{ctx.text(f'{asked}.help')}\n\n{contacts(ctx)}", (Record(asked, "rejected", "has_none"),))
     found = read(event.text, local_date(ctx.now))
     if len(found) > 1:
         return filled(ctx, event, found)
     if found and (outcome := offered(ctx, event, found[0], asked)) is not None:
         return outcome
-    return more_of_the_name(ctx, event) if asked == "nik" else None
+    return name_again(ctx, event, asked) if asked in ("nik", "summary") else None
 
 
 def unexpected(ctx: Context, event: TextSent) -> Outcome:
     """A text where only a button answers."""
-    return hidden(ctx, event) if looks_like_password(event.text) else Outcome(ctx.session, ctx.text("flow.press_a_button"))
+    if looks_like_password(event.text):
+        return hidden(ctx, event)
+    return Outcome(ctx.session, ctx.text("flow.fine" if plain(event.text) in YES else "flow.press_a_button"))
 
 
 def reread(ctx: Context, event: TextSent) -> Outcome | None:
@@ -106,14 +110,22 @@ def open_doubt(field_id: str, parsed: Accepted | Doubtful, event: TextSent) -> O
     return OpenDoubt(field_id, parsed.value, parsed.doubts, parsed.suggestion, event.message)
 
 
-def more_of_the_name(ctx: Context, event: TextSent) -> Outcome | None:
-    """A name sent in two bubbles: the second half arrives when the NIK is being asked already. That is no failed NIK."""
+def name_again(ctx: Context, event: TextSent, asked: str) -> Outcome | None:
+    """A name sent in two bubbles: the second half arrives when the NIK is being asked already, and is no failed NIK. At the summary a name
+    that shares a word with the one that is there means to be in its place.
+    """
     draft = ctx.draft
     name = draft.answers.get("full_name")
     if name is None or draft.tries or not is_bare_name(event.text, local_date(ctx.now)):
         return None
     part = " ".join(event.text.split())
-    doubt = OpenDoubt("full_name", part, (), f"{name.value} {part}", event.message)
+    shared = not set(part.casefold().split()).isdisjoint(name.value.casefold().split())
+    if part.casefold() in name.value.casefold():
+        return Outcome(ctx.session, ctx.text("flow.known_already", label=label(ctx, "full_name")))
+    if asked == "summary" and not shared:
+        return None
+    joined = "" if shared else f"{name.value} {part}"
+    doubt = OpenDoubt("full_name", part, (), joined, event.message)
     return Outcome(replace(ctx.session, draft=with_doubts(draft, (doubt,))), effects=(Record("full_name", "misplaced"),))
 
 

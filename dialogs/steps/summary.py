@@ -12,7 +12,7 @@ from dialogs.events import TextSent
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields.nik import reading
 from dialogs.frozen import replace
-from dialogs.phrases import NO, YES, correction, field_alone, plain
+from dialogs.phrases import NO, SEND, YES, correction, field_alone, plain
 from dialogs.screens import Action, Screen
 from dialogs.secret import looks_like_password
 from dialogs.steps._step import Context, Outcome, Step, button, label, remembering
@@ -61,9 +61,15 @@ def masked_screen(ctx: Context) -> Screen:
 
 
 def activate(ctx: Context, _: str) -> Outcome:
-    """Hand off. The id was born with the summary, so however often this is sent, it is one registration."""
+    """Hand off. The id was born with the summary, so however often this is sent, it is one registration.
+
+    When the privacy notice has changed since it was agreed to, it is asked anew first (UU PDP art. 21 (2)); the answers stay.
+    """
     draft = ctx.draft
     assert draft.consent is not None
+    if draft.consent.notice != ctx.profile.notice_version:
+        asked = replace(ctx.session, draft=replace(draft, consent=None, tries=0))
+        return Outcome(asked, ctx.text("privacy.renewed"), (Record("summary", "rejected", "notice_changed"),))
     submission = SubmitRegistration(
         handoff=draft.handoff,
         kind=draft.kind,
@@ -87,9 +93,14 @@ def means(_: Context, text: str) -> str:
 def typed(ctx: Context, event: TextSent) -> Outcome:
     """The right value itself is offered in the place of the wrong one."""
     ctx = remembering(ctx, event.message)
-    if plain(event.text) in YES:
-        return Outcome(ctx.session, ctx.text("flow.press_activate"))
-    return other_meaning(ctx, event) or Outcome(ctx.session, ctx.text("flow.summary_unclear"))
+    if plain(event.text) in YES | SEND:
+        return press_activate(ctx)
+    return other_meaning(ctx, event, "summary") or Outcome(ctx.session, ctx.text("flow.summary_unclear"))
+
+
+def press_activate(ctx: Context, _: str = "") -> Outcome:
+    """However it is said: only Aktivasi itself sends."""
+    return Outcome(ctx.session, ctx.text("flow.press_activate"))
 
 
 def open_menu(ctx: Context, _: str) -> Outcome:
@@ -103,7 +114,9 @@ def edit(ctx: Context, argument: str) -> Outcome:
     return Outcome(replace(ctx.session, overlay="", draft=draft))
 
 
-STEP = Step("summary", screen, {"activate": activate, "back": open_menu, "edit": edit}, typed, means=means)
+STEP = Step(
+    "summary", screen, {"activate": activate, "back": open_menu, "edit": edit, "go_on": press_activate}, typed, means=means
+)
 
 
 # --- "Ubah ...", one button a field

@@ -19,7 +19,8 @@ from dialogs.session import EmailChange, OpenDoubt, Registration
 from dialogs.steps._step import Context, Outcome, Press, Step, button, contacts, refusal, shown
 from dialogs.steps.people import back_to_form
 from dialogs.steps.question import doubt_actions, doubt_lines, meant, unclear
-from dialogs.steps.repairs import hidden
+from dialogs.steps.repairs import hidden, unexpected
+from dialogs.steps.repairs import open_doubt as open_doubt_of
 
 
 def registration(ctx: Context) -> Registration:
@@ -131,6 +132,24 @@ def means(ctx: Context, text: str) -> str:
     return "" if wish is None else "new_email" if wish == "email" else "sent"
 
 
+def said(ctx: Context, event: TextSent) -> Outcome:
+    """An address typed here is offered as the new one; nothing else is expected."""
+    if registration(ctx).status in ("active", "withdrawn") or "@" not in event.text:
+        return unexpected(ctx, event)
+    match BY_ID["email"].parse(event.text, local_date(ctx.now)):
+        case Rejected():
+            return unexpected(ctx, event)
+        case Accepted() | Doubtful() as parsed:
+            asked = EmailChange(registration(ctx).id, open_doubt_of("email", parsed, event))
+            return Outcome(replace(ctx.session, email_change=asked))
+
+
+def link_help(ctx: Context) -> str:
+    """What to do with the mail."""
+    wait = waiting(ctx.session.language, ctx.profile.resend_after)
+    return ctx.text("flow.link_sent", email=registration(ctx).email_masked, wait=wait)
+
+
 def sent(ctx: Context, _: str) -> Outcome:
     return Outcome(ctx.session, ctx.text("flow.sent_already", name=registration(ctx).name, contacts=contacts(ctx)))
 
@@ -138,9 +157,9 @@ def sent(ctx: Context, _: str) -> Outcome:
 OVER: dict[str, Press] = {"back": left, "sent": sent}
 PRESSES: dict[str, Press] = {"resend": resend, "new_email": new_email, **OVER}
 STEPS = (
-    Step("pending", pending_screen, PRESSES, means=means),
-    Step("mail_failed", mail_failed_screen, PRESSES, means=means),
-    Step("expired", expired_screen, PRESSES, means=means),
+    Step("pending", pending_screen, PRESSES, said, link_help, means=means),
+    Step("mail_failed", mail_failed_screen, PRESSES, said, means=means),
+    Step("expired", expired_screen, PRESSES, said, means=means),
     Step("withdrawn", withdrawn_screen, OVER, means=means),
     Step("active", active_screen, OVER, means=means),
 )
@@ -193,7 +212,8 @@ def change(ctx: Context, email: str, message: str) -> Outcome:
 def email_doubt_screen(ctx: Context) -> Screen:
     doubt = open_doubt(ctx)
     name = ctx.text("flow.whose", name=registration(ctx).name)
-    text = "\n\n".join((name, doubt_lines(ctx, doubt), ctx.text("flow.confirm_value", value=shown("email", doubt.value))))
+    question = ctx.text("flow.confirm_value" if doubt.doubts else "flow.use_as_new_email", value=shown("email", doubt.value))
+    text = "\n\n".join(filter(None, (name, doubt_lines(ctx, doubt), question)))
     return Screen(token="", step="email_doubt", text=text, actions=doubt_actions(ctx, doubt), hint="email", sensitive=True)
 
 

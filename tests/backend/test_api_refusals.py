@@ -76,6 +76,7 @@ WRONG = [
     ("full_name", "Siti \u202eitiS", "full_name", "characters"),
     ("full_name", "Anda menang http://example.org", "full_name", "link"),
     ("full_name", "Kunjungi WWW.example.org", "full_name", "link"),
+    ("full_name", "Anda menang di hadiah.com", "full_name", "link"),
     ("full_name", None, "full_name", "string_type"),
     ("kind", "Individu Lokal", "kind", "string_pattern_mismatch"),
     ("language", "jv", "language", "literal_error"),

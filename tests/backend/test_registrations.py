@@ -286,3 +286,33 @@ def test_a_mailbox_is_what_an_address_leads_to() -> None:
     assert mailbox("Budi.S+akses@Gmail.com") == "budis@gmail.com"
     assert mailbox("budi.s+x+y@example.com") == "budi.s@example.com"
     assert mailbox("+x@example.com") == "+x@example.com"
+
+
+async def test_the_mailed_link_leads_to_the_public_address_whatever_the_request_says(small_stage: Stage) -> None:
+    evil = {
+        "Host": "evil.example",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "https",
+        "Forwarded": "host=evil.example",
+    }
+    answer = await small_stage.http.post("/api/v1/registrations", json=BODY, headers={**small_stage.key(), **evil})
+    assert answer.status_code == 202
+    (mail,) = await small_stage.smtp.mails(1)
+    assert f"{small_stage.config.public_url}/aktivasi/akt_" in text_of(mail)
+    assert "evil.example" not in str(mail)
+
+
+async def test_a_mail_that_is_not_sent_waits_for_a_server_that_is_away_like_any_other(small_stage: Stage) -> None:
+    """Else its state would tell, while the mail server is down, who wants no mail."""
+    await small_stage.register()
+    assert await small_stage.backend.activation.disown(await small_stage.smtp.token())
+    await small_stage.smtp.close()
+    made = await small_stage.register()
+    other = await small_stage.register(email="other@example.com", nik="3174095708900002")
+    await asyncio.sleep(1)
+    for one in (made, other):
+        assert (await small_stage.view(one["id"]))["mail"]["state"] == "queued"
+    await small_stage.smtp.open()
+    for one in (made, other):
+        await small_stage.until_mail(one["id"], "accepted")
+    assert [str(mail["To"]) for mail in await small_stage.smtp.mails(2)] == ["siti.rahmawati@example.com", "other@example.com"]

@@ -97,6 +97,7 @@ WRONG: list[dict[str, str]] = [
     {"email": "siti"},
     {"full_name": "  "},
     {"full_name": "Menang di https://hadiah.example"},
+    {"full_name": "Menang di hadiah.com"},
     {"full_name": "x" * 151},
     {"kind": "Individu Lokal"},
     {"reference": ""},

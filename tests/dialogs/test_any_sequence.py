@@ -44,7 +44,7 @@ from dialogs.events import (
     TimerFired,
 )
 from dialogs.machine import STEPS, current_screen, step
-from dialogs.phrases import AGREE, NO, YES
+from dialogs.phrases import AGAIN_FROM_THE_START, AGREE, NO, YES
 from dialogs.profile import Profile
 from dialogs.registration import first_unmet, step_id, token
 from dialogs.reminders import REMINDERS, TIMER
@@ -114,6 +114,7 @@ SECRETS: Final = ("Rahasia#2026", "AKSes2026!", "rahasia123", "bunga-7")
 THROWS_AWAY: Final = {
     *(CATALOGUES[language][f"button.{name}"].casefold() for language in LANGUAGES for name in ("start_again", "discard")),
     *YES,
+    *AGAIN_FROM_THE_START,
 }
 LABELS: Final = {
     language: re.compile(

@@ -167,3 +167,40 @@ def test_an_edited_message_when_nothing_is_open_is_said_to_come_too_late_only_af
     after.edits("m1", "Siti Rahayu")
     assert nothing.said.partition("\n\n")[0] != after.said.partition("\n\n")[0]
     nothing.reads("tidak dipakai lagi")
+
+
+def test_an_edited_try_lifts_the_passing_question_that_lay_over_it() -> None:
+    chat = at_question(1)
+    chat.says("123")
+    tried = f"m{chat.messages}"
+    chat.presses("cancel")
+    chat.stands_at("cancel")
+    chat.edits(tried, "3171234501900001")
+    chat.stands_at("phone")
+
+
+def test_an_answer_that_is_edited_into_something_wrong_is_asked_for_again_at_once() -> None:
+    chat = at_question(2)
+    chat.presses("cancel")
+    chat.edits("m2", "123")
+    chat.stands_at("nik")
+    chat.reads("3 digit")
+
+
+def test_ones_own_number_shared_early_or_over_the_summary_is_offered_as_the_phone() -> None:
+    early = Conversation()
+    early.starts()
+    early.presses("agree")
+    late = at_summary()
+    for chat in (early, late):
+        chat.shares_contact("6285711223344")
+        chat.stands_at("doubt")
+        chat.reads("0857-1122-3344")
+
+
+def test_a_language_is_chosen_by_its_name() -> None:
+    chat = at_question(1)
+    chat.says("/bahasa")
+    chat.says("english")
+    assert chat.session.language == "en"
+    chat.stands_at("nik")

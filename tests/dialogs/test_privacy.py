@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dialogs.effects import CancelTimer, Record, SubmitRegistration, WithdrawRegistration
 from dialogs.events import BackendDone
+from dialogs.frozen import replace
 from dialogs.testing import Conversation
 from tests.dialogs.test_conversation import ANSWERS, at_question, at_summary, waiting_for_activation
 
@@ -109,6 +110,19 @@ def test_a_hand_off_that_fails_for_somebody_who_has_asked_to_be_forgotten_is_for
         assert chat.brought(CancelTimer)
         assert Record("sending", "abandoned", "erased") in chat.effects
         chat.reads("sudah dihapus")
+
+
+def test_a_notice_that_changed_meanwhile_is_agreed_to_anew_before_anything_is_handed_off() -> None:
+    chat = at_summary()
+    chat.profile = replace(chat.profile, notice_version="2027-01")
+    chat.presses("activate")
+    chat.reads("Pemberitahuan privasi sudah diperbarui")
+    assert (chat.step, chat.requests) == ("consent", [])
+    chat.presses("agree")
+    assert chat.step == "summary"
+    chat.presses("activate")
+    assert chat.brought(SubmitRegistration).notice_version == "2027-01"
+    assert chat.brought(SubmitRegistration).nik == "3171234501900002"
 
 
 def test_going_on_after_the_question_changes_nothing() -> None:

@@ -517,3 +517,119 @@ def test_the_first_of_two_values_under_one_label_counts() -> None:
     chat = at_question(0)
     chat.says("Nama: Siti Rahmawati\nNama: Budi Santoso\nNIK: 3171234501900002")
     assert answers(chat)["full_name"] == "Siti Rahmawati"
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "belum punya KTP"), (2, "tidak punya hp"), (3, "saya tidak punya email")])
+def test_who_has_none_is_helped_and_it_is_no_failed_try(number: int, said: str) -> None:
+    chat = at_question(number)
+    step = chat.step
+    chat.says(said)
+    chat.stands_at(step)
+    chat.reads(chat.profile.call_centre, "Contoh")
+    assert chat.session.draft is not None
+    assert chat.session.draft.tries == 0
+
+
+def test_a_name_at_the_summary_that_shares_a_word_is_offered_in_place_of_the_other() -> None:
+    chat = at_summary()
+    chat.says("Siti Kusuma")
+    chat.reads("Siti Kusuma", "menggantikan Siti Rahmawati")
+    chat.presses("confirm")
+    assert answers(chat)["full_name"] == "Siti Kusuma"
+    chat.says("Budi Santoso")
+    chat.stands_at("summary")
+    chat.reads("belum memahaminya")
+
+
+def test_the_same_name_again_is_known() -> None:
+    chat = at_question(1)
+    chat.says("Siti")
+    chat.stands_at("nik")
+    chat.reads("Nama Lengkap itu sudah kami catat")
+
+
+@pytest.mark.parametrize("said", ["kirim", "aktifkan", "lanjut", "ok kirim", "sudah"])
+def test_only_aktivasi_sends_however_it_is_said(said: str) -> None:
+    chat = at_summary()
+    chat.says(said)
+    chat.stands_at("summary")
+    chat.reads("tekan Aktivasi")
+
+
+def test_back_to_a_field_by_its_name() -> None:
+    chat = at_question(2)
+    chat.says("kembali ke nama")
+    chat.stands_at("full_name")
+
+
+def test_an_address_typed_while_waiting_is_offered_as_the_new_one() -> None:
+    chat = waiting_for_activation()
+    chat.says("siti.baru@example.com")
+    chat.reads("Siti Rahmawati", "alamat e-mail yang baru")
+    chat.says("ya")
+    assert chat.brought(ChangeEmail).email == "siti.baru@example.com"
+
+
+@pytest.mark.parametrize("said", ["siti@", "Siti", "hmm"])
+def test_anything_else_typed_while_waiting_changes_nothing(said: str) -> None:
+    chat = waiting_for_activation()
+    chat.says(said)
+    chat.stands_at("pending")
+    assert not [effect for effect in chat.effects if isinstance(effect, ChangeEmail)]
+    chat.becomes("active")
+    chat.says("siti.baru@example.com")
+    chat.stands_at("active")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("lupa password", "Lupa kata sandi"),
+        ("batal", "ketik: hapus"),
+        ("bagaimana selanjutnya", "klik tautannya"),
+        ("ok", "Baik."),
+        ("english", "The language is now English"),
+    ],
+)
+def test_what_people_say_while_they_wait_is_answered(said: str, told: str) -> None:
+    chat = waiting_for_activation()
+    chat.says(said)
+    chat.reads(told)
+    chat.stands_at("pending")
+
+
+@pytest.mark.parametrize("said", ["tolong kirim lagi", "link kadaluarsa", "resend"])
+def test_kirim_ulang_is_understood_in_other_words(said: str) -> None:
+    chat = waiting_for_activation()
+    chat.becomes("mailed")
+    chat.passes(minutes=16)
+    chat.says(said)
+    assert chat.brought(ResendActivation).registration == "reg_1"
+
+
+@pytest.mark.parametrize(
+    ("said", "step"), [("WNI", "full_name"), ("perorangan", "full_name"), ("perusahaan", "kind"), ("hmm", "kind")]
+)
+def test_the_type_is_understood_in_other_words(said: str, step: str) -> None:
+    chat = at_question(0)
+    chat.presses("Kembali")
+    chat.says(said)
+    chat.stands_at(step)
+
+
+def test_ya_is_no_consent_and_that_is_said() -> None:
+    chat = Conversation()
+    chat.starts()
+    chat.says("ya")
+    chat.stands_at("consent")
+    chat.reads("ketik: setuju")
+    chat.says("Setuju.")
+    chat.stands_at("kind")
+
+
+@pytest.mark.parametrize(("said", "step"), [("ulang", "consent"), ("ya", "nik"), ("lanjut", "nik")])
+def test_whether_to_go_on_or_start_again_is_understood(said: str, step: str) -> None:
+    chat = at_question(1)
+    chat.says("/start")
+    chat.says(said)
+    chat.stands_at(step)

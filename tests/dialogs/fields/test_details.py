@@ -153,6 +153,14 @@ def test_what_is_unusual_about_a_nik_is_told_with_its_facts() -> None:
     assert rejected("nik", "3171&2345#0190").facts == {"symbols": "&, #"}
 
 
+def test_the_letters_of_a_nik_that_were_read_as_digits_are_named_and_not_its_digits() -> None:
+    assert doubtful("nik", "3171O34501900001").doubts[0].facts["letters"] == "O"
+
+
+def test_a_nik_with_blanks_in_a_sentence_is_found_and_kept_without_them() -> None:
+    assert BY_ID["nik"].parse("ini NIK saya 3171 2345 0190 0001 ya", TODAY) == Accepted("3171234501900001")
+
+
 @pytest.mark.parametrize("typed", ["3171****", "3171 **** **** 0001", "3171xxxx", "**** 0001", "XXX0001"])
 def test_a_nik_that_hides_digits_is_called_hidden(typed: str) -> None:
     assert rejected("nik", typed).code == "masked"
@@ -171,6 +179,8 @@ LONGEST = f"{'x' * 64}@{'a' * 63}.{'a' * 63}.{'a' * 57}.com"
 
 def test_an_address_may_be_254_characters_long_and_no_longer() -> None:
     assert BY_ID["email"].parse(LONGEST, TODAY) == Accepted(LONGEST)
+    odd = "!" + LONGEST[1:]  # not the plain form, so another way through the rules
+    assert BY_ID["email"].parse(odd, TODAY) == Accepted(odd)
     longer = LONGEST.replace(".com", ".info")
     assert rejected("email", longer) == Rejected("too_long", {"count": "255", "max": "254", "extra": "1"})
     assert rejected("email", "x" + LONGEST) == Rejected("local_too_long", {"count": "65", "max": "64", "extra": "1"})
@@ -196,6 +206,7 @@ def test_a_whole_letter_instead_of_an_address_is_only_told_its_length() -> None:
         ("(budi@gmail.com", "local_symbols"),
         ("budi santoso @gmail.com", "spaces"),
         ("www.gmail.com", "url"),
+        ("www.budi gmail.com", "url"),
         ("gmail.com", "no_at"),
         ("budi@router.home.arpa", "reserved"),
         ("budi@.com", "no_dot"),
@@ -244,6 +255,11 @@ def test_labels_quotes_and_brackets_around_an_address_are_no_part_of_it(typed: s
     assert BY_ID["email"].parse(typed, TODAY) == Accepted("budi@gmail.com")
 
 
+def test_only_marks_are_taken_off_an_address_and_never_its_letters() -> None:
+    assert BY_ID["email"].parse("E-mail: Xaver@gmail.com", TODAY) == Accepted("Xaver@gmail.com")
+    assert doubtful("email", "BudiX#gmail.com").value == "BudiX@gmail.com"
+
+
 # --- what all have in common
 
 
@@ -264,7 +280,7 @@ def test_what_is_drawn_as_nothing_is_taken_out(unseen: str) -> None:
     assert visible(f"a{unseen}b") == "ab"
 
 
-@pytest.mark.parametrize("seen", ["\ufe10", "\ufe19", "é", "李"])
+@pytest.mark.parametrize("seen", ["\ufe10", "\ufe19", "\U000e01f0", "é", "李"])
 def test_what_is_drawn_stays(seen: str) -> None:
     assert visible(f" a{seen}b ") == f"a{seen}b"
 
