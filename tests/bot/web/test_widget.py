@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
@@ -354,6 +355,14 @@ async def test_the_page_allows_no_script_or_style_but_its_own_files(site: Site) 
             assert (await client.get(path)).status_code == 200, path
         assert (await client.get("/chat/static/../api.py")).status_code == 404
         assert (await client.get("/chat/static/none.js")).status_code == 404
+
+
+async def test_the_page_is_kept_to_https_where_it_is_reached_so_and_opens_no_window_to_others(open_site: Opening) -> None:
+    for address, kept in (("https://chat.example.com", True), ("http://localhost:8080", False)):
+        async with open_site(public_url=address) as site, httpx2.AsyncClient(base_url=site.url) as client:
+            page = await client.get("/chat")
+        assert ("strict-transport-security" in page.headers) is kept
+        assert page.headers["cross-origin-opener-policy"] == "same-origin"
 
 
 def test_the_widgets_script_stays_small() -> None:
