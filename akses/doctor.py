@@ -196,6 +196,34 @@ async def durable_work(settings: Settings) -> str:
     return f"{sum(stats.waiting.values())} waiting, {stats.running} under way, none given up"
 
 
+async def registry(settings: Settings) -> str:
+    """Where e-mails are compared with a list of investors, there is one."""
+    if settings.registry == "off":
+        return "e-mails are not compared with a list of investors (REGISTRY)"
+    if settings.embedded and not (settings.data_dir / "accounts.db").exists():
+        return "there is no list of investors yet"
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from akses.keyring import Keyring
+    from backend.audit import Audit
+    from backend.clock import utc_now
+    from backend.database import Database
+    from backend.registry import TableRegistry
+    from backend.vault import Vault
+
+    database, vault = Database(settings.accounts_url), Vault(Keyring.parse(settings.encryption_keys))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            edition = await TableRegistry(database, vault, Audit(database, vault), utc_now).edition()
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise Unwell(f"the accounts database cannot be asked for its list of investors: {type(error).__name__}") from None
+    finally:
+        await database.close()
+    if edition is None:
+        raise Unwell("REGISTRY=table, and no list was imported: nobody's e-mail is compared (akses registry import)")
+    return f"{edition.lines} lines of investors, since {edition.completed_at:%Y-%m-%d %H:%M}Z"
+
+
 async def mail(settings: Settings) -> str:
     if not settings.smtp_url:
         return "mail goes to the built-in inbox (/inbox)"
@@ -330,6 +358,7 @@ CHECKS: Final[dict[str, Check]] = {
     "dialogs": dialogs,
     "clock": clock,
     "durable work": durable_work,
+    "registry": registry,
     "mail": mail,
     "sms": sms,
     "product": product,

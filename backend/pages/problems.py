@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from backend.errors import Busy, Later
+from backend.budgets import Limit
+from backend.errors import Busy, Later, LimitReached
 from backend.pages.guard import require_own_page
 from backend.pages.language import chosen
 from backend.pages.view import View
@@ -33,12 +34,19 @@ class Problems:
         self._view = view
         self._public_url = public_url
 
-    def page(self, request: Request, status: int, *, retry_after: int | None = None) -> Response:
-        """The page of this status; one without words of its own reads like its class (400 or 500)."""
+    def page(self, request: Request, status: int, *, retry_after: int | None = None, limit: Limit | None = None) -> Response:
+        """The page of this status; one without words of its own reads like its class (400 or 500). `limit` of mails: which was reached."""
         worded = status if status in _WITH_WORDS else (400 if status < 500 else 500)
         headers = {"Retry-After": str(retry_after)} if retry_after is not None else {}
         return self._view.page(
-            request, "problem", chosen(request), status=status, headers=headers, problem=worded, retry_after=retry_after
+            request,
+            "problem",
+            chosen(request),
+            status=status,
+            headers=headers,
+            problem=worded,
+            retry_after=retry_after,
+            limit=limit,
         )
 
     def guard(self, endpoint: Endpoint) -> Endpoint:
@@ -50,7 +58,8 @@ class Problems:
                     require_own_page(request, self._public_url)
                 return await endpoint(request)
             except Later as later:
-                return self.page(request, 503 if isinstance(later, Busy) else 429, retry_after=later.retry_after)
+                limit = later.limit if isinstance(later, LimitReached) else None
+                return self.page(request, 503 if isinstance(later, Busy) else 429, retry_after=later.retry_after, limit=limit)
             except HTTPException as refused:
                 return self.page(request, refused.status_code)
             except ClientDisconnect:

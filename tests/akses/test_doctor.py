@@ -21,8 +21,12 @@ from akses.doctor import Unwell, examine
 from akses.keyring import Keyring
 from akses.settings import Settings
 from backend import migrate
+from backend.audit import Audit
+from backend.clock import utc_now
 from backend.database import Database
 from backend.jobs import Dead, Handler, Jobs
+from backend.registry import TableRegistry
+from backend.vault import Vault
 from bot import status_webhook
 from tests.akses.serving import served
 from tests.redis_servers import RedisServer, redis_server
@@ -387,6 +391,18 @@ async def test_the_way_of_the_codes_is_told_and_a_gateway_that_is_away_is_unwell
     told = await unwell(doctor.sms, settings)
     assert "the SMS gateway at 127.0.0.1:1 cannot be reached" in told
     assert "pw-of-sms" not in told
+
+
+async def test_a_comparison_with_a_list_that_was_never_imported_is_unwell(settings: Settings) -> None:
+    migrate(settings.accounts_url)
+    assert "not compared" in await doctor.registry(settings)
+    settings.registry = "table"
+    with pytest.raises(Unwell, match="akses registry import"):
+        await doctor.registry(settings)
+    database, vault = Database(settings.accounts_url), Vault(Keyring.parse(settings.encryption_keys))
+    await TableRegistry(database, vault, Audit(database, vault), utc_now).take([("3174095708900001", "siti@example.com")])
+    await database.close()
+    assert "1 lines of investors" in await doctor.registry(settings)
 
 
 async def test_a_mail_server_or_a_backend_that_is_away_is_unwell(settings: Settings) -> None:

@@ -13,7 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from backend.errors import Busy, LimitReached
+from backend.budgets import LIMITS
+from backend.errors import Busy, Later, LimitReached
 from backend.pages.problems import Problems
 from backend.pages.view import View
 
@@ -65,6 +66,14 @@ async def test_waiting_is_told_to_people_and_to_programs() -> None:
     assert "Silakan coba lagi dalam 61 detik" in limited.text
     assert busy.headers["retry-after"] == "2"
     assert "Please try again in 2 s" in busy.text
+
+
+async def test_which_limit_of_mails_was_reached_is_told_in_words() -> None:
+    told = {limit: await answer(LimitReached(61, limit), "id") for limit in LIMITS}
+    assert "masih dalam perjalanan" in told["cooldown"].text
+    assert "tautan di dalamnya masih berlaku" in told["registration"].text
+    assert len({page.text for page in told.values()}) == len(LIMITS)
+    assert "Demi keamanan Anda" in (await answer(Later(61), "id")).text
 
 
 async def test_neither_page_nor_log_repeats_what_an_exception_or_the_address_says() -> None:
