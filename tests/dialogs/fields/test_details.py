@@ -287,3 +287,25 @@ def test_what_is_drawn_stays(seen: str) -> None:
 
 def test_every_letter_that_stands_for_a_digit_is_one_of_these() -> None:
     assert digits_for_lookalikes("OoIli|") == "001111"
+
+
+# --- names, once more
+
+
+def test_a_label_around_quotes_around_a_name_goes_with_them() -> None:
+    assert BY_ID["full_name"].parse('Nama: "Siti Rahmawati"', TODAY) == Accepted("Siti Rahmawati")
+
+
+def test_a_letter_may_bear_two_marks_as_some_scripts_write_and_no_third() -> None:
+    assert not isinstance(BY_ID["full_name"].parse("Q\u0301\u0302adir", TODAY), Rejected)
+    assert not isinstance(BY_ID["full_name"].parse("X\u0301avier", TODAY), Rejected)
+    assert rejected("full_name", "Q\u0301\u0302\u0303adir").code == "marks"
+
+
+def test_a_whole_letter_instead_of_a_name_is_only_told_its_length() -> None:
+    assert rejected("full_name", "a@" * 200).code == "email"
+    assert rejected("full_name", "a@" * 200 + "a") == Rejected("too_long", {"count": "401", "max": "100", "extra": "301"})
+
+
+def test_a_short_word_of_a_name_is_masked_whole() -> None:
+    assert BY_ID["full_name"].mask("Ayu Ma Lestari") == "A*** *** L***"
