@@ -95,13 +95,15 @@ def verify(
     expect: Annotated[
         str, typer.Option(help="A head that was noted before (a log line audit.head); it must still be there.")
     ] = "",
-    after: Annotated[int, typer.Option(min=0, help="Begin after this line, say the last from before an upgrade.")] = 0,
+    after: Annotated[int, typer.Option(min=0, help="Begin after this entry, say one whose head was noted.")] = 0,
 ) -> None:
     """Prove that no line was changed, removed, inserted or moved; exit code 1 when one was."""
 
     async def look(backend: Backend) -> int:
         verdict = await backend.audit.verify(after=after, expected=expect)
-        typer.echo(f"{verdict.lines} lines" + (f"; head {verdict.head.mac} (line {verdict.head.line})" if verdict.head else ""))
+        typer.echo(
+            f"{verdict.lines} lines" + (f"; head {verdict.head.mac} (entry {verdict.head.position})" if verdict.head else "")
+        )
         if verdict.broken:
             typer.echo(
                 f"The chain is broken at {_listed(verdict.broken)}: they, or what stood before them, were altered.", err=True

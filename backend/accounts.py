@@ -272,9 +272,9 @@ class Accounts:
         """
         async with self._database.reading() as conn:
             row = (await conn.execute(accounts.select().where(accounts.c.id == account_id))).one()
-        if broken := await asyncio.to_thread(broken_rules, password, again, password_context(self._vault, row)):
-            raise PasswordRefused(broken)
         async with self._hasher.slot():
+            if broken := await asyncio.to_thread(broken_rules, password, again, password_context(self._vault, row)):
+                raise PasswordRefused(broken)
             hashed = await self._hasher.hash(password)
         async with self._database.writing() as conn:
             await self._database.lock(conn, f"account:{account_id}")

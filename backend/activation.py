@@ -128,16 +128,13 @@ class Activation:
 
         `notice_version` is the privacy notice that the person saw on the page; `ip`, theirs, is kept as a keyed hash in the audit.
         """
-        found = await self.look(token)
-        if not isinstance(found, LinkLive):
-            return found
-        if broken := await asyncio.to_thread(broken_rules, password, password, found.password_context):
-            raise PasswordRefused(broken)
         async with self._hasher.slot():
-            # Of many who waited for a slot with the same link only one must pay for a hash.
+            # Looked at here: of many who waited for a slot with the same link only one must pay for judging and hashing.
             found = await self.look(token)
             if not isinstance(found, LinkLive):
                 return found
+            if broken := await asyncio.to_thread(broken_rules, password, password, found.password_context):
+                raise PasswordRefused(broken)
             hashed = await self._hasher.hash(password)
         if self._asks_phone:
             async with self._database.writing() as conn:

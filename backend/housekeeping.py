@@ -77,7 +77,7 @@ class Housekeeping:
         pruned, head = await self._audit.prune(now), await self._audit.head()
         if head is not None:
             # Kept wherever the logs are kept: whoever cuts the newest lines off the table cannot cut them off there.
-            log.info("audit.head", line=head.line, mac=head.mac, pruned=pruned)
+            log.info("audit.head", entry=head.position, mac=head.mac, pruned=pruned)
         for _ in range(BATCHES):
             ended = {"done_before": now - JOBS_KEPT, "dead_before": now - DEAD_LETTERS_KEPT}
             if await self._jobs.forget(**ended, limit=BATCH) < BATCH:

@@ -126,9 +126,9 @@ class NewPassword:
             row = await self._find(conn, token)
         if row is None:
             return ResetEnded()
-        if broken := await asyncio.to_thread(broken_rules, password, again, password_context(self._vault, row)):
-            raise PasswordRefused(broken)
         async with self._hasher.slot():
+            if broken := await asyncio.to_thread(broken_rules, password, again, password_context(self._vault, row)):
+                raise PasswordRefused(broken)
             hashed = await self._hasher.hash(password)
         async with self._database.writing() as conn:
             await self._database.lock(conn, f"account:{row.id}")

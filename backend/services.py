@@ -5,6 +5,7 @@ Lives here: construction and order of start and stop; the one place that knows a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -76,6 +77,11 @@ class Backend:
             await conn.execute(sa.text("SELECT 1"))
 
 
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @asynccontextmanager
 async def open_backend(
     config: BackendConfig,
@@ -145,6 +151,8 @@ async def open_backend(
             webhook = StatusWebhook(config, database, vault, client, clock, registrations.tell_by_mail, traces)
             jobs.handle(DELIVER, webhook.deliver, queue="hooks")
         if role in ("all", "worker"):
+            chaining = asyncio.create_task(audit.run(), name="audit chain")
+            stack.push_async_callback(_ended, chaining)
             await jobs.start()
             async with database.writing() as conn:
                 await jobs.enqueue(conn, TIDY, clock().date().isoformat())

@@ -251,9 +251,22 @@ audit = sa.Table(
     sa.Column("action", sa.String(60), nullable=False),
     sa.Column("subject", sa.String(60), nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
-    # Chains this line to the one before it (`audit.py`); NULL in lines from before there was a chain.
+    # A keyed hash over this line, none like another (`audit.py`); NULL in lines from before there was one.
     sa.Column("mac", sa.LargeBinary),
+    sa.Index("ix_audit_mac", "mac", unique=True),
 )
+
+# The order of the audit's lines, each entry bound to the one before it.
+audit_chain = sa.Table(
+    "audit_chain",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("line", sa.Integer, nullable=False, unique=True),
+    sa.Column("mac", sa.LargeBinary, nullable=False),
+)
+
+# Lines that have no place in the chain yet.
+audit_loose = sa.Table("audit_loose", metadata, sa.Column("line", sa.Integer, primary_key=True, autoincrement=False))
 
 # What brokers and investment managers know of their investors: keyed hashes of NIK and e-mail, and nothing else.
 registry = sa.Table(

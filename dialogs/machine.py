@@ -42,7 +42,7 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Accepted
 from dialogs.frozen import Frozen, replace
 from dialogs.profile import Profile
-from dialogs.registration import step_id, token, with_answer, with_handoff, without_doubt
+from dialogs.registration import step_id, token, with_answer, with_handoff, with_question, without_doubt
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import Answer, Draft, Session
@@ -287,7 +287,5 @@ def _edited_answer(ctx: Context, draft: Draft, field: str, event: TextSent) -> O
             return Outcome(replace(ctx.session, draft=with_answer(draft, field, Answer(value, event.message))), notice)
         case _:
             # Anything less than a plainly good value goes through the field's own question, with the old answer kept meanwhile.
-            asking = replace(
-                ctx.session, overlay="", aside="", draft=replace(without_doubt(draft, field), editing=field, tries=0)
-            )
+            asking = replace(ctx.session, overlay="", aside="", draft=with_question(without_doubt(draft, field), field))
             return question.typed(replace(ctx, session=asking), event)

@@ -77,7 +77,7 @@ def with_answer(draft: Draft, field: str, answer: Answer) -> Draft:
     """
     changed = field in draft.answers and draft.answers[field].value != answer.value
     kept = "" if changed and draft.attempted else draft.handoff
-    if draft.doubt is not None:
+    if draft.doubt is not None or draft.more:
         draft = without_doubt(draft, field)
     return replace(
         draft,
@@ -100,8 +100,18 @@ def without_doubt(draft: Draft, field: str) -> Draft:
     return _asking(draft, tuple(each for each in _doubts(draft) if each.field != field))
 
 
+def with_question(draft: Draft, field: str) -> Draft:
+    """The draft with this question open again; what was to be asked about waits behind it."""
+    return replace(draft, editing=field, doubt=None, more=_doubts(draft), tries=0)
+
+
+def resumed(draft: Draft) -> Draft:
+    """The draft with no question gone back to; what waited is asked about now."""
+    return replace(_asking(draft, _doubts(draft)), editing="", tries=0)
+
+
 def _doubts(draft: Draft) -> tuple[OpenDoubt, ...]:
-    return (draft.doubt, *draft.more) if draft.doubt is not None else ()
+    return (*((draft.doubt,) if draft.doubt is not None else ()), *draft.more)
 
 
 def _asking(draft: Draft, doubts: tuple[OpenDoubt, ...]) -> Draft:

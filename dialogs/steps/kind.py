@@ -7,6 +7,7 @@ from dialogs.effects import Record
 from dialogs.events import TextSent
 from dialogs.frozen import replace
 from dialogs.kinds import BY_ID, KINDS
+from dialogs.registration import resumed
 from dialogs.screens import Action, Screen
 from dialogs.steps._step import Context, Outcome, Step, button, button_wanted, contacts, heading, remembering
 from dialogs.steps.repairs import other_meaning
@@ -27,7 +28,7 @@ def choose(ctx: Context, argument: str) -> Outcome:
     if not kind.by_chat:
         notice = ctx.text("flow.kind_elsewhere", kind=name, contacts=contacts(ctx))
         return Outcome(ctx.session, notice, (Record("kind", "rejected", kind.id),))
-    draft = replace(ctx.draft, kind=kind.id, editing="", tries=0)
+    draft = replace(resumed(ctx.draft), kind=kind.id)
     return Outcome(replace(ctx.session, draft=draft), ctx.text("flow.kind_chosen", kind=name), (Record("kind", "answered"),))
 
 

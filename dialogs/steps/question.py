@@ -13,7 +13,7 @@ from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.frozen import replace
 from dialogs.phrases import NO, YES, correction, plain
-from dialogs.registration import first_unmet, open_question, step_id, with_answer, with_doubts, without_doubt
+from dialogs.registration import first_unmet, open_question, resumed, step_id, with_answer, with_doubts, without_doubt
 from dialogs.screens import Action, Screen
 from dialogs.session import Answer, OpenDoubt
 from dialogs.steps import repairs
@@ -109,7 +109,7 @@ def take(ctx: Context, field_id: str, answer: Answer) -> Outcome:
 
 def keep(ctx: Context, _: str) -> Outcome:
     """Leave the old answer as it is and go on."""
-    return Outcome(replace(ctx.session, draft=replace(ctx.draft, editing="", tries=0)))
+    return Outcome(replace(ctx.session, draft=resumed(ctx.draft)))
 
 
 def back(ctx: Context, _: str) -> Outcome:

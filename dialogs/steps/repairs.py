@@ -19,7 +19,7 @@ from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.fields.several import Found, is_bare_name, read
 from dialogs.frozen import replace
 from dialogs.phrases import YES, correction, has_none, plain
-from dialogs.registration import open_question, with_answer, with_doubts
+from dialogs.registration import open_question, with_answer, with_doubts, with_question
 from dialogs.secret import looks_like_password
 from dialogs.session import Answer, OpenDoubt
 from dialogs.steps._step import Context, Outcome, contacts, label, refusal
@@ -83,8 +83,9 @@ def corrected(ctx: Context, field_id: str) -> Outcome | None:
         field_id = before[-1]
     if field_id not in draft.answers:
         return None
-    asking = replace(draft, editing=field_id, tries=0)
-    return Outcome(replace(ctx.session, draft=asking, overlay=""), effects=(Record(field_id, "corrected"),))
+    return Outcome(
+        replace(ctx.session, draft=with_question(draft, field_id), overlay=""), effects=(Record(field_id, "corrected"),)
+    )
 
 
 # --- one answer that belongs elsewhere
@@ -119,8 +120,9 @@ def name_again(ctx: Context, event: TextSent, asked: str) -> Outcome | None:
     if name is None or draft.tries or not is_bare_name(event.text, local_date(ctx.now)):
         return None
     part = " ".join(event.text.split())
-    shared = not set(part.casefold().split()).isdisjoint(name.value.casefold().split())
-    if part.casefold() in name.value.casefold():
+    said, known = set(part.casefold().split()), set(name.value.casefold().split())
+    shared = not said.isdisjoint(known)
+    if said <= known:
         return Outcome(ctx.session, ctx.text("flow.known_already", label=label(ctx, "full_name")))
     if asked == "summary" and not shared:
         return None
@@ -167,7 +169,9 @@ def filled(ctx: Context, event: TextSent, found: Iterable[Found]) -> Outcome:
 
 def is_part(found: Found, value: str, old: Answer) -> bool:
     """Whether an unlabelled name says less than the one that is there."""
-    return found.field == "full_name" and not found.labelled and value.casefold() in old.value.casefold()
+    return (
+        found.field == "full_name" and not found.labelled and set(value.casefold().split()) <= set(old.value.casefold().split())
+    )
 
 
 def listed(ctx: Context, names: list[str]) -> str:

@@ -136,12 +136,11 @@ def said(ctx: Context, event: TextSent) -> Outcome:
     """An address typed here is offered as the new one; nothing else is expected."""
     if registration(ctx).status in ("active", "withdrawn") or "@" not in event.text:
         return unexpected(ctx, event)
-    match BY_ID["email"].parse(event.text, local_date(ctx.now)):
-        case Rejected():
-            return unexpected(ctx, event)
-        case Accepted() | Doubtful() as parsed:
-            asked = EmailChange(registration(ctx).id, open_doubt_of("email", parsed, event))
-            return Outcome(replace(ctx.session, email_change=asked))
+    parsed = BY_ID["email"].parse(event.text, local_date(ctx.now))
+    if isinstance(parsed, Rejected):
+        return unexpected(ctx, event)
+    asked = EmailChange(registration(ctx).id, open_doubt_of("email", parsed, event))
+    return Outcome(replace(ctx.session, email_change=asked))
 
 
 def link_help(ctx: Context) -> str:

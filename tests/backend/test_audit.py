@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -14,13 +13,20 @@ from sqlalchemy.exc import DBAPIError
 from akses.keyring import Keyring
 from backend.audit import KEPT, PRUNED
 from backend.housekeeping import Housekeeping
-from backend.tables import audit, mails, registrations
+from backend.tables import audit, audit_chain, audit_loose, mails, registrations
 from backend.vault import Vault
 from tests.backend.stage import Stage
 
 GUARDS = {
-    "sqlite": ("DROP TRIGGER audit_no_change", "DROP TRIGGER audit_no_delete"),
-    "postgresql": ("ALTER TABLE audit DISABLE TRIGGER USER",),
+    "sqlite": (
+        *(f"DROP TRIGGER {name}_no_{deed}" for name in ("audit", "audit_chain") for deed in ("change", "delete")),
+        "DROP INDEX ix_audit_mac",
+    ),
+    "postgresql": (
+        "ALTER TABLE audit DISABLE TRIGGER USER",
+        "ALTER TABLE audit_chain DISABLE TRIGGER USER",
+        "DROP INDEX ix_audit_mac",
+    ),
 }
 
 
@@ -57,11 +63,14 @@ async def test_a_chain_that_nobody_touched_holds_also_when_many_write_at_once(st
         audit.update().values(actor="nobody"),
         audit.delete(),
         sa.text("UPDATE audit SET mac = NULL"),
+        sa.text("UPDATE audit_chain SET position = position + 10"),
+        audit_chain.delete(),
     ],
-    ids=["changed", "deleted", "unchained"],
+    ids=["changed", "deleted", "unproved", "moved", "unchained"],
 )
 async def test_the_database_refuses_to_change_or_delete_a_line(stage: Stage, statement: Any) -> None:
     await lines(stage, 2)
+    assert (await stage.backend.audit.verify()).lines == 2
     with pytest.raises(DBAPIError, match="append only"):
         async with stage.backend.database.writing() as conn:
             await conn.execute(statement)
@@ -70,7 +79,8 @@ async def test_the_database_refuses_to_change_or_delete_a_line(stage: Stage, sta
 
 async def test_whatever_a_superuser_does_to_a_line_shows(stage: Stage) -> None:
     first, second, third, fourth, fifth = await lines(stage, 5)
-    one = audit.c.id == third
+    assert (await stage.backend.audit.verify()).holds
+    one, place = audit.c.id == third, audit_chain.c.line == third
     for deed in (
         audit.update().where(one).values(actor="nobody"),
         audit.update().where(one).values(action="test.other"),
@@ -79,6 +89,15 @@ async def test_whatever_a_superuser_does_to_a_line_shows(stage: Stage) -> None:
         audit.update().where(one).values(at=stage.clock() + timedelta(seconds=1)),
         audit.update().where(one).values(mac=b"\1" * 32),
         audit.delete().where(one),
+        audit_chain.update().where(place).values(mac=b"\1" * 32),
+        audit_chain.update().where(place).values(position=100),
+        audit_chain.delete().where(place),
+        audit.insert().from_select(
+            ["id", "at", "actor", "action", "subject", "detail", "mac"],
+            sa.select(
+                sa.literal(100), audit.c.at, audit.c.actor, audit.c.action, audit.c.subject, audit.c.detail, audit.c.mac
+            ).where(one),
+        ),
     ):
         async with stage.backend.database.engine.connect() as conn:
             # Undone afterwards, so that each is seen alone.
@@ -95,18 +114,13 @@ async def test_whatever_a_superuser_does_to_a_line_shows(stage: Stage) -> None:
 async def _broken_in(stage: Stage, conn: Any) -> list[int]:
     """`verify` on a connection whose transaction has not ended."""
 
-    class Here:
-        @asynccontextmanager
-        async def reading(self) -> Any:
-            yield conn
-
-    whole = type(stage.backend.audit)(Here(), stage.backend.audit._vault)  # type: ignore[arg-type]
-    verdict = await whole.verify()
+    verdict = await stage.backend.audit._verdict(conn, 0, "")
     return [*verdict.broken, *verdict.unchained]
 
 
 async def test_two_lines_that_changed_places_show(stage: Stage) -> None:
     _, second, third, _ = await lines(stage, 4)
+    assert (await stage.backend.audit.verify()).holds
     async with stage.backend.database.reading() as conn:
         rows = {row["id"]: dict(row) for row in (await conn.execute(audit.select())).mappings()}
     swap = [
@@ -117,15 +131,25 @@ async def test_two_lines_that_changed_places_show(stage: Stage) -> None:
     assert set((await stage.backend.audit.verify()).broken) >= {second, third}
 
 
-async def test_a_line_that_a_stranger_adds_shows(stage: Stage) -> None:
+async def test_a_line_that_a_stranger_adds_is_given_no_place_and_shows(stage: Stage) -> None:
     await lines(stage, 2)
     forged = {"at": stage.clock(), "actor": "person", "action": "registration.activated", "subject": "x", "detail": {}}
     vault = Vault(Keyring.parse(Keyring.generate()))
     async with stage.backend.database.writing() as conn:
         await conn.execute(audit.insert().values(**forged))
-        await conn.execute(audit.insert().values(**forged, mac=vault.index("audit", "whatever")))
+        added = await conn.execute(audit.insert().values(**forged, mac=b"12345678" + vault.index("audit", "whatever")))
+        await conn.execute(audit_loose.insert().values(line=added.inserted_primary_key[0]))
     verdict = await stage.backend.audit.verify()
-    assert (len(verdict.broken), len(verdict.unchained), verdict.holds) == (1, 1, False)
+    assert (verdict.lines, len(verdict.broken), len(verdict.unchained), verdict.holds) == (2, 0, 2, False)
+
+
+async def test_lines_get_their_places_by_themselves_and_two_may_look_after_it(stage: Stage) -> None:
+    made = await lines(stage, 3)
+    audit_ = stage.backend.audit
+    await asyncio.gather(*(audit_.chain() for _ in range(4)))
+    async with stage.backend.database.reading() as conn:
+        assert list(await conn.scalars(sa.select(audit_chain.c.line).order_by(audit_chain.c.position))) == made
+        assert list(await conn.scalars(sa.select(audit_loose.c.line))) == []
 
 
 async def test_a_tail_that_was_cut_off_shows_against_a_head_that_was_noted(stage: Stage) -> None:
@@ -133,19 +157,18 @@ async def test_a_tail_that_was_cut_off_shows_against_a_head_that_was_noted(stage
     head = await stage.backend.audit.head()
     assert head is not None
     assert (await stage.backend.audit.verify(expected=head.mac)).holds
-    await as_superuser(stage, audit.delete().where(audit.c.id == last))
+    await as_superuser(stage, audit.delete().where(audit.c.id == last), audit_chain.delete().where(audit_chain.c.line == last))
     assert (await stage.backend.audit.verify()).holds, "alone, the rest looks whole"
     assert not (await stage.backend.audit.verify(expected=head.mac)).holds
 
 
-async def test_lines_of_a_version_without_a_chain_are_named_and_can_be_passed_over(stage: Stage) -> None:
-    async with stage.backend.database.writing() as conn:
-        await conn.execute(
-            audit.insert().values(at=stage.clock(), actor="system", action="test.old", subject="x", detail={}, mac=None)
-        )
-    old, *_ = await lines(stage, 2)
-    assert (await stage.backend.audit.verify()).unchained == (old,)
-    assert (await stage.backend.audit.verify(after=old)).holds
+async def test_a_look_may_begin_at_an_entry_that_was_noted(stage: Stage) -> None:
+    await lines(stage, 2)
+    noted = await stage.backend.audit.head()
+    assert noted is not None
+    await lines(stage, 3)
+    verdict = await stage.backend.audit.verify(after=noted.position)
+    assert (verdict.lines, verdict.holds) == (3, True)
 
 
 async def test_what_is_older_than_five_years_goes_and_the_rest_still_proves_itself(stage: Stage) -> None:
@@ -159,9 +182,9 @@ async def test_what_is_older_than_five_years_goes_and_the_rest_still_proves_itse
     assert (verdict.lines, verdict.holds) == (3, True)
     async with stage.backend.database.reading() as conn:
         (told,) = await conn.scalars(sa.select(audit.c.detail).where(audit.c.action == PRUNED))
-        assert (told["upto"], told["lines"]) == (old[-1], 3)
+        assert (told["upto"], told["lines"]) == (len(old), 3)
         left = await conn.scalar(sa.select(sa.func.min(audit.c.id)))
-    await as_superuser(stage, audit.delete().where(audit.c.id == left))
+    await as_superuser(stage, audit.delete().where(audit.c.id == left), audit_chain.delete().where(audit_chain.c.line == left))
     assert not (await stage.backend.audit.verify()).holds, "nothing may go that no line vouches for"
 
 

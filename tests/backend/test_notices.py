@@ -116,7 +116,7 @@ async def test_an_address_that_wants_no_mail_gets_no_notice(small_stage: Stage) 
     (active,) = set(made) - {other}
     stage.let_pass(minutes=2)
     async with stage.backend.database.writing() as conn:
-        await stage.backend.registrations.disowned(conn, other, stage.clock())
+        await stage.backend.registrations.disown(conn, other, stage.clock())
     assert (await ask(stage, active, "active")).status_code == 202
 
     async def closed() -> str | None:

@@ -385,6 +385,12 @@ class AnySequence(RuleBasedStateMachine):
             )
 
     @invariant()
+    def nothing_waits_to_be_asked_about_behind_a_summary(self) -> None:
+        draft = self.session.draft
+        if draft and draft.more:
+            assert draft.doubt or draft.editing
+
+    @invariant()
     def one_registration_for_each_hand_off(self) -> None:
         handoffs = [registration.handoff for registration in self.session.registrations]
         assert len(handoffs) == len(set(handoffs))

@@ -633,3 +633,24 @@ def test_whether_to_go_on_or_start_again_is_understood(said: str, step: str) -> 
     chat.says("/start")
     chat.says(said)
     chat.stands_at(step)
+
+
+def test_a_wish_at_an_offer_leads_to_the_field_and_the_offer_waits() -> None:
+    chat = at_question(2)
+    chat.says("siti@example.com")
+    chat.says("nama saya salah")
+    chat.stands_at("full_name")
+    chat.says("Siti Kusuma")
+    chat.stands_at("doubt")
+    chat.presses("confirm")
+    assert answers(chat)["email"] == "siti@example.com"
+    chat.stands_at("phone")
+
+
+def test_an_offer_that_waits_is_made_again_when_the_old_answer_is_kept() -> None:
+    chat = at_question(2)
+    chat.says("siti@example.com")
+    chat.says("nama saya salah")
+    chat.presses("keep")
+    chat.stands_at("doubt")
+    chat.reads("siti@example.com")

@@ -19,6 +19,15 @@ _GUARDS = {
             "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit WHEN OLD.at > datetime('now', '-5 years')"
             " BEGIN SELECT RAISE(ABORT, 'the audit is append only'); END"
         ),
+        (
+            "CREATE TRIGGER audit_chain_no_change BEFORE UPDATE ON audit_chain"
+            " BEGIN SELECT RAISE(ABORT, 'the audit is append only'); END"
+        ),
+        (
+            "CREATE TRIGGER audit_chain_no_delete BEFORE DELETE ON audit_chain"
+            " WHEN EXISTS (SELECT 1 FROM audit WHERE audit.id = OLD.line)"
+            " BEGIN SELECT RAISE(ABORT, 'the audit is append only'); END"
+        ),
     ),
     "postgresql": (
         (
@@ -28,12 +37,39 @@ _GUARDS = {
         ),
         "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_append_only()",
         "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()",
+        (
+            "CREATE FUNCTION audit_chain_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT 1 FROM audit WHERE audit.id = OLD.line) THEN RETURN OLD; END IF;"
+            " RAISE EXCEPTION 'the audit is append only'; END $$"
+        ),
+        (
+            "CREATE TRIGGER audit_chain_append_only BEFORE UPDATE OR DELETE ON audit_chain FOR EACH ROW"
+            " EXECUTE FUNCTION audit_chain_append_only()"
+        ),
+        (
+            "CREATE TRIGGER audit_chain_no_truncate BEFORE TRUNCATE ON audit_chain FOR EACH STATEMENT"
+            " EXECUTE FUNCTION audit_chain_append_only()"
+        ),
     ),
 }
 
 
 def upgrade() -> None:
     op.add_column("audit", sa.Column("mac", sa.LargeBinary(), nullable=True))
+    op.create_index("ix_audit_mac", "audit", ["mac"], unique=True)
+    op.create_table(
+        "audit_chain",
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_audit_chain")),
+        sa.UniqueConstraint("line", name=op.f("uq_audit_chain_line")),
+    )
+    op.create_table(
+        "audit_loose",
+        sa.Column("line", sa.Integer(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("line", name=op.f("pk_audit_loose")),
+    )
     for guard in _GUARDS[op.get_bind().dialect.name]:
         op.execute(guard)
     with op.batch_alter_table("mails") as mails:

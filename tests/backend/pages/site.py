@@ -89,7 +89,11 @@ class Site:
 
     def client(self, **headers: str) -> httpx2.Client:
         return httpx2.Client(
-            base_url=self.url, follow_redirects=False, trust_env=False, headers={"Accept-Language": "id", **headers}
+            base_url=self.url,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=PATIENCE,
+            headers={"Accept-Language": "id", **headers},
         )
 
     def register(
