@@ -177,6 +177,7 @@ def test_an_edited_try_lifts_the_passing_question_that_lay_over_it() -> None:
     chat.stands_at("cancel")
     chat.edits(tried, "3171234501900001")
     chat.stands_at("phone")
+    assert (chat.session.overlay, chat.session.aside) == ("", "")
 
 
 def test_an_answer_that_is_edited_into_something_wrong_is_asked_for_again_at_once() -> None:
@@ -184,6 +185,7 @@ def test_an_answer_that_is_edited_into_something_wrong_is_asked_for_again_at_onc
     chat.presses("cancel")
     chat.edits("m2", "123")
     chat.stands_at("nik")
+    assert (chat.session.overlay, chat.session.aside) == ("", "")
     chat.reads("3 digit")
 
 

@@ -254,3 +254,20 @@ def test_a_name_in_the_same_sentence_as_the_nik_is_not_passed_over() -> None:
         "full_name": "Siti Rahmawati Putri",
         "nik": "3273014708950002",
     }
+
+
+def test_only_marks_are_taken_off_a_labelled_answer_and_never_its_letters() -> None:
+    name, nik = read("Nama: FELIX XAVERIUSX,\nNIK: 3171234501900001", TODAY)
+    assert name.parsed.value == "FELIX XAVERIUSX"
+    assert nik.parsed.value == "3171234501900001"
+
+
+def test_a_text_of_more_than_a_thousand_characters_is_no_form() -> None:
+    form = "NIK: 3171234501900001\n"
+    assert read(form + "x" * (1000 - len(form)), TODAY)
+    assert read(form + "x" * (1001 - len(form)), TODAY) == ()
+
+
+def test_what_follows_a_labelled_address_is_no_part_of_it() -> None:
+    (email,) = read("E-mail: siti@example.com terima kasih", TODAY)
+    assert email.parsed.value == "siti@example.com"

@@ -309,3 +309,13 @@ def test_a_whole_letter_instead_of_a_name_is_only_told_its_length() -> None:
 
 def test_a_short_word_of_a_name_is_masked_whole() -> None:
     assert BY_ID["full_name"].mask("Ayu Ma Lestari") == "A*** *** L***"
+
+
+@pytest.mark.parametrize("code", [0xD800, 0xE000, 0x0378, 0x0007, 0xFFFD])
+def test_a_name_that_was_broken_on_its_way_is_called_unreadable(code: int) -> None:
+    assert rejected("full_name", f"Siti{chr(code)} Rahmawati").code == "unreadable"
+
+
+def test_two_letters_alike_may_be_a_name_and_three_are_asked_about() -> None:
+    assert BY_ID["full_name"].parse("Oo", TODAY) == Accepted("Oo")
+    assert [doubt.code for doubt in doubtful("full_name", "Ooo").doubts] == ["placeholder"]
