@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ PEOPLE, MESSAGES = 8, 55
 
 
 class Writer:
-    """Somebody who writes without a pause until the product is gone; keeps the ids of what was taken."""
+    """Somebody who writes and writes until the product is gone; keeps the ids of what was taken."""
 
     def __init__(self, product: Product) -> None:
         self.http = httpx2.Client(base_url=product.url, trust_env=False, timeout=PATIENCE)
@@ -46,6 +47,8 @@ class Writer:
                 if answer.status_code == 202:
                     self.taken[-1] = f"m{turn}"
                     under_way.release()
+            # Slowly enough to be still at it when a bot stops, which goes on answering for two seconds.
+            time.sleep(0.06)
 
 
 class Kept:
