@@ -38,6 +38,7 @@ async def test_fifty_looks_at_the_link_change_nothing(stage: Stage) -> None:
     await stage.until_mail(made["id"], "accepted")
     await stage.receiver.events(1)
     await until(lambda: _delivered(stage))
+    await stage.backend.audit.head()  # with every line in its place
     before = await everything(stage)
     for look in range(50):
         answer = await stage.http.request("HEAD" if look % 2 else "GET", f"/aktivasi/{token}", headers={"Purpose": "prefetch"})

@@ -11,11 +11,11 @@ import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from bot.limits import Limiter, Limits, LocalBuckets, Rate, Wait
 from bot.redis_limits import RedisBuckets
 from bot.redis_link import RedisLink
+from bot.redis_pipe import RedisPipe
 from tests.virtual_time import run
 
 LIMITS = Limits(whole=Rate(10, 3, reserve=2), chat=Rate(1, 2))
@@ -222,7 +222,7 @@ async def test_nothing_is_kept_longer_than_it_matters(redis_url: str) -> None:
 
 
 async def test_a_process_without_redis_counts_for_itself() -> None:
-    link = RedisLink(Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2))
+    link = RedisLink(RedisPipe("redis://127.0.0.1:1/0", timeout=0.2))
     buckets = RedisBuckets(link, "f", SLOW)
     assert [await buckets.take(str(n), urgent=True) is None for n in range(4)] == [True, True, True, False]
     await link.close()
