@@ -101,12 +101,14 @@ def test_what_a_nik_says_is_possible(value, today):
 # --- what is judged at a glance
 
 
-@given(st.from_regex(phone._PLAIN, fullmatch=True))
+@given(st.from_regex(phone._PLAIN, fullmatch=True), st.lists(st.sampled_from(["", "", " ", "-", "."]), min_size=15, max_size=15))
 @settings(max_examples=1000, deadline=None)
-def test_a_number_that_is_taken_at_a_glance_is_a_mobile_number_to_the_library(typed):
+def test_a_number_that_is_taken_at_a_glance_is_the_same_without_the_glance(plain, between):
+    typed = "".join(map("".join, zip(plain, between, strict=False))).strip(" .-")
     parsed = phone.PHONE.parse(typed, date(2026, 11, 23))
     assert isinstance(parsed, Accepted)
     assert phone._type(parsed.value) == PhoneNumberType.MOBILE
+    assert phone.PHONE.parse(f"HP: {typed}", date(2026, 11, 23)) == parsed
 
 
 @given(st.from_regex(email._CERTAIN, fullmatch=True).filter(lambda typed: typed.rpartition(".")[2] not in email._SPECIAL))
