@@ -7,6 +7,7 @@ People take things as they come: whoever gets an error page opens the link again
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 from dataclasses import dataclass, field
@@ -25,7 +26,10 @@ from tests.journey.people import form_of
 PASSWORD: Final = "Rajawali 7 terbang"
 CHAT_IDS: Final = "900000"
 CANARIES: Final = ("kenari", "31712345019", "3171 2345 019", "812345", "812-345", CHAT_IDS)
-PATIENCE: Final = 150.0  # seconds without any news before somebody gives up, and with them the test
+USERS: Final = int(os.environ.get("CHAOS_USERS", "200"))
+# Seconds without any news before somebody gives up, and with them the test. Telegram takes 30 messages a second: news waits behind the
+# answers to a whole crowd.
+PATIENCE: Final = 120.0 + 0.3 * USERS
 ACTS: Final = 8  # in the chat, from /start to the thank-you
 ACTS_ON_THE_PAGE: Final = 2  # the password, and the news of it in the chat
 THINKS: Final = 0.5  # seconds at most before somebody goes on

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 import time
@@ -23,7 +22,7 @@ from bot.redis_link import RedisLink
 from bot.sessions import Sessions
 from bot.stores.redis import RedisStore
 from dialogs.session import Session
-from tests.chaos.crowd import CANARIES, CHAT_IDS, PASSWORD, PATIENCE, Crowd, Person, link_in
+from tests.chaos.crowd import CANARIES, CHAT_IDS, PASSWORD, PATIENCE, USERS, Crowd, Person, link_in
 from tests.chaos.fleet import Fleet, Supervised, fleet
 from tests.chaos.mailbox import Mailbox
 from tests.fakes.bot_api import FakeBotApi
@@ -31,7 +30,6 @@ from tests.product import ROOT
 
 pytestmark = pytest.mark.journey
 
-USERS = int(os.environ.get("CHAOS_USERS", "200"))
 # Nobody waits longer for the whole of it, however slow it comes on: 25 minutes for 2,000 people.
 MOST_SECONDS = 600 + 0.45 * USERS
 REDIS = "redis"

@@ -6,7 +6,6 @@ HTTP (`aiogram_binding.py`). What it remembers is for looks and may be lost: no 
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -17,14 +16,12 @@ from bot.channels.port import SEND_SECONDS, Capabilities, Delivery, Later, Refus
 from bot.channels.telegram.api import BotApi, BotApiError, outcome
 from bot.channels.telegram.codec import Call, draw
 from bot.limits import PATIENCE_SECONDS, Limiter, LocalBuckets
-from dialogs.effects import Message
+from dialogs.effects import Message, Say, Show
 
 logger = structlog.get_logger(__name__)
 
 NAME: Final = "telegram"
 _REMEMBERED: Final = 10_000
-# Whoever wrote within this time waits for an answer; what comes later is a notification.
-_WAITS_FOR_ANSWER: Final = 10.0
 _CALL_SECONDS: Final = SEND_SECONDS - PATIENCE_SECONDS
 # What is to be sent before the way to the Bot API is open is left for so long to whoever may be quicker: another process.
 _CONNECTING_SECONDS: Final = 1.0
@@ -42,6 +39,13 @@ class _Recent(OrderedDict[K, V]):
             self.popitem(last=False)
 
 
+def _notifies(message: Message) -> bool:
+    """Whether nobody waits for it: news and reminders. All else answers somebody, or stands before an answer in their chat."""
+    return isinstance(message, Say | Show) and (
+        message.news is not None or (isinstance(message, Show) and message.until is not None)
+    )
+
+
 class TelegramChannel:
     """The `Channel` port over a `BotApi`. `limiter` is where every message to a chat waits for its place; `connected` says whether the
     Bot API can be called yet.
@@ -54,7 +58,6 @@ class TelegramChannel:
         self._api = api
         self._connected = connected
         self._limiter = limiter or Limiter(LocalBuckets())
-        self._heard: _Recent[int, float] = _Recent()
         self._keyboards: _Recent[int, None] = _Recent()
         self._parts_sent: _Recent[tuple[int, str], int] = _Recent()
 
@@ -69,7 +72,7 @@ class TelegramChannel:
         calls = self.drawn(chat, message)
         last = ""
         for part in range(min(self._parts_sent.pop((chat, key), 0), len(calls)), len(calls)):
-            delivery = await self._call(chat, calls[part])
+            delivery = await self._call(chat, calls[part], urgent=not _notifies(message))
             if not isinstance(delivery, Sent):
                 if part:
                     self._parts_sent.put((chat, key), part)
@@ -79,8 +82,7 @@ class TelegramChannel:
             self.sent(call)
         return Sent(last)
 
-    async def _call(self, chat: int, call: Call) -> Delivery:
-        urgent = time.monotonic() - self._heard.get(chat, float("-inf")) < _WAITS_FOR_ANSWER
+    async def _call(self, chat: int, call: Call, *, urgent: bool) -> Delivery:
         if wait := await self._limiter.place(str(chat), urgent=urgent):
             return Later(wait)
         try:
@@ -99,10 +101,6 @@ class TelegramChannel:
             await self._limiter.shut(later.seconds)
             return later
         return Later(later.seconds, whole_channel=await self._limiter.flooded(str(chat), later.seconds))
-
-    def heard(self, chat: int) -> None:
-        """The person has just written, and waits for an answer."""
-        self._heard.put(chat, time.monotonic())
 
     def drawn(self, chat: int, message: Message) -> tuple[Call, ...]:
         """The calls that this message takes in this chat as it stands."""

@@ -74,7 +74,6 @@ class Intake:
                     self.courtesies.send(Call("answerCallbackQuery", {"callback_query_id": callback}))
                 if event is None or update_id in self._answered:
                     return NOTHING
-                self._channel.heard(chat)
                 if isinstance(event, ContactShared):
                     self._channel.keyboard_shown(chat)
                 conversation = Conversation(NAME, str(chat))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import structlog
@@ -12,7 +14,8 @@ from bot.channels.port import Capabilities, Dead, Delivery, Failed, Later, Refus
 from bot.channels.telegram.aiogram_binding import AiogramApi
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.running import Telegram, TelegramConfig
-from dialogs.effects import Redraw, Say, Show
+from bot.limits import Limiter, LocalBuckets, Wait
+from dialogs.effects import DeleteUserMessages, Message, News, Redraw, Say, Show
 from dialogs.screens import Action, Screen
 from tests.bot.telegram.scripted import ScriptedTurns, until
 from tests.fakes.bot_api import TOKEN, FakeBotApi
@@ -160,3 +163,33 @@ async def test_the_token_stands_in_no_log_and_no_error(
             assert TOKEN not in repr(outcome)
     assert logs
     assert TOKEN not in repr(logs) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("message", "urgent"),
+    [
+        (Say("Sebentar."), True),
+        (Show(Screen("t", "s", "Terima kasih.")), True),
+        (Redraw("7", Screen("t", "s", "NIK: 3171********0001")), True),
+        (DeleteUserMessages(("7",)), True),
+        (Say("Akun aktif.", News("r1", "active")), False),
+        (Show(Screen("t", "s", "Akun aktif."), News("r1", "active")), False),
+        (Show(Screen("t", "s", "Masih menunggu."), until=datetime(2026, 11, 24, tzinfo=UTC)), False),
+    ],
+)
+async def test_an_answer_goes_before_news_whichever_process_delivers_it(message: Message, urgent: bool) -> None:
+    class Api:
+        async def call(self, *_: Any, **__: Any) -> dict[str, int]:
+            return {"message_id": 8}
+
+        async def close(self) -> None: ...
+
+    class Places(LocalBuckets):
+        async def take(self, chat: str, *, urgent: bool) -> Wait | None:
+            asked.append(urgent)
+            return await super().take(chat, urgent=urgent)
+
+    asked: list[bool] = []
+    channel = TelegramChannel(Api(), Limiter(Places()))
+    assert isinstance(await channel.deliver("5", message, "k"), Sent)
+    assert asked == [urgent]
