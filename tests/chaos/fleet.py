@@ -163,6 +163,7 @@ async def fleet(folder: Path, telegram: FakeBotApi, smtp_url: str) -> AsyncItera
             "ENCRYPTION_KEYS": keys,
             "BACKEND_API_KEY": "k" * 32,
             "STATUS_WEBHOOK_SECRET": "whsec_" + base64.b64encode(b"w" * 32).decode(),
+            "MAILS_PER_HOUR": "100000",
             "TELEGRAM_BOT_TOKEN": telegram.token,
             "TELEGRAM_API_BASE": telegram.base_url,
             "TELEGRAM_MODE": "webhook",
