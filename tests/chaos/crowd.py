@@ -24,7 +24,7 @@ from tests.journey.people import form_of
 
 # Canaries: in no log may any of these stand, in whatever form it is shown.
 PASSWORD: Final = "Rajawali 7 terbang"
-CHAT_IDS: Final = "900000"
+CHAT_IDS: Final = "90000"
 CANARIES: Final = ("kenari", "31712345019", "3171 2345 019", "812345", "812-345", CHAT_IDS)
 USERS: Final = int(os.environ.get("CHAOS_USERS", "200"))
 # Seconds without any news before somebody gives up, and with them the test. Telegram takes 30 messages a second: news waits behind the

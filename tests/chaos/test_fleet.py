@@ -178,7 +178,7 @@ async def secret(running: Fleet, mailbox: Mailbox) -> None:
         found = [canary for canary in canaries if canary in content]
         # Keys of Redis name the chat; nothing else may. An id of something else may have the same digits among its letters.
         if file.suffix != ".aof":
-            found += re.findall(rb"(?<![0-9a-z_.-])%b\d+(?![0-9a-z_-])" % CHAT_IDS.encode(), content)
+            found += re.findall(rb"(?<![0-9a-z_.-])%b\d{4}(?![0-9a-z_-])" % CHAT_IDS.encode(), content)
         assert found == [], file.name
 
 
