@@ -101,7 +101,9 @@ def test_what_a_nik_says_is_possible(value, today):
 # --- what is judged at a glance
 
 
-@given(st.from_regex(phone._PLAIN, fullmatch=True), st.lists(st.sampled_from(["", "", " ", "-", "."]), min_size=15, max_size=15))
+@given(
+    st.from_regex(phone._PLAIN, fullmatch=True), st.lists(st.sampled_from(["", "", " ", "-", "."]), min_size=15, max_size=15)
+)
 @settings(max_examples=1000, deadline=None)
 def test_a_number_that_is_taken_at_a_glance_is_the_same_without_the_glance(plain, between):
     typed = "".join(map("".join, zip(plain, between, strict=False))).strip(" .-")
