@@ -69,13 +69,13 @@ async def server() -> AsyncIterator[Server]:
 
 
 async def test_many_at_once_are_all_made_over_a_few_kept_connections(server: Server) -> None:
-    calls = Courtesies(TOKEN, f"http://127.0.0.1:{server.port}/root")
+    calls = Courtesies(TOKEN, f"http://127.0.0.1:{server.port}/base")
     for _ in range(3):
         for _ in range(100):
             calls.send(CALL)
         await until(lambda: len(server.got) % 100 == 0 and server.got)
     await until(lambda: len(server.got) == 300)
-    assert set(server.got) == {f'/root/bot{TOKEN}/answerCallbackQuery {{"callback_query_id":"77"}}'.encode()}
+    assert set(server.got) == {f'/base/bot{TOKEN}/answerCallbackQuery {{"callback_query_id":"77"}}'.encode()}
     assert server.connections <= CONNECTIONS
     await calls.close()
 
