@@ -98,7 +98,7 @@ async def test_a_mail_that_came_back_is_told_to_the_chat_once_and_its_link_lives
     for _ in range(3):
         assert (await bounced(stage, mail["Message-ID"])).status_code == 204
     told = await stage.receiver.events(2)
-    assert [hook.event["type"] for hook in told] == ["registration.mailed", "registration.mail_failed"]
+    assert sorted(hook.event["type"] for hook in told) == ["registration.mail_failed", "registration.mailed"]
     assert (await stage.view(made["id"]))["mail"]["state"] == "failed"
     await stage.activate(await stage.smtp.token(of=1))
     assert (await stage.view(made["id"]))["status"] == "active"

@@ -135,10 +135,12 @@ async def test_the_state_of_the_activation_mail_is_not_that_of_a_notice(small_st
     assert (await ask(small_stage, id_, "active")).status_code == 202
     await until(lambda: not small_stage.smtp.answers)
     assert (await small_stage.view(id_))["mail"] == before
-    assert [hook.event["type"] for hook in await small_stage.receiver.events(2)] == [
+    # Each event is delivered by a job of its own: which arrives first is nobody's promise.
+    assert {hook.event["type"] for hook in await small_stage.receiver.events(2)} == {
         "registration.mailed",
         "registration.activated",
-    ]
+    }
+    assert len(small_stage.receiver.heard) == 2
 
 
 async def test_a_server_that_asks_to_come_again_gets_the_notice_later_and_once(small_stage: Stage) -> None:
