@@ -11,7 +11,8 @@ NOTICE_VERSION = "2026-11"
 
 
 class Profile(Frozen, frozen=True):
-    """`home_url` is the page that Beranda opens, `privacy_url` the whole privacy notice.
+    """`home_url` is the page that Beranda opens, `privacy_url` the whole privacy notice, `app_url` the page on which a pending registration
+    is looked after inside the chat ("" where there is none).
 
     `resend_after` is how long after a mail was accepted for delivery Kirim Ulang begins to work (guide step 7: 15 minutes). `keep_draft`
     is how long what was typed and not handed off is kept after the person was last here; it is told in every reminder.
@@ -20,6 +21,7 @@ class Profile(Frozen, frozen=True):
     operator: str
     home_url: str
     privacy_url: str
+    app_url: str = ""
     demo: bool = False
     resend_after: timedelta = timedelta(minutes=15)
     keep_draft: timedelta = timedelta(days=7)

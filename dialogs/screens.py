@@ -16,13 +16,17 @@ Style = Literal["primary", "plain", "danger"]
 
 
 class Action(Frozen, frozen=True):
-    """A button. With `url` it opens that address and sends nothing; with `contact` the channel offers to share the phone number."""
+    """A button. With `url` it opens that address and sends nothing; with `contact` the channel offers to share the phone number.
+
+    With `app` the address is a page that knows its person only inside the chat: a channel that cannot open it there leaves the button out.
+    """
 
     id: str
     label: str
     style: Style = "plain"
     url: str = ""
     contact: bool = False
+    app: bool = False
 
 
 class Screen(Frozen, frozen=True):

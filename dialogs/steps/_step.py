@@ -95,10 +95,17 @@ class Step(Frozen, frozen=True):
 
 
 def button(
-    ctx: Context, id_: str, style: Style = "plain", *, url: str = "", contact: bool = False, **facts: str | int
+    ctx: Context,
+    id_: str,
+    style: Style = "plain",
+    *,
+    url: str = "",
+    contact: bool = False,
+    app: bool = False,
+    **facts: str | int,
 ) -> Action:
     """A button whose label is the text `button.<name>`, name being the id before the dot."""
-    return Action(id_, ctx.text(f"button.{id_.partition('.')[0]}", **facts), style, url, contact)
+    return Action(id_, ctx.text(f"button.{id_.partition('.')[0]}", **facts), style, url, contact, app)
 
 
 def contacts(ctx: Context) -> str:

@@ -13,7 +13,7 @@ from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.frozen import replace
 from dialogs.phrases import correction, mail_is_missing
 from dialogs.registration import focused, step_id, updated
-from dialogs.screens import Screen
+from dialogs.screens import Action, Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import EmailChange, OpenDoubt, Registration
 from dialogs.steps._step import Context, Outcome, Press, Step, button, contacts, refusal, shown
@@ -43,12 +43,20 @@ def pending_screen(ctx: Context) -> Screen:
     about = registration(ctx)
     text = ctx.text("flow.pending", name=about.name, email=about.email_masked)
     actions = (
+        *in_the_chat(ctx),
         button(ctx, "resend", "primary"),
         button(ctx, "new_email"),
         button(ctx, "status"),
         back_to_form(ctx),
     )
     return Screen(token="", step="pending", text=text, actions=actions)
+
+
+def in_the_chat(ctx: Context) -> tuple[Action, ...]:
+    """The way to the page inside the chat, for whoever reads the mail on another device."""
+    if not ctx.profile.app_url:
+        return ()
+    return (button(ctx, "app", url=f"{ctx.profile.app_url}?lang={ctx.session.language}", app=True),)
 
 
 def mail_failed_screen(ctx: Context) -> Screen:

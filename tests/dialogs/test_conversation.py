@@ -16,6 +16,7 @@ from dialogs.events import (
     MessageEdited,
     TextSent,
 )
+from dialogs.frozen import replace
 from dialogs.testing import Conversation
 from dialogs.texts import LANGUAGES, Language
 
@@ -614,3 +615,21 @@ def test_status_lists_every_registration_masked() -> None:
     assert "Siti Rahmawati" in chat.said
     assert "s***@example.com" in chat.said
     assert "siti@example.com" not in chat.said
+
+
+# --- the page inside the chat
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_pending_registration_can_be_looked_after_on_a_page_inside_the_chat_where_there_is_one(language: Language) -> None:
+    chat = at_question(4, language)
+    chat.profile = replace(chat.profile, app_url="https://akses.example/telegram/app")
+    chat.presses("activate")
+    chat.accepted()
+    assert chat.screen is not None
+    pages = [action for action in chat.screen.actions if action.app]
+    assert [page.url for page in pages] == [f"https://akses.example/telegram/app?lang={language}"]
+    chat.says(pages[0].label)
+    assert chat.screen.step == "pending", "the words of a button that opens a page do nothing"
+    chat.becomes("active")
+    assert not any(action.app for action in chat.screen.actions)

@@ -360,7 +360,8 @@ class FakeBotApi:
         if message.author != "bot" or (message.markup and "inline_keyboard" not in message.markup):
             raise bad("message can't be edited")
         text = rules.message_text(params) if "text" in params else message.text
-        markup = rules.markup(params["reply_markup"], inline_only=True) if "reply_markup" in params else {}
+        private = chat.type == "private"
+        markup = rules.markup(params["reply_markup"], private=private, inline_only=True) if "reply_markup" in params else {}
         if (text, markup.get("inline_keyboard", [])) == (message.text, message.rows):
             raise bad(_NOT_MODIFIED)
         message.text, message.markup, message.edited = text, markup, True

@@ -159,7 +159,7 @@ def markup(written: Any, *, private: bool = True, inline_only: bool = False) -> 
         raise bad("object expected as reply markup")
     if "inline_keyboard" in written:
         _only(written, {"inline_keyboard"})
-        _inline(written["inline_keyboard"])
+        _inline(written["inline_keyboard"], private)
     elif inline_only:
         raise bad("inline keyboard expected")
     elif "keyboard" in written:
@@ -194,7 +194,7 @@ def _rows(rows: Any) -> list[list[Any]]:
     return rows
 
 
-def _inline(rows: Any) -> None:
+def _inline(rows: Any, private: bool) -> None:
     for button in (button for row in _rows(rows) for button in row):
         _only(button, {"text", "style", "icon_custom_emoji_id", *_TARGETS})
         if not button.get("text", "").strip():
@@ -206,6 +206,8 @@ def _inline(rows: Any) -> None:
             raise bad("BUTTON_DATA_INVALID")
         if "url" in button:
             _button_url(button["url"])
+        if "web_app" in button:
+            _web_app(button["web_app"], private)
 
 
 def _reply(rows: Any, private: bool) -> None:
@@ -218,6 +220,8 @@ def _reply(rows: Any, private: bool) -> None:
         _style(button)
         if button.get("request_contact") and not private:
             raise bad("phone number can be requested in private chats only")
+        if "web_app" in button:
+            _web_app(button["web_app"], private)
 
 
 def _style(button: Mapping[str, Any]) -> None:
@@ -234,6 +238,17 @@ def _button_url(url: str) -> None:
         fine = "." in host
     if parts.scheme not in ("http", "https", "tg") or not fine:
         raise bad(f"inline keyboard button URL '{url}' is invalid: Wrong HTTP URL")
+
+
+def _web_app(written: Any, private: bool) -> None:
+    if not private:
+        raise bad("BUTTON_TYPE_INVALID")
+    if not isinstance(written, dict) or set(written) != {"url"}:
+        raise bad("object expected as web_app")
+    url = written["url"]
+    _button_url(url)
+    if urlsplit(url).scheme != "https":
+        raise bad(f"inline keyboard button Web App URL '{url}' is invalid: Only HTTPS links are allowed")
 
 
 def webhook(params: Mapping[str, Any]) -> None:

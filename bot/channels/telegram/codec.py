@@ -354,7 +354,11 @@ def _send(chat: int, text: str, *, protect: bool, markup: dict[str, Any] | None)
 def _body(screen: Screen, *, notice: bool = True) -> str:
     text = screen.text if screen.progress is None else f"{screen.progress[0]}/{screen.progress[1]} \N{MIDDLE DOT} {screen.text}"
     above = (screen.notice,) if notice and screen.notice else ()
-    addresses = (f"{action.label}: {action.url}" for action in screen.actions if action.url and not _reachable_url(action.url))
+    addresses = (
+        f"{action.label}: {action.url}"
+        for action in screen.actions
+        if action.url and not action.app and not _reachable_url(action.url)
+    )
     return "\n\n".join((*above, text, *addresses))
 
 
@@ -369,11 +373,13 @@ def _reachable_url(url: str) -> bool:
 
 
 def _inline_keyboard(screen: Screen) -> dict[str, Any] | None:
-    rows: list[list[dict[str, str]]] = []
+    rows: list[list[dict[str, Any]]] = []
     room = False
     for action in screen.actions:
         if action.contact or (action.url and not _reachable_url(action.url)):
             continue
+        if action.app and not action.url.startswith("https://"):
+            continue  # Telegram opens no other page inside a chat
         short = len(action.label) <= SHORT_LABEL and action.style == "plain"
         if short and room:
             rows[-1].append(_inline_button(screen.token, action))
@@ -384,9 +390,11 @@ def _inline_keyboard(screen: Screen) -> dict[str, Any] | None:
     return {"inline_keyboard": rows} if rows else None
 
 
-def _inline_button(token: str, action: Action) -> dict[str, str]:
-    button = {"text": action.label}
-    if action.url:
+def _inline_button(token: str, action: Action) -> dict[str, Any]:
+    button: dict[str, Any] = {"text": action.label}
+    if action.app:
+        button["web_app"] = {"url": action.url}
+    elif action.url:
         button["url"] = action.url
     else:
         button["callback_data"] = f"{token}:{action.id}"

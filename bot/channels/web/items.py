@@ -57,7 +57,7 @@ def said(id_: str, text: str, at: datetime) -> bytes:
 
 
 def shown(id_: str, screen: Screen, at: datetime) -> bytes:
-    """A screen; a button that shares a phone number is left out, since no browser can vouch for one."""
+    """A screen without the buttons that mean nothing here: no browser can vouch for a phone number, or for whose chat a page is."""
     return _encode(
         Item(
             id=id_,
@@ -67,7 +67,7 @@ def shown(id_: str, screen: Screen, at: datetime) -> bytes:
             notice=screen.notice,
             token=screen.token,
             step=screen.step,
-            actions=tuple(Button(a.id, a.label, a.style, a.url) for a in screen.actions if not a.contact),
+            actions=tuple(Button(a.id, a.label, a.style, a.url) for a in screen.actions if not (a.contact or a.app)),
             hint=screen.hint,
             progress=screen.progress,
             sensitive=screen.sensitive,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.channels.telegram.codec import TEXT_UNITS, FromPerson, InGroup, Reachable, draw, read_update, split
 from dialogs.effects import DeleteUserMessages, Redraw, Say, Show
 from dialogs.events import CommandSent, ContactShared, Event, MediaSent, Started, TextSent
+from dialogs.frozen import replace
 from dialogs.screens import Action, Screen
 from tests.fakes import telegram_rules as rules
 
@@ -222,6 +223,24 @@ def test_a_public_address_is_a_button() -> None:
         draw(5, Show(Screen("t", "s", "Aktif.", actions=(Action("home", "Beranda", url="https://a.example/"),))))
     )
     assert params["reply_markup"] == {"inline_keyboard": [[{"text": "Beranda", "url": "https://a.example/"}]]}
+
+
+def test_a_page_inside_the_chat_is_a_web_app_button_where_telegram_can_open_it_and_nowhere_else_a_button_or_a_word() -> None:
+    page, home = (
+        Action("app", "Aktifkan di sini", url="https://a.example/telegram/app?lang=id", app=True),
+        Action("x", "Status"),
+    )
+    ((_, params),) = checked(draw(5, Show(Screen("t", "s", "Menunggu.", actions=(page, home)))))
+    assert params["reply_markup"]["inline_keyboard"] == [
+        [
+            {"text": "Aktifkan di sini", "web_app": {"url": "https://a.example/telegram/app?lang=id"}},
+            {"text": "Status", "callback_data": "t:x"},
+        ]
+    ]
+    for url in ("http://a.example/telegram/app", "http://localhost:8080/telegram/app", "https://localhost/telegram/app"):
+        ((_, params),) = checked(draw(5, Show(Screen("t", "s", "Menunggu.", actions=(replace(page, url=url), home)))))
+        assert params["reply_markup"]["inline_keyboard"] == [[{"text": "Status", "callback_data": "t:x"}]]
+        assert params["text"] == "Menunggu."
 
 
 def test_a_question_after_the_contact_keyboard_takes_it_away_in_one_message_where_it_can() -> None:

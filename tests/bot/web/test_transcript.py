@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from akses.keyring import Keyring, SealBroken
 from bot.channels.web.channel import WebChannel, user_key
-from bot.channels.web.items import answered
+from bot.channels.web.items import answered, shown
 from bot.channels.web.sqlite_transcript import SqliteTranscript
 from bot.channels.web.transcript import MemoryTranscript, Transcript, TranscriptUnavailable
 from bot.conversation import Conversation
@@ -206,3 +207,14 @@ async def test_what_was_masked_is_gone_from_the_file_and_its_log_of_changes(
 
 def contents(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+def test_a_browser_is_not_offered_the_buttons_that_mean_nothing_there() -> None:
+    actions = (
+        Action("contact", "Bagikan nomor saya", contact=True),
+        Action("app", "Aktifkan di sini", url="https://a.example/telegram/app", app=True),
+        Action("home", "Beranda", url="https://a.example/"),
+        Action("status", "Status"),
+    )
+    item = msgspec.json.decode(shown("k", Screen("t", "s", "Menunggu.", actions=actions), Clock.now))
+    assert [action["id"] for action in item["actions"]] == ["home", "status"]
