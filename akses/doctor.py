@@ -326,9 +326,11 @@ async def telegram(settings: Settings) -> str:
 async def _telegram(settings: Settings, method: str) -> dict[str, Any]:
     import httpx2
 
+    from bot.channels.telegram.api import address
+
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-            url = f"{settings.telegram_api_base.rstrip('/')}/bot{settings.telegram_bot_token}/{method}"
+            url = f"{address(settings.telegram_api_base).format(token=settings.telegram_bot_token)}/{method}"
             answer = (await client.get(url)).json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise Unwell(f"Telegram cannot be reached: {type(error).__name__}") from None

@@ -1,6 +1,6 @@
 """A strict Telegram for tests: the Bot API over real HTTP on loopback, with the people on its other side.
 
-    async with FakeBotApi() as telegram:          # telegram.base_url is TELEGRAM_API_BASE, telegram.token the token
+    async with FakeBotApi() as telegram:          # telegram.base is TELEGRAM_API_BASE, telegram.token the token
         budi = telegram.user("Budi")
         budi.starts()
         await budi.sees("Selamat datang")
@@ -140,6 +140,7 @@ class FakeBotApi:
     allowed: list[str] = field(default_factory=list)
     flood_control: FloodControl | None = None
     slow_seconds: float = 0.0  # every answer takes so long
+    test: bool = False  # the test environment: a server of its own, at /bot<token>/test/<method>
 
     def __post_init__(self) -> None:
         self.bot: dict[str, Any] = {
@@ -232,7 +233,9 @@ class FakeBotApi:
     async def __aenter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = Starlette(routes=[Route("/bot{token}/{method}", self._serve, methods=["GET", "POST"])])
+        path = "/bot{token}/test/{method}" if self.test else "/bot{token}/{method}"
+        self.base = f"{self.base_url}/bot{{token}}/test" if self.test else self.base_url
+        app = Starlette(routes=[Route(path, self._serve, methods=["GET", "POST"])])
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
         )

@@ -28,7 +28,7 @@ from aiogram.exceptions import (
 from aiogram.methods import Response, TelegramMethod
 from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
-from bot.channels.telegram.api import BotApiError
+from bot.channels.telegram.api import BotApiError, address
 
 # Held for good: aiogram names this class anew for every answer, and pydantic forgets it each time unless somebody keeps it.
 _ANY_RESPONSE = Response[Any]
@@ -59,10 +59,14 @@ def _method(name: str) -> type[TelegramMethod[Any]]:
 
 
 class AiogramApi:
-    """BotApi through aiogram. `api_base` is the server's root, without /bot<token>."""
+    """BotApi through aiogram. `api_base` is that of `address`."""
 
     def __init__(self, token: str, api_base: str) -> None:
-        self._bot = Bot(token, AiohttpSession(api=TelegramAPIServer.from_base(api_base)))
+        base = address(api_base)
+        server = TelegramAPIServer(
+            base=f"{base}/{{method}}", file=f"{base.replace('/bot{token}', '/file/bot{token}')}/{{path}}"
+        )
+        self._bot = Bot(token, AiohttpSession(api=server))
 
     async def call(self, method: str, params: dict[str, Any], *, within: float | None = None) -> Any:
         try:

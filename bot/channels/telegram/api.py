@@ -1,4 +1,4 @@
-"""The Bot API as the rest of this channel sees it: one call, one error, and what an error means for a delivery.
+"""The Bot API as the rest of this channel sees it: its address, one call, one error, and what an error means for a delivery.
 
 Lives here: the port and the error taxonomy. Must not live here: HTTP (`aiogram_binding.py` is the one that speaks it).
 """
@@ -12,6 +12,17 @@ from bot.channels.port import Dead, Delivery, Failed, Later, Refused, Sent, Unkn
 
 _TOKEN_IN_URL: Final = re.compile(r"bot\d+:[\w-]+")
 _REVOKED_PAUSE: Final = 60.0  # seconds
+CLOUD: Final = "https://api.telegram.org"
+
+
+def address(api_base: str) -> str:
+    """The address of a method up to its name, with the place {token} in it (python-telegram-bot's `base_url` is written alike).
+
+    `api_base` is the root of a Bot API server (https://api.telegram.org, a local one); or the whole pattern with its own {token}, as the
+    test environment needs it: https://api.telegram.org/bot{token}/test.
+    """
+    base = api_base.rstrip("/")
+    return base if "{token}" in base else f"{base}/bot{{token}}"
 
 
 class BotApiError(Exception):

@@ -17,6 +17,7 @@ import httptools
 import msgspec
 import structlog
 
+from bot.channels.telegram.api import address
 from bot.channels.telegram.codec import Call
 
 logger = structlog.get_logger(__name__)
@@ -34,14 +35,14 @@ class _Request(NamedTuple):
 
 
 class Courtesies:
-    """One bot's. `api_base` is the Bot API server's root, without /bot<token>."""
+    """One bot's. `api_base` is that of `address`."""
 
     def __init__(self, token: str, api_base: str) -> None:
-        base = urlsplit(api_base)
+        base = urlsplit(address(api_base).format(token=token))
         self._host = base.hostname or ""
         self._tls = ssl.create_default_context() if base.scheme == "https" else None
         self._port = base.port or (443 if self._tls else 80)
-        self._before = f"POST {base.path.rstrip('/')}/bot{token}/".encode()
+        self._before = f"POST {base.path}/".encode()
         self._after = f" HTTP/1.1\r\nHost: {base.netloc}\r\n{_JSON}".encode()
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from bot.channels.telegram.api import BotApi, BotApiError
+from bot.channels.telegram.api import CLOUD, BotApi, BotApiError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.codec import ALLOWED_UPDATES
 from bot.channels.telegram.courtesies import Courtesies
@@ -31,9 +31,9 @@ from dialogs.texts import Language
 
 logger = structlog.get_logger(__name__)
 
-CLOUD: Final = "https://api.telegram.org"
 MAX_CONNECTIONS: Final = 100
 _TOKEN: Final = re.compile(r"\d+:[A-Za-z0-9_-]+")
+_API_BASE: Final = re.compile(r"https?://[^\s{}]+(?:\{token\}[^\s{}]*)?")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _GRACE: Final = 5.0  # seconds that a delivery under way may take when the process ends
 
@@ -62,8 +62,8 @@ class TelegramConfig:
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.token):
             raise TelegramConfigInvalid("TELEGRAM_BOT_TOKEN is not a token as BotFather writes it (digits:letters)")
-        if urlsplit(self.api_base).scheme not in ("http", "https"):
-            raise TelegramConfigInvalid("TELEGRAM_API_BASE is not an http(s) address")
+        if not _API_BASE.fullmatch(self.api_base):
+            raise TelegramConfigInvalid("TELEGRAM_API_BASE is not an http(s) address, with nothing in braces but {token}")
         if self.mode == "webhook":
             if not _SECRET.fullmatch(self.webhook_secret):
                 raise TelegramConfigInvalid("TELEGRAM_WEBHOOK_SECRET must be 1 to 256 of A-Z a-z 0-9 _ - in webhook mode")

@@ -39,7 +39,7 @@ async def running(api: FakeBotApi, turns: ScriptedTurns, mode: str, *, fast: boo
     """Our side, started and known to Telegram; its webhook reached by the fast lane, or as any ASGI server would."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    telegram = Telegram(TelegramConfig(api.token, api.base_url, mode, SECRET, url))
+    telegram = Telegram(TelegramConfig(api.token, api.base, mode, SECRET, url))
     turns.channel = telegram.channel
     telegram.start(turns)
     app = Starlette(routes=[Route(path, Asgi(plain), methods=["POST"]) for path, plain in telegram.posts.items()])
