@@ -23,6 +23,7 @@ import structlog
 from bot import letters
 from bot.channels.port import SEND_SECONDS, Channel, Dead, Delivery, Failed, Later, Refused, Sent, Unknown
 from bot.conversation import Conversation
+from bot.desk import Desk, DeskUnavailable
 from bot.in_order import InOrder
 from bot.letters import Letter, Letters
 from bot.sessions import Sessions
@@ -31,14 +32,19 @@ from bot.turns import KEEP_SECONDS, LEASE_SECONDS, NOTHING, Turns
 from dialogs.effects import (
     ChangeEmail,
     DeleteUserMessages,
+    DeskChanged,
     Message,
+    MessageFate,
     News,
+    OpenTicket,
     Redraw,
+    Relay,
     Request,
     ResendActivation,
     Say,
     Show,
     SubmitRegistration,
+    ToDesk,
     WithdrawRegistration,
 )
 from dialogs.events import TimerFired
@@ -106,12 +112,14 @@ class OutboxDelivery:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
+        desk: Desk | None = None,
     ) -> None:
         self._store = store
         self._sessions = sessions
         self._channels = channels
         self._clock = clock
         self._chance = chance
+        self._desk = desk
         self._wake = asyncio.Event()
         self._stopping = False
         self._in_order = InOrder()
@@ -373,12 +381,28 @@ class OutboxDelivery:
     async def _do(self, conversation: Conversation, item: Item) -> None:
         assert self._requests is not None
         request = self._sessions.read_effect(str(conversation), item.key, item.body)
+        if isinstance(request, OpenTicket | Relay | DeskChanged | MessageFate):
+            await self._tell_desk(conversation, item, request)
+            return
         assert isinstance(request, SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration)
         again = await self._requests.carry_out(conversation, request, item.key, item.attempts)
         if again is None:
             await self._store.done(str(conversation), (item.key,))
         else:
             await self._store.postpone(str(conversation), item.key, self._now() + again, item.attempts + 1)
+
+    async def _tell_desk(self, conversation: Conversation, item: Item, what: ToDesk) -> None:
+        if self._desk is None:
+            # The helpdesk has been switched off since; what it would have been told is nobody's any more.
+            await self._store.done(str(conversation), (item.key,))
+            return
+        try:
+            await self._desk.tell(conversation, what, item.key)
+        except DeskUnavailable:
+            log.warning("desk.unavailable", what=type(what).__name__, attempts=item.attempts + 1)
+            await self._store.postpone(str(conversation), item.key, self._now() + backoff(item.attempts), item.attempts + 1)
+        else:
+            await self._store.done(str(conversation), (item.key,))
 
     async def _fire(self, conversation: Conversation, item: Item) -> None:
         assert self._turns is not None

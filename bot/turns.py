@@ -24,10 +24,12 @@ from dialogs.effects import (
     CancelTimer,
     ChangeEmail,
     DeleteUserMessages,
+    DeskChanged,
     Message,
     OpenTicket,
     Record,
     Redraw,
+    Relay,
     ResendActivation,
     Say,
     SetTimer,
@@ -43,7 +45,7 @@ from dialogs.session import Session
 from dialogs.texts import Language
 from dialogs.upcasters import SessionTooNew
 
-__all__ = ["NOTHING", "Answerable", "Delivers", "StoreUnavailable", "Taken", "TurnRunner", "Turns"]
+__all__ = ["NOTHING", "Answerable", "Delivers", "Standing", "StoreUnavailable", "Taken", "TurnRunner", "Turns", "Watch"]
 
 log = structlog.get_logger(__name__)
 
@@ -63,12 +65,21 @@ class Taken(Frozen, frozen=True):
     left: bool = False
 
 
+class Standing(Frozen, frozen=True):
+    """A conversation as it is, and whether a certain event is `known` to have been carried out."""
+
+    session: Session
+    known: bool
+
+
 # Nothing came of the event; and: what came of it is committed behind messages that somebody else delivers, and will go on with.
 NOTHING: Final = Taken()
 BEHIND: Final = Taken()
 
 
 Answerable = Callable[[Message], bool]
+# Told of every turn that is committed: its conversation, event, the event's id, the session before it, and the turn. It must not wait.
+Watch = Callable[[Conversation, Event, str, Session, Turn], None]
 
 
 class Turns(Protocol):
@@ -115,6 +126,7 @@ class TurnRunner:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         observe: Callable[[Conversation, Record | OpenTicket], None] = lambda *_: None,
         lost: Callable[[Conversation], None] = lambda _: None,
+        watch: Watch | None = None,
     ) -> None:
         self._store = store
         self._sessions = sessions
@@ -122,6 +134,7 @@ class TurnRunner:
         self._clock = clock
         self._observe = observe
         self._lost = lost
+        self._watch = watch
         self._delivery: Delivers | None = None
         self._in_order = InOrder()
 
@@ -156,6 +169,8 @@ class TurnRunner:
                     self._lost(conversation)
                     continue
                 self._committed(conversation, turn, commit)
+                if self._watch is not None:
+                    self._watch(conversation, event, event_id, memory.session, turn)
                 if outcome is Outcome.FIRST:
                     return Taken(answer, left=any(item.lane == "say" for item in commit.items))
                 if answer is not None:
@@ -174,6 +189,14 @@ class TurnRunner:
         """The conversation as it is now, for those who only look; None when there is none."""
         loaded = await self._store.load(str(conversation), self._clock().timestamp())
         return self._memory(conversation, loaded, None).session if loaded.state is not None else None
+
+    async def standing(self, conversation: Conversation, event_id: str) -> Standing | None:
+        """The conversation as it is, and whether this event has been carried out (one of its newest CLAIMS); None when there is none."""
+        loaded = await self._store.load(str(conversation), self._clock().timestamp())
+        if loaded.state is None:
+            return None
+        memory = self._memory(conversation, loaded, None)
+        return Standing(memory.session, memory.knows(event_id))
 
     def _memory(self, conversation: Conversation, loaded: Loaded, language: Language | None) -> Memory:
         if loaded.state is None:
@@ -210,7 +233,10 @@ class TurnRunner:
                     items.append(Item(timer_key(timer), "timer", b"", at.timestamp()))
                 case CancelTimer(timer):
                     cancelled.append(timer_key(timer))
-                case Record() | OpenTicket():
+                case OpenTicket() | Relay() | DeskChanged():
+                    if effect.ticket:
+                        items.append(Item(key, "do", self._sessions.write_effect(name, key, effect), moment))
+                case Record():
                     pass
         return Commit(
             conversation=name,

@@ -7,10 +7,12 @@ Lives here: frozen data, one class per kind of effect. Must not live here: carry
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
-from dialogs.events import ActivationStatus
+from dialogs.events import ActivationStatus, TicketReason
 from dialogs.frozen import Frozen
 from dialogs.screens import Screen
+from dialogs.texts import Language
 
 
 class News(Frozen, frozen=True):
@@ -20,22 +22,35 @@ class News(Frozen, frozen=True):
     status: ActivationStatus
 
 
+# Who speaks: the bot; a helpdesk agent, by name; or the system, which tells what has become of the conversation itself.
+Author = Literal["bot", "agent", "system"]
+
+
 class Say(Frozen, frozen=True):
-    """A message that expects no answer and leaves the current screen in force."""
+    """A message that expects no answer and leaves the current screen in force.
+
+    Where an agent speaks, `name` is the agent's, and `ref` the desk's id of the message (`MessageFate`).
+    """
 
     text: str
     news: News | None = None
+    author: Author = "bot"
+    name: str = ""
+    ref: str = ""
 
 
 class Show(Frozen, frozen=True):
     """Send a screen; from now on it is the current one.
 
-    With `until` (UTC) it is worth sending only up to then, and only while no newer message waits behind it: a reminder.
+    With `until` (UTC) it is worth sending only up to then, and only while no newer message waits behind it: a reminder. `ownership` is
+    the version of the conversation's ownership that it was made under: once another holds, the bot's question is not worth sending.
     """
 
     screen: Screen
     news: News | None = None
     until: datetime | None = None
+    author: Author = "bot"
+    ownership: int = 0
 
 
 class Redraw(Frozen, frozen=True):
@@ -105,11 +120,87 @@ class CancelTimer(Frozen, frozen=True):
     timer: str
 
 
-class OpenTicket(Frozen, frozen=True):
-    """Ask for a helpdesk agent; `step` says where the person stands."""
+RelayKind = Literal["text", "edit", "contact", "media", "press", "password"]
+Change = Literal[
+    "queued",
+    "taken",
+    "released",
+    "transferred",
+    "returned",
+    "closed",
+    "cancelled",
+    "finished",
+    "timed_out",
+    "proposed",
+    "unfit",
+    "accepted",
+    "declined",
+    "rated",
+]
 
-    reason: str
+
+class OpenTicket(Frozen, frozen=True):
+    """Ask for a helpdesk agent; `step` says where the person stands. Where no helpdesk works in this chat, `ticket` is "" and the person
+    has been told whom to call.
+
+    `reason` is asked (by word or button), tries (by the button that comes after many refused answers) or taken (an agent stepped in
+    unasked). `in_hours` is whether agents are there now.
+    """
+
+    reason: TicketReason
     step: str
+    ticket: str = ""
+    at: datetime | None = None
+    language: Language = "id"
+    in_hours: bool = True
+
+
+class Relay(Frozen, frozen=True):
+    """One line of a ticket's talk, to the desk: what the person sent while the helpdesk has the conversation, or what an agent said.
+
+    `text` is what was written (a contact's number; "" for a password, which goes nowhere, and for media). `detail` is the kind of media
+    or the label of the button pressed. `message` is the channel's id of a person's message (an edit bears that of the message edited),
+    `ref` the desk's of an agent's.
+    """
+
+    ticket: str
+    author: Literal["person", "agent"]
+    kind: RelayKind
+    text: str
+    at: datetime
+    message: str = ""
+    detail: str = ""
+    agent: str = ""
+    name: str = ""
+    ref: str = ""
+
+
+class DeskChanged(Frozen, frozen=True):
+    """Something about a ticket has changed, and is so: `ownership` is the version that holds from here on, `at` when (UTC).
+
+    `what` is queued; taken, released, transferred, returned, closed by an agent (`agent`, `name`: who has it now, or had it last);
+    cancelled or finished by the person (in the queue, in the talk); timed_out; of a correction (`detail`: the field) proposed, unfit
+    (`detail`: field and code of the rule), accepted, declined; rated (`detail`: 1 to 5). `detail` of closed is the label.
+    """
+
+    ticket: str
+    what: Change
+    ownership: int
+    at: datetime
+    agent: str = ""
+    name: str = ""
+    detail: str = ""
+
+
+class MessageFate(Frozen, frozen=True):
+    """What became of an agent's message `ref`: sent (`message`: the channel's id), or given up for `reason`: unreachable until the person
+    writes again, refused, failed, unknown. Not a turn's: the delivery tells it.
+    """
+
+    ref: str
+    fate: Literal["sent", "unreachable", "refused", "failed", "unknown"]
+    at: datetime
+    message: str = ""
 
 
 class Record(Frozen, frozen=True):
@@ -126,4 +217,5 @@ class Record(Frozen, frozen=True):
 
 Message = Say | Show | Redraw | DeleteUserMessages
 Request = SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration
-Effect = Message | Request | SetTimer | CancelTimer | OpenTicket | Record
+ToDesk = OpenTicket | Relay | DeskChanged | MessageFate
+Effect = Message | Request | SetTimer | CancelTimer | OpenTicket | Relay | DeskChanged | Record

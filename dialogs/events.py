@@ -18,6 +18,7 @@ from dialogs.frozen import Frozen
 MediaKind = Literal["photo", "voice", "video", "sticker", "location", "document", "contact", "other"]
 ActivationStatus = Literal["mailed", "mail_failed", "active", "expired", "withdrawn"]
 RefusalCode = Literal["refused", "limit", "closed"]
+TicketReason = Literal["asked", "tries", "taken"]
 
 
 class Started(Frozen, frozen=True):
@@ -117,16 +118,69 @@ class ActivationChanged(Frozen, frozen=True):
     at: datetime
 
 
+# --- the helpdesk's. `agent` is the agent's id, `name` what the person is told. `ownership` is the version of the ownership
+# (`Session.ownership`) that the agent saw: where it is not the current one, somebody was quicker, and nothing happens. Whether an agent may
+# do what they do is the console's to know.
+
+
 class AgentTookOver(Frozen, frozen=True):
-    """A helpdesk agent answers from here on; the dialog is frozen, not lost."""
+    """An agent answers from here on, asked or unasked; the dialog is frozen, not lost."""
 
     agent: str
+    name: str
+    ownership: int
+
+
+class AgentSaid(Frozen, frozen=True):
+    """An agent wrote to the person. Whoever does not have the conversation takes it over by that; `ref` is the desk's own id of the
+    message, by which its fate is told (`dialogs.effects.MessageFate`). What its owner says is said whatever version they saw.
+    """
+
+    agent: str
+    name: str
+    ownership: int
+    text: str
+    ref: str
 
 
 class AgentReturned(Frozen, frozen=True):
     """The agent gave the conversation back; the open question is asked again."""
 
     agent: str
+    ownership: int
+
+
+class AgentReleased(Frozen, frozen=True):
+    """The agent put the conversation back into the queue."""
+
+    agent: str
+    ownership: int
+
+
+class AgentTransferred(Frozen, frozen=True):
+    """The conversation goes to another agent, `to`, whom the person knows as `name`."""
+
+    agent: str
+    to: str
+    name: str
+    ownership: int
+
+
+class AgentClosed(Frozen, frozen=True):
+    """What was to be settled is settled; `label` is the desk's own word for it. The bot goes on where it stopped."""
+
+    agent: str
+    ownership: int
+    label: str = ""
+
+
+class CorrectionProposed(Frozen, frozen=True):
+    """An agent proposes a value for a field (an id of `dialogs.fields`). The person alone can put it in."""
+
+    agent: str
+    ownership: int
+    field: str
+    value: str
 
 
 Event = (
@@ -144,5 +198,11 @@ Event = (
     | BackendDone
     | ActivationChanged
     | AgentTookOver
+    | AgentSaid
     | AgentReturned
+    | AgentReleased
+    | AgentTransferred
+    | AgentClosed
+    | CorrectionProposed
 )
+ByAgent = AgentTookOver | AgentSaid | AgentReturned | AgentReleased | AgentTransferred | AgentClosed | CorrectionProposed

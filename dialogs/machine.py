@@ -21,8 +21,12 @@ from dialogs.commands import COMMANDS, WORDS, named
 from dialogs.effects import Effect, Record, Redraw, Show
 from dialogs.events import (
     ActivationChanged,
+    AgentClosed,
+    AgentReleased,
     AgentReturned,
+    AgentSaid,
     AgentTookOver,
+    AgentTransferred,
     BackendAccepted,
     BackendDone,
     BackendRejected,
@@ -30,6 +34,7 @@ from dialogs.events import (
     ButtonPressed,
     CommandSent,
     ContactShared,
+    CorrectionProposed,
     Event,
     MediaKind,
     MediaSent,
@@ -143,8 +148,15 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
             return news.changed(ctx, event)
         case TimerFired():
             return reminders.fired(ctx, event.timer)
-        case AgentTookOver() | AgentReturned():
-            # No rule of this dialog yields to an agent yet; an event of a later version changes nothing here.
+        case (
+            AgentTookOver()
+            | AgentSaid()
+            | AgentReturned()
+            | AgentReleased()
+            | AgentTransferred()
+            | AgentClosed()
+            | CorrectionProposed()
+        ):
             return Outcome(ctx.session, show=False)
         case _:
             assert_never(event)

@@ -15,12 +15,12 @@ from datetime import datetime
 from typing import Final, Literal
 
 from dialogs.clock import Zone
-from dialogs.events import ActivationStatus
+from dialogs.events import ActivationStatus, TicketReason
 from dialogs.fields._field import Doubt
 from dialogs.frozen import Frozen, field
 from dialogs.texts import Language
 
-VERSION: Final = (1, 1)
+VERSION: Final = (1, 2)
 
 Overlay = Literal["", "cancel", "restart", "language", "change", "erase"]
 Aside = Literal["", "status", "registration"]
@@ -112,13 +112,37 @@ class EarlyNews(Frozen, frozen=True):
     at: datetime
 
 
+Owner = Literal["queued", "human", "closed"]
+
+
+class Desk(Frozen, frozen=True):
+    """The helpdesk's part in the conversation: `ticket` waits in the queue, is with an agent, or is closed and may be rated.
+
+    `since` is when this owner's time began, `opened` when the ticket's did; `step` is where the person stood, `reason` as in
+    `dialogs.effects.OpenTicket`. `agent` and `name` are those of the agent who has it, or had it last. `until` is when the queue's
+    patience ends. `correction` is what the agent proposes and the person has not answered yet.
+    """
+
+    ticket: str
+    owner: Owner
+    since: datetime
+    opened: datetime
+    reason: TicketReason
+    step: str
+    agent: str = ""
+    name: str = ""
+    until: datetime | None = None
+    correction: OpenDoubt | None = None
+
+
 class Session(Frozen, frozen=True):
     """`id` is random and unique; `serial` counts the screens shown, `handoffs` the hand-offs born: neither ever goes back.
 
     `version` stays the first field for ever, so that any code can tell whether it can read the rest. `pressed` is the last press that
     was carried out ("token:action"), so that its double is known. `seen` is when the newest screen was shown: the person was here then.
     `zone` is the person's zone as far as their device or a registration told it, "" where none did. `aside` is what the person looks at
-    beside an open form: the list of registrations, or the one in `focus`.
+    beside an open form: the list of registrations, or the one in `focus`. `desk` is None where the bot has had the conversation all along;
+    `ownership` counts the changes of owner between bot, queue and agents, and never goes back.
     """
 
     version: tuple[int, int] = VERSION
@@ -137,6 +161,8 @@ class Session(Frozen, frozen=True):
     seen: datetime | None = None
     zone: Zone | Literal[""] = ""
     aside: Aside = ""
+    desk: Desk | None = None
+    ownership: int = 0
 
     def registration(self, id_: str) -> Registration | None:
         return next((each for each in self.registrations if each.id == id_), None)

@@ -212,8 +212,8 @@ def _possible(here: _Place) -> Iterator[tuple[Kind, str, Event, datetime]]:
             yield "backend", status.replace("_", " "), ActivationChanged(registration.id, status, now), now
     for timer, at in here.timers:
         yield "time", timer, TimerFired(timer), max(now, at)
-    yield "agent", "agent takes over", AgentTookOver("Rina"), now
-    yield "agent", "agent gives back", AgentReturned("Rina"), now
+    yield "agent", "agent takes over", AgentTookOver("rina", "Rina", 0), now
+    yield "agent", "agent gives back", AgentReturned("rina", 0), now
 
 
 def wording(action: Action, language: Language) -> str:

@@ -37,7 +37,7 @@ def _registration(written: str | None) -> str:
 
 def _agent(chat: Conversation, found: Match[str]) -> object:
     chat.transcript.did(f"({found[0]})")
-    return chat.happens(AgentTookOver("Rina") if "takes over" in found[0] else AgentReturned("Rina"))
+    return chat.happens(AgentTookOver("rina", "Rina", 0) if "takes over" in found[0] else AgentReturned("rina", 0))
 
 
 def _nowhere(chat: Conversation, found: Match[str]) -> object:

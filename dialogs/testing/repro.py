@@ -15,8 +15,12 @@ from typing import Final, assert_never
 from dialogs.clock import local_date
 from dialogs.events import (
     ActivationChanged,
+    AgentClosed,
+    AgentReleased,
     AgentReturned,
+    AgentSaid,
     AgentTookOver,
+    AgentTransferred,
     BackendAccepted,
     BackendDone,
     BackendRejected,
@@ -24,6 +28,7 @@ from dialogs.events import (
     ButtonPressed,
     CommandSent,
     ContactShared,
+    CorrectionProposed,
     Event,
     MediaSent,
     MessageEdited,
@@ -94,6 +99,8 @@ class _Again:
                 does(chat, "(an agent takes over)")
             case AgentReturned():
                 does(chat, "(the agent gives the conversation back)")
+            case AgentSaid() | AgentReleased() | AgentTransferred() | AgentClosed() | CorrectionProposed():
+                chat.happens(moment.event)
             case BackendAccepted(_, registration):
                 self.registrations.setdefault(registration, f"reg_{len(self.registrations) + 1}")
                 chat.accepted()

@@ -18,10 +18,12 @@ from dialogs.effects import (
     CancelTimer,
     ChangeEmail,
     DeleteUserMessages,
+    DeskChanged,
     Effect,
     OpenTicket,
     Record,
     Redraw,
+    Relay,
     ResendActivation,
     Say,
     SetTimer,
@@ -92,7 +94,7 @@ class Transcript:
                 self.bubble(f"(To the backend: withdraw and erase {effect.registration}, request {effect.request}.)")
             case OpenTicket():
                 self.bubble("(To the helpdesk: a person asks for an agent.)")
-            case SetTimer() | CancelTimer() | Record():
+            case SetTimer() | CancelTimer() | Record() | Relay() | DeskChanged():
                 pass
             case _:
                 assert_never(effect)

@@ -340,7 +340,7 @@ class AnySequence(RuleBasedStateMachine):
 
     @rule(back=st.booleans())
     def an_agent_comes_or_goes(self, *, back: bool) -> None:
-        self.happens(AgentReturned("Rina") if back else AgentTookOver("Rina"))
+        self.happens(AgentReturned("rina", 0) if back else AgentTookOver("rina", "Rina", 0))
 
     @rule()
     def a_timer_of_no_rule_fires(self) -> None:
