@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 PYTHON = str(BIN / "python")
-# The rest, and every store but these, is `./run test`.
+# The rest, every store but these, and what Hypothesis looks for at length, is `./run test`.
 FAST = [
     "tests/dialogs",
     "tests/bot/test_sessions.py",
@@ -22,14 +22,18 @@ FAST = [
     "tests/akses/test_logs.py",
     "-k",
     "not redis and not cluster",
+    "-m",
+    "not hypothesis",
 ]
-# Two lanes for two cores: types take longest and run beside everything else.
+# Two lanes for two cores: the tests, and everything else.
 LANES = (
-    {"types": [str(BIN / "mypy")]},
     {
+        "types": [str(BIN / "mypy")],
         "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
         "lint": [str(BIN / "ruff"), "check", "--quiet", "."],
         "imports": [str(BIN / "lint-imports")],
+    },
+    {
         "tests": [PYTHON, "-m", "pytest", "-q", "--no-header", *FAST],
     },
 )

@@ -127,7 +127,8 @@ def _valid(address: str) -> str:
     except (EmailNotValidError, UnicodeError):
         return ""
     domain = checked.ascii_domain or ""
-    return f"{checked.local_part}@{domain}" if _DOMAIN.fullmatch(domain) else ""
+    # As typed: the library would write INFO@ small, and only there.
+    return f"{address.rpartition('@')[0]}@{domain}" if _DOMAIN.fullmatch(domain) else ""
 
 
 def _repaired(typed: str) -> tuple[Unusual, str] | None:

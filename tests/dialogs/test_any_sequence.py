@@ -406,6 +406,7 @@ class InEnglish(AnySequence):
     language = "en"
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("chat", [AnySequence, InEnglish], ids=["id", "en"])
 def test_no_sequence_of_ten_thousand_steps_ends_in_a_dead_end_or_loses_an_answer(chat: type[AnySequence]) -> None:
     chat.taken = 0

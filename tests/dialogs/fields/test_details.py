@@ -177,6 +177,11 @@ def test_each_letter_that_looks_like_a_one_is_read_as_one(letter: str) -> None:
 LONGEST = f"{'x' * 64}@{'a' * 63}.{'a' * 63}.{'a' * 57}.com"
 
 
+@pytest.mark.parametrize("typed", ["NOC@contoh.co.id", "E-mail: NOC@contoh.co.id"])
+def test_the_part_before_the_at_stays_as_it_was_typed_whoever_it_names(typed: str) -> None:
+    assert BY_ID["email"].parse(typed, TODAY) == Accepted("NOC@contoh.co.id")
+
+
 def test_an_address_may_be_254_characters_long_and_no_longer() -> None:
     assert BY_ID["email"].parse(LONGEST, TODAY) == Accepted(LONGEST)
     odd = "!" + LONGEST[1:]  # not the plain form, so another way through the rules
