@@ -1,4 +1,4 @@
-"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | funnel | bounce | jobs | keys | ...`.
+"""The command line: `akses run | web | bot | worker | chat | migrate | doctor | flow | funnel | bounce | jobs | agents | keys | ...`.
 
 Lives here: one short function a command. Must not live here: what a command starts (`akses/compose.py`, `akses/chat.py`). Heavy imports
 stay inside the commands, so that `--help` is quick.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from akses import jobs_cli, records_cli
+from akses import agents_cli, jobs_cli, records_cli
 from akses.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ app = typer.Typer(
 )  # fmt: skip
 keys = typer.Typer(help="Keys that protect personal data at rest.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(agents_cli.app, name="agents")
 app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(records_cli.audit, name="audit")
 app.add_typer(records_cli.subject, name="subject")
@@ -94,9 +95,12 @@ def worker() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the accounts database to this version's schema."""
+    from akses import desk
     from backend import migrate as bring_up
 
-    bring_up(_settings("migrate").accounts_url)
+    settings = _settings("migrate")
+    bring_up(settings.accounts_url)
+    desk.migrate(settings.accounts_url)
     typer.echo("The accounts database is up to date.")
 
 

@@ -27,7 +27,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from akses import health, helpdesk_page, proxies, request_id, tracing
+from akses import health, proxies, request_id, tracing
 from akses.assets import Assets
 from akses.keyring import Keyring
 from akses.metrics import Metrics, route_of
@@ -60,13 +60,14 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running product: the application to serve, those of its paths that are in a hurry, and whom to tell first that the process is
-    to stop.
+    """A running product: the application to serve, those of its paths that are in a hurry, whom to tell first that the process is
+    to stop, and the address that lets the embedded product's owner into the helpdesk.
     """
 
     app: ASGIApp
     posts: Mapping[str, Plain]
     on_stop: tuple[Callable[[], None], ...]
+    way_in: str = ""
 
 
 @dataclass(slots=True)
@@ -137,9 +138,11 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
             await _inbox(parts)
         if role in ("run", "web", "worker"):
             await _backend(parts, role)
+        way_in = ""
         if role in ("run", "bot"):
+            if role == "run" or settings.database_url:
+                way_in = await _helpdesk(parts)
             await _bot(parts)
-            parts.routes += helpdesk_page.routes(settings.operator_name, demo=settings.embedded)
         readiness = health.Readiness(parts.probes, observe=metrics.part_ready)
         parts.routes += readiness.routes()
         parts.routes += metrics.routes(settings.api_keys)
@@ -153,7 +156,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         app: ASGIApp = request_id.RequestIds(counted)
         if settings.trusted:
             app = proxies.BehindProxies(app, settings.trusted)
-        yield Served(app, parts.posts, (readiness.stop, *parts.on_stop))
+        yield Served(app, parts.posts, (readiness.stop, *parts.on_stop), way_in)
 
 
 async def _inbox(parts: Parts) -> None:
@@ -225,6 +228,20 @@ async def _backend(parts: Parts, role: Role) -> None:
     parts.probes["accounts"] = backend.ready
     if role != "worker":
         parts.rest = create_app(backend)
+
+
+async def _helpdesk(parts: Parts) -> str:
+    """The agents' console; the address that lets the embedded product's owner in, "" in production."""
+    from akses import desk
+    from backend.pages.device import device
+    from helpdesk.console import routes
+
+    settings = parts.settings
+    if settings.embedded:
+        await asyncio.to_thread(desk.migrate, settings.accounts_url)
+    opened = await parts.stack.enter_async_context(desk.open_helpdesk(settings, parts.keyring, clock=parts.clock))
+    parts.routes += routes(opened, device=device)
+    return await desk.way_in(opened) if settings.embedded else ""
 
 
 async def _bot(parts: Parts) -> None:

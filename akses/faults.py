@@ -23,6 +23,7 @@ def foreseen(error: BaseException) -> str | None:
     from bot.channels.telegram.running import TelegramConfigInvalid
     from bot.funnel import BookUnavailable
     from bot.redis_link import RedisUnavailable
+    from helpdesk.migrations import DeskOutdated
 
     match error:
         case SettingsInvalid():
@@ -35,7 +36,7 @@ def foreseen(error: BaseException) -> str | None:
             return (
                 "The accounts database does not answer: look at DATABASE_URL and at PostgreSQL itself, or ask 'akses doctor'."
             )
-        case SchemaOutdated():
+        case SchemaOutdated() | DeskOutdated():
             return f"The accounts database is not at this version's schema: run 'akses migrate' first. ({error})"
         case TelegramConfigInvalid():
             return f"{error}."

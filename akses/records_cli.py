@@ -55,17 +55,21 @@ def _stop(words: str, code: int = 2) -> NoReturn:
 @asynccontextmanager
 async def _backend() -> AsyncIterator[Backend]:
     from akses.compose import backend_config
+    from akses.desk import migrate
     from akses.keyring import Keyring
     from akses.logs import configure
     from akses.settings import load
     from backend.services import open_backend
+    from helpdesk.tables import SEALED
 
     settings = load("records")
     configure("WARNING", settings.log_format)
     if settings.embedded and not (settings.data_dir / "accounts.db").exists():
         raise _Trouble("There are no records yet: the accounts database does not exist. The first run makes it.")
+    if settings.embedded:
+        migrate(settings.accounts_url)
     keyring = Keyring.parse(settings.encryption_keys)
-    async with open_backend(backend_config(settings), keyring, role="tool") as backend:
+    async with open_backend(backend_config(settings), keyring, role="tool", also_sealed=SEALED) as backend:
         yield backend
 
 

@@ -64,7 +64,7 @@ async def serve(settings: Settings, role: Role) -> None:
             serving = asyncio.create_task(server.serve(sockets=[listening]), name="serving")
             settle()
             if role == "run":
-                sys.stdout.write(welcome(settings))
+                sys.stdout.write(welcome(settings, served.way_in))
                 sys.stdout.flush()
             log.info("process.started", role=role, port=settings.port)
             await asyncio.wait({asked, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,8 +102,8 @@ def settle() -> None:
     gc.set_threshold(50_000, 50, 50)
 
 
-def welcome(settings: Settings) -> str:
-    """Where everything is, in one look."""
+def welcome(settings: Settings, way_in: str) -> str:
+    """Where everything is, in one look. `way_in` opens the helpdesk once, by itself."""
     base = settings.public_base
     demo = (
         "  Demonstrasi: semua data tetap di komputer ini. / Demonstration: all data stays on this machine.\n"
@@ -115,7 +115,8 @@ def welcome(settings: Settings) -> str:
         f"  Web chat      {base}/chat\n"
         f"  Home page     {base}/\n"
         f"  Inbox         {base}/inbox      (the mails that the product sends)\n"
-        f"  Helpdesk      {base}/helpdesk   (coming)\n"
+        f"  Helpdesk      {way_in or f'{base}/helpdesk'}\n"
+        f"{'                (this link signs you in, once; akses agents add brings in others)' if way_in else ''}\n"
         f"  Terminal      ./run chat        (in another terminal)\n"
         f"\n  Stop with Ctrl+C; nothing is lost, and ./run goes on where it was.\n\n"
     )

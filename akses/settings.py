@@ -45,6 +45,9 @@ ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
     "SMS_URL": ("https", "http"),
 }
 
+_PROVIDER: Final = ("HELPDESK_OIDC_ISSUER", "HELPDESK_OIDC_CLIENT_ID", "HELPDESK_OIDC_CLIENT_SECRET")
+_HERE: Final = ("localhost", "127.0.0.1", "::1")
+
 # What a browser may compare a page's place with; anything more would be a piece of a policy.
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
@@ -90,6 +93,9 @@ class Settings(BaseSettings):
     status_webhook_url: str = ""
     status_webhook_secret: str = Field("", repr=False)
     outbound_networks: str = ""
+    helpdesk_oidc_issuer: str = ""
+    helpdesk_oidc_client_id: str = ""
+    helpdesk_oidc_client_secret: str = Field("", repr=False)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
 
@@ -180,6 +186,15 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
     if settings.telegram_framework == "ptb" and settings.telegram_bot_token:
         faults.append("TELEGRAM_FRAMEWORK: this version runs on aiogram only; leave it unset (docs/settings.md)")
+    provider = {name: getattr(settings, name.lower()) for name in _PROVIDER}
+    if any(provider.values()):
+        faults += [
+            f"{name}: is needed beside the other HELPDESK_OIDC_ settings" for name, value in provider.items() if not value
+        ]
+        if settings.helpdesk_oidc_issuer and not _is_issuer(settings.helpdesk_oidc_issuer):
+            faults.append(
+                "HELPDESK_OIDC_ISSUER: is written https://host/path, without a slash at its end (http only on this machine)"
+            )
     try:
         settings.scoped_keys  # noqa: B018 (only to see whether they can be read)
     except ApiKeyInvalid as error:
@@ -213,6 +228,11 @@ def _is_address(written: str, schemes: tuple[str, ...]) -> bool:
         return not written or (parts.scheme.partition("+")[0] in schemes and (parts.port or 0) >= 0)
     except ValueError:
         return False
+
+
+def _is_issuer(written: str) -> bool:
+    parts = urlsplit(written)
+    return not written.endswith("/") and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _HERE))
 
 
 def _is_network(written: str) -> bool:

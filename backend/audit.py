@@ -49,6 +49,18 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One line, to be read by people."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a look at the whole chain found. `broken` are ids of the lines at which it does not hold, `unchained` of those outside it: from
     before there was a chain, or a stranger's.
@@ -66,7 +78,9 @@ class Verdict:
 
 
 class Audit:
-    """`actor` of a line is "person" (of the account or the link), "operator", "api:<key id>" or "system"; `subject` is an id."""
+    """`actor` of a line is "person" (of the account or the link), "operator", "api:<key id>", "agent:<id>" (of the helpdesk) or "system";
+    `subject` is an id.
+    """
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
@@ -80,6 +94,19 @@ class Audit:
         nonce = os.urandom(_NONCE_BYTES)
         made = audit.insert().values(**line, mac=nonce + self._mac(nonce, line)).returning(audit.c.id)
         await conn.execute(audit_loose.insert().values(line=(await conn.execute(made)).scalar_one()))
+
+    async def lines(self, *, before: int = 0, limit: int = 50, action: str = "", actor: str = "") -> list[Line]:
+        """The newest lines, older than line `before` (0: from the end); `action` and `actor` are how theirs begin."""
+        wanted = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
+        if before:
+            wanted = wanted.where(audit.c.id < before)
+        wanted = wanted.where(
+            audit.c.action.startswith(action, autoescape=True), audit.c.actor.startswith(actor, autoescape=True)
+        )
+        async with self._database.reading() as conn:
+            return [
+                Line(row.id, row.at, row.actor, row.action, row.subject, dict(row.detail)) for row in await conn.execute(wanted)
+            ]
 
     # --- the chain
 

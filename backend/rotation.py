@@ -19,6 +19,7 @@ from backend.database import Database
 from backend.tables import SEALED
 from backend.vault import Vault
 
+Sealed = tuple[tuple[sa.Table, tuple[str, ...]], ...]
 # Rows in one transaction: on SQLite everybody else waits for it.
 BATCH: Final = 200
 
@@ -33,7 +34,10 @@ class Rotated:
 
 
 class Rotation:
-    def __init__(self, database: Database, vault: Vault, audit: Audit, clock: Clock) -> None:
+    """`also` are sealed columns of others in the same database, sealed as ours are (`Vault`)."""
+
+    def __init__(self, database: Database, vault: Vault, audit: Audit, clock: Clock, *, also: Sealed = ()) -> None:
+        self._sealed = (*SEALED, *also)
         self._database = database
         self._vault = vault
         self._audit = audit
@@ -43,7 +47,7 @@ class Rotation:
         """How many values are sealed under an older key."""
         count = 0
         async with self._database.reading() as conn:
-            for table, columns in SEALED:
+            for table, columns in self._sealed:
                 for column in columns:
                     older = sa.select(sa.func.count()).select_from(table).where(self._older(table.c[column]))
                     count += await conn.scalar(older) or 0
@@ -52,7 +56,7 @@ class Rotation:
     async def run(self, told: Callable[[int], None] = lambda _: None) -> Rotated:
         """Seal anew whatever is left; `told` hears after each step how many values were. Stop it at any time and run it again."""
         resealed = unreadable = 0
-        for table, columns in SEALED:
+        for table, columns in self._sealed:
             older, last = sa.or_(*(self._older(table.c[column]) for column in columns)), ""
             while True:
                 async with self._database.writing() as conn:

@@ -37,7 +37,7 @@ from backend.outbound import PinnedTransport
 from backend.phone_checks import SEND_SMS, PhoneChecks
 from backend.registrations import Registrations
 from backend.registry import RegistryVerifier, TableRegistry
-from backend.rotation import Rotation
+from backend.rotation import Rotation, Sealed
 from backend.sms import HttpSms
 from backend.subjects import Subjects
 from backend.throttle import Throttle
@@ -92,9 +92,11 @@ async def open_backend(
     registry: RegistryVerifier | None = None,
     observe: Callable[[str, str, float], None] = lambda *_: None,
     traces: Traces = UNTRACED,
+    also_sealed: Sealed = (),
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
-    beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on.
+    beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on; `also_sealed`
+    are others' columns that a rotation of keys is to seal anew.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
     (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
@@ -133,7 +135,7 @@ async def open_backend(
         subjects = Subjects(database, vault, events, account_mails, audit, clock)
         throttle = Throttle(config.redis_url)
         stack.push_async_callback(throttle.close)
-        rotation = Rotation(database, vault, audit, clock)
+        rotation = Rotation(database, vault, audit, clock, also=also_sealed)
         registry_table = TableRegistry(database, vault, audit, clock)
         if registry is None and config.check_registry:
             registry = registry_table

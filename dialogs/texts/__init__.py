@@ -24,15 +24,16 @@ def _flatten(prefix: str, node: Mapping[str, Any]) -> dict[str, str]:
     return flat
 
 
-def _catalogue(language: Language) -> dict[str, str]:
-    folder = files(__package__) / language
-    catalogue: dict[str, str] = {}
+def catalogue(package: str, language: Language) -> dict[str, str]:
+    """Every text of the folder `<language>` in a package, by id; the dialog's own are here, the helpdesk has others."""
+    folder = files(package) / language
+    found: dict[str, str] = {}
     for name in sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml")):
-        catalogue |= _flatten(name.removesuffix(".toml"), tomllib.loads((folder / name).read_text(encoding="utf-8")))
-    return catalogue
+        found |= _flatten(name.removesuffix(".toml"), tomllib.loads((folder / name).read_text(encoding="utf-8")))
+    return found
 
 
-CATALOGUES: Mapping[Language, Mapping[str, str]] = {language: _catalogue(language) for language in LANGUAGES}
+CATALOGUES: Mapping[Language, Mapping[str, str]] = {language: catalogue(__package__, language) for language in LANGUAGES}
 
 
 def text(language: Language, id_: str, /, **facts: str | int) -> str:

@@ -1,0 +1,139 @@
+"""`akses agents add | list | disable | enable | invite`: who works at the helpdesk; the first admin comes in by this.
+
+Lives here: the words. Must not live here: the deeds (`helpdesk/agents.py`). It works beside a running product, also on SQLite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from helpdesk.agents import Agent
+    from helpdesk.service import Helpdesk
+
+app = typer.Typer(help="Who works at the helpdesk, and what they may do there.", no_args_is_help=True)
+
+_WHY: Final = {
+    "login": "A user name is 2 to 120 lower-case letters, digits, dots and dashes, or an e-mail address.",
+    "name": "A name is 1 to 60 characters.",
+    "taken": "There is an agent of this user name already.",
+    "unknown": "There is no agent of this user name: akses agents list",
+    "last_admin": "This is the last admin: make somebody else an admin first.",
+}
+
+Login = Annotated[str, typer.Argument(help="The agent's user name, or e-mail address.")]
+
+
+class _Trouble(Exception):
+    """What is wrong and what to do."""
+
+
+def _run(what: Callable[[Helpdesk], Awaitable[None]]) -> None:
+    from helpdesk.agents import AgentRefused
+    from helpdesk.roles import UnknownRole
+
+    async def do() -> None:
+        from akses.desk import migrate, open_helpdesk
+        from akses.keyring import Keyring
+        from akses.logs import configure
+        from akses.settings import load
+
+        settings = load("records")
+        configure("WARNING", settings.log_format)
+        if settings.embedded:
+            migrate(settings.accounts_url)
+        async with open_helpdesk(settings, Keyring.parse(settings.encryption_keys)) as desk:
+            await what(desk)
+
+    try:
+        asyncio.run(do())
+    except (_Trouble, UnknownRole) as trouble:
+        typer.echo(f"{trouble}", err=True)
+        raise typer.Exit(2) from None
+    except AgentRefused as refused:
+        typer.echo(_WHY[refused.code], err=True)
+        raise typer.Exit(2) from None
+
+
+async def _found(desk: Helpdesk, login: str) -> Agent:
+    agent = await desk.agents.by_login(login)
+    if agent is None:
+        raise _Trouble(_WHY["unknown"])
+    return agent
+
+
+def _invited(desk: Helpdesk, name: str, token: str) -> None:
+    from helpdesk.console.managing import invitation_link
+
+    typer.echo(f"Invitation for {name}, good for 72 hours, once. Hand it over on a safe channel:")
+    typer.echo(invitation_link(desk.config, token))
+
+
+@app.command()
+def add(
+    login: Login,
+    *,
+    name: Annotated[str, typer.Option(help="As colleagues and investors see it.")],
+    role: Annotated[list[str], typer.Option(help="viewer, agent, supervisor, admin or auditor; several times for several.")],
+    language: Annotated[str, typer.Option(help="The console's: id or en.")] = "id",
+) -> None:
+    """Add an agent and print the link of their invitation, where they set a password and an authenticator."""
+
+    async def do(desk: Helpdesk) -> None:
+        from helpdesk.roles import parse
+
+        agent, token = await desk.agents.add(login, name, parse(role), language="en" if language == "en" else "id")
+        _invited(desk, agent.name, token)
+
+    _run(do)
+
+
+@app.command()
+def invite(login: Login) -> None:
+    """Print a new invitation for somebody who lost their password or phone; what they had opens nothing any more."""
+
+    async def do(desk: Helpdesk) -> None:
+        agent = await _found(desk, login)
+        _invited(desk, agent.name, await desk.agents.invite(agent.id))
+
+    _run(do)
+
+
+@app.command("list")
+def list_() -> None:
+    """Say who works at the helpdesk."""
+
+    async def do(desk: Helpdesk) -> None:
+        for agent in await desk.agents.all():
+            state = "shut out" if agent.disabled_at else "" if agent.ready else "invited"
+            typer.echo("\t".join((agent.login, agent.name, ",".join(agent.roles), state)).rstrip())
+
+    _run(do)
+
+
+@app.command()
+def disable(login: Login) -> None:
+    """Shut an agent out; their sessions end at once."""
+
+    async def do(desk: Helpdesk) -> None:
+        agent = await _found(desk, login)
+        await desk.agents.disable(agent.id)
+        typer.echo(f"{agent.name} is shut out.")
+
+    _run(do)
+
+
+@app.command()
+def enable(login: Login) -> None:
+    """Let an agent in again who was shut out."""
+
+    async def do(desk: Helpdesk) -> None:
+        agent = await _found(desk, login)
+        await desk.agents.enable(agent.id)
+        typer.echo(f"{agent.name} may sign in again.")
+
+    _run(do)

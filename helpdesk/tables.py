@@ -1,0 +1,222 @@
+"""The helpdesk's tables, `desk_...`, in the accounts' database.
+
+Lives here: names, types, what is unique. Must not live here: how a version came from the one before (`migrations/`; a test compares the
+two). What people wrote is sealed (`seals.py`) and NULL once it was erased. README.md says what other parts may rely on.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+_Counted = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time; SQLite, which has no time zones, keeps it without one."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# --- agents
+
+agents = sa.Table(
+    "desk_agents",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    # Lower case; an e-mail address or a name that a person can type.
+    sa.Column("login", sa.String(120), nullable=False, unique=True),
+    # As colleagues and investors see it.
+    sa.Column("name", sa.String(60), nullable=False),
+    # Names of roles with commas between them (`roles.py`).
+    sa.Column("roles", sa.String(80), nullable=False),
+    sa.Column("language", sa.String(2), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("disabled_at", Utc),
+    sa.Column("password_hash", sa.String(200)),
+    sa.Column("totp", sa.LargeBinary),
+    # The time step of the last code that was taken: no code opens twice.
+    sa.Column("totp_step", sa.BigInteger),
+    # Issuer and subject of the identity provider, hashed, from the first time they came.
+    sa.Column("oidc", sa.LargeBinary, unique=True),
+)
+
+# One-time links: an invitation, or the embedded product's way in.
+agent_links = sa.Table(
+    "desk_agent_links",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("desk_agents.id"), nullable=False, index=True),
+    sa.Column("purpose", sa.String(16), nullable=False),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+    sa.Column("used_at", Utc),
+)
+
+recovery_codes = sa.Table(
+    "desk_recovery_codes",
+    metadata,
+    sa.Column("agent_id", sa.ForeignKey("desk_agents.id"), primary_key=True),
+    sa.Column("code_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("used_at", Utc),
+)
+
+agent_sessions = sa.Table(
+    "desk_sessions",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("desk_agents.id"), nullable=False, index=True),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
+    # False between the password and the code: good for nothing but the code.
+    sa.Column("proven", sa.Boolean, nullable=False),
+    sa.Column("device", sa.String(60), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("seen_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False),
+)
+
+# --- conversations, tickets, what was said
+
+conversations = sa.Table(
+    "desk_conversations",
+    metadata,
+    # For addresses and logs, where the chat's own would tell who it is.
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("conversation", sa.String(200), nullable=False, unique=True),
+    sa.Column("channel", sa.String(40), nullable=False),
+    sa.Column("language", sa.String(2), nullable=False),
+    sa.Column("step", sa.String(40), nullable=False),
+    sa.Column("seen_at", Utc, nullable=False, index=True),
+)
+
+tickets = sa.Table(
+    "desk_tickets",
+    metadata,
+    # The dialog's own id of the hand-off.
+    sa.Column("id", sa.String(60), primary_key=True),
+    # What people call it: #1, #2, ...
+    sa.Column("number", sa.Integer, nullable=False, unique=True),
+    sa.Column("conversation_id", sa.ForeignKey("desk_conversations.id"), nullable=False, index=True),
+    sa.Column("channel", sa.String(40), nullable=False),
+    sa.Column("language", sa.String(2), nullable=False),
+    sa.Column("reason", sa.String(40), nullable=False),
+    sa.Column("step", sa.String(40), nullable=False),
+    # queued, human or closed; the version is the dialog's, and never goes back.
+    sa.Column("owner", sa.String(8), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("agent_id", sa.String(32)),
+    sa.Column("agent_name", sa.String(60), nullable=False),
+    sa.Column("opened_at", Utc, nullable=False),
+    sa.Column("owned_since", Utc, nullable=False),
+    # When an agent first took it, and when one first wrote.
+    sa.Column("taken_at", Utc),
+    sa.Column("answered_at", Utc),
+    sa.Column("closed_at", Utc),
+    # How it ended: returned, closed, timeout, cancelled ...
+    sa.Column("ended", sa.String(16), nullable=False),
+    sa.Column("label", sa.String(40), nullable=False),
+    sa.Column("rating", sa.Integer),
+    # Since when the person waits for an answer to what they wrote; NULL when they do not.
+    sa.Column("unanswered_since", Utc),
+    sa.Column("changed_at", Utc, nullable=False),
+    sa.Index("ix_desk_tickets_owner", "owner", "opened_at"),
+    sa.Index("ix_desk_tickets_agent", "agent_id", "owner"),
+    sa.Index("ix_desk_tickets_opened_at", "opened_at"),
+)
+
+# By what an agent finds a ticket who was told a value on the phone: keyed hashes, which tell nothing back.
+ticket_terms = sa.Table(
+    "desk_ticket_terms",
+    metadata,
+    sa.Column("ticket_id", sa.ForeignKey("desk_tickets.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("term", sa.LargeBinary, primary_key=True, index=True),
+)
+
+entries = sa.Table(
+    "desk_entries",
+    metadata,
+    # Made of what brought it, so that it comes once.
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("conversation_id", sa.ForeignKey("desk_conversations.id"), nullable=False),
+    # NULL where the bot had the conversation.
+    sa.Column("ticket_id", sa.ForeignKey("desk_tickets.id"), index=True),
+    # When, and within one moment in which order.
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("place", sa.BigInteger, nullable=False),
+    # person, bot, agent or system
+    sa.Column("author", sa.String(8), nullable=False),
+    # line (watched), note, opened; a kind of `dialogs.effects.Relay`, or what a `DeskChanged` says
+    sa.Column("kind", sa.String(12), nullable=False),
+    sa.Column("agent_id", sa.String(32)),
+    sa.Column("agent_name", sa.String(60), nullable=False),
+    # Of an agent's message: by which its fate is told.
+    sa.Column("ref", sa.String(64), index=True),
+    # JSON: text, detail.
+    sa.Column("body", sa.LargeBinary),
+    sa.Index("ix_desk_entries_conversation_id", "conversation_id", "at", "place"),
+)
+
+# What became of agents' messages: apart, because it may be known before the message itself is told.
+fates = sa.Table(
+    "desk_fates",
+    metadata,
+    sa.Column("ref", sa.String(64), primary_key=True),
+    # sent, unreachable, refused, failed, unknown
+    sa.Column("fate", sa.String(16), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    # Given up, and said again by the agent since.
+    sa.Column("resent", sa.Boolean, nullable=False),
+)
+
+# The feed: one line for whatever changed, in the order in which it became visible. Its reader remembers the last id.
+changes = sa.Table(
+    "desk_changes",
+    metadata,
+    sa.Column("id", _Counted, primary_key=True),
+    sa.Column("at", Utc, nullable=False, index=True),
+    # opened, owner, entry (a line, a note), fate, rated, line (where the bot has the conversation)
+    sa.Column("what", sa.String(12), nullable=False),
+    sa.Column("conversation_id", sa.String(32), nullable=False),
+    sa.Column("ticket_id", sa.String(60)),
+    sa.Column("entry_id", sa.String(32)),
+    # No id is given out twice, also when old lines were forgotten.
+    sqlite_autoincrement=True,
+)
+
+canned = sa.Table(
+    "desk_canned",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    # NULL: everybody's.
+    sa.Column("agent_id", sa.ForeignKey("desk_agents.id")),
+    sa.Column("title", sa.String(60), nullable=False),
+    sa.Column("text_id", sa.Text, nullable=False),
+    sa.Column("text_en", sa.Text, nullable=False),
+    sa.Column("changed_at", Utc, nullable=False),
+)
+
+# Every sealed column, for whoever must seal anew; a row's id is part of what it is sealed with (`seals.py`).
+SEALED: tuple[tuple[sa.Table, tuple[str, ...]], ...] = ((entries, ("body",)), (agents, ("totp",)))
