@@ -48,10 +48,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """`begun`: how often the privacy notice was shown to somebody who might begin."""
+    """`begun`: how often the privacy notice was shown to somebody who might begin. `campaigns`: how many newcomers each has brought."""
 
     begun: int
     stages: tuple[Stage, ...]
+    campaigns: tuple[tuple[str, int], ...] = ()
 
     def share(self, stage: Stage) -> float:
         """How much of what was begun came through this stage, 0 to 1. A window that opens amid a registration may show more than all."""
@@ -81,7 +82,8 @@ def funnel(counts: Mapping[Segment, int]) -> Funnel:
                 codes=tuple(commonest),
             )
         )
-    return Funnel(sum_of("consent", "asked"), tuple(stages))
+    brought = [(code, number) for (at, what, code), number in counts.items() if (at, what) == ("campaign", "arrived")]
+    return Funnel(sum_of("consent", "asked"), tuple(stages), tuple(sorted(brought, key=lambda pair: (-pair[1], pair[0]))))
 
 
 def table(found: Funnel, first: date, last: date) -> str:
@@ -97,6 +99,8 @@ def table(found: Funnel, first: date, last: date) -> str:
         )
         if each.codes:
             lines.append(f"{'':<10}   refused: {', '.join(f'{code} {number}' for code, number in each.codes)}")
+    if found.campaigns:
+        lines += ["", "Newcomers by campaign:", *(f"  {code:<34} {number:>6}" for code, number in found.campaigns)]
     return "\n".join(lines)
 
 

@@ -183,6 +183,9 @@ class Metrics:
     def observe(self, conversation: Conversation, effect: Record | OpenTicket) -> None:  # noqa: ARG002 (the runner's hook)
         """The runner's `observe`: one segment of the funnel."""
         match effect:
+            case Record("campaign", what):
+                # Whoever makes a link chooses its code, so here it is no label; `akses funnel` tells them apart.
+                self.funnel["campaign", what, ""].inc()
             case Record(step, what, code):
                 self.funnel[step, what, code].inc()
             case OpenTicket(reason, step):

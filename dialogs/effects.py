@@ -207,7 +207,8 @@ class Record(Frozen, frozen=True):
     """One segment of the funnel: what happened at which step, by code, without a byte of personal data.
 
     `what` is asked (the step came up), answered, doubted, rejected (`code`: the rule), edited, abandoned (`code`: how), handed_off,
-    accepted, resent, activated, reminded, or a lesser thing that only its step knows.
+    accepted, resent, activated, reminded, or a lesser thing that only its step knows. The step "campaign" is none: there
+    `code` names what brought a newcomer.
     """
 
     step: str

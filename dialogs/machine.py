@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from dialogs import news, reminders
+from dialogs.campaigns import campaign
 from dialogs.clock import local_date
 from dialogs.commands import COMMANDS, WORDS, named
 from dialogs.effects import Effect, Record, Redraw, Show
@@ -87,9 +88,14 @@ def step(session: Session, event: Event, now: datetime, profile: Profile) -> Tur
         told = event.zone if isinstance(event, Started) else ""
         session = replace(session, draft=session.draft or Draft(), zone=told or session.zone)
         if not (isinstance(event, CommandSent) and event.command in WORDS and WORDS[event.command] == "language"):
-            return _show(Context(session, now, profile), Outcome(session))
+            return _show(Context(session, now, profile), Outcome(session, effects=_arrived(event)))
     ctx = Context(session, now, profile, event.message if isinstance(event, ButtonPressed) else "")
     return _show(ctx, _outcome(ctx, event))
+
+
+def _arrived(event: Event) -> tuple[Effect, ...]:
+    code = campaign(event.payload) if isinstance(event, Started) else ""
+    return (Record("campaign", "arrived", code),) if code else ()
 
 
 def _by_person(event: Event) -> bool:
@@ -103,15 +109,16 @@ def current_screen(session: Session, now: datetime, profile: Profile) -> Screen:
 
 
 def _show(ctx: Context, outcome: Outcome) -> Turn:
-    session = with_handoff(outcome.session)
+    session, before, effects = with_handoff(outcome.session), ctx.session, outcome.effects
+    if session.registrations is not before.registrations:
+        effects = (*effects, *waiting.retold(ctx, session))
     if not outcome.show:
-        return Turn(session, outcome.effects)
-    before = ctx.session
+        return Turn(session, effects)
     session = replace(session, serial=session.serial + 1, seen=ctx.now)
-    screen = replace(current_screen(session, ctx.now, ctx.profile), notice=outcome.notice)
+    screen = replace(current_screen(session, ctx.now, ctx.profile), notice=outcome.notice, moments=outcome.moments)
     if outcome.news:
         screen = replace(screen, text=outcome.news)
-    effects = (*outcome.effects, Show(screen, outcome.about))
+    effects = (*effects, Show(screen, outcome.about))
     if screen.step != step_id(before) or not before.serial:
         effects = (*effects, Record(screen.step, "asked"))
     if reminders.holds(session.draft) and not (reminders.holds(before.draft) and before.seen):

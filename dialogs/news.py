@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from dialogs.clock import waiting
-from dialogs.effects import CancelTimer, DeleteUserMessages, Effect, News, Record, Redraw, Say
+from dialogs.effects import CancelTimer, DeleteUserMessages, Effect, News, Record, Say
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable
 from dialogs.frozen import replace
 from dialogs.registration import focused, state_of, step_id, updated
@@ -19,7 +19,7 @@ from dialogs.session import Draft, EarlyNews, Registration, RegistrationStatus, 
 from dialogs.steps._step import Context, Outcome, contacts
 from dialogs.steps.overlays import dropped
 from dialogs.steps.privacy import stays, withdrawal, without
-from dialogs.steps.summary import masked_screen
+from dialogs.steps.summary import retold
 from dialogs.steps.waiting import thanks
 
 
@@ -44,9 +44,14 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     if draft is None or draft.handoff != event.handoff or session.registration(event.registration):
         return unchanged(session)
     tidy: list[Effect] = [DeleteUserMessages(draft.typed)] if draft.typed else []
-    if draft.summary_message:
-        tidy.append(Redraw(draft.summary_message, masked_screen(ctx)))
-    taken = Registration(event.registration, event.handoff, draft.answers["full_name"].value, event.email_masked, asked=ctx.now)
+    taken = Registration(
+        event.registration,
+        event.handoff,
+        draft.answers["full_name"].value,
+        event.email_masked,
+        asked=ctx.now,
+        summary=draft.summary_message,
+    )
     if draft.erase:
         taken, request = withdrawal(taken)
         tidy.append(request)
@@ -63,7 +68,8 @@ def accepted(ctx: Context, event: BackendAccepted) -> Outcome:
     for each in session.early:
         if each.registration == taken.id:
             after = changed(replace(ctx, session=after), ActivationChanged(each.registration, each.status, each.at)).session
-    effects = (*tidy, Record("summary", "accepted"))
+    stands = state_of(after.registration(taken.id) or taken)
+    effects = (*tidy, *retold(ctx, stands), Record("summary", "accepted"))
     if draft.erase:
         return Outcome(after, effects=effects)
     if after.email_change is not None:
@@ -80,7 +86,7 @@ def rejected(ctx: Context, event: BackendRejected) -> Outcome:
         record = Record("summary", "rejected", event.code)
         if draft.erase:
             return never_sent(ctx, record)
-        return Outcome(replace(session, draft=replace(draft, sending=False)), notice, (record,))
+        return Outcome(replace(session, draft=replace(draft, sending=False)), notice, (*retold(ctx, "not_sent"), record))
     about = asked_by(session, event.request)
     if about is None:
         return unchanged(session)
@@ -112,7 +118,7 @@ def unavailable(ctx: Context, event: BackendUnavailable) -> Outcome:
         record = Record("summary", "rejected", "unavailable")
         if draft.erase:
             return never_sent(ctx, record)
-        return Outcome(replace(session, draft=replace(draft, sending=False)), notice, (record,))
+        return Outcome(replace(session, draft=replace(draft, sending=False)), notice, (*retold(ctx, "not_sent"), record))
     about = asked_by(session, event.request)
     if about is None or not event.final:
         return unchanged(session)
@@ -127,7 +133,11 @@ def unavailable(ctx: Context, event: BackendUnavailable) -> Outcome:
 def never_sent(ctx: Context, record: Record) -> Outcome:
     """The hand-off failed whose person has asked meanwhile to be forgotten."""
     session = replace(ctx.session, draft=None, overlay="")
-    return Outcome(session, ctx.text("privacy.draft_erased"), (record, CancelTimer(TIMER), *dropped(ctx, "erased")))
+    return Outcome(
+        session,
+        ctx.text("privacy.draft_erased"),
+        (record, CancelTimer(TIMER), *dropped(ctx, "erased"), *retold(ctx, "not_sent")),
+    )
 
 
 def not_erased(ctx: Context, about: Registration, *, active: bool) -> Outcome:

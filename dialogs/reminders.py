@@ -67,15 +67,15 @@ def fired(ctx: Context, timer: str) -> Outcome:
     if draft is None or timer != TIMER or not holds(draft):
         # An unknown conversation has nothing to forget either.
         return Outcome(ctx.session, effects=(CancelTimer(timer),) if ctx.session.serial else (), show=False)
-    if draft.sending:
-        return Outcome(ctx.session, effects=(SetTimer(TIMER, ctx.now + LOOK),), show=False)
-    if ctx.now >= erased_at(ctx):
+    if not draft.sending and ctx.now >= erased_at(ctx):
         return erased(ctx)
     effects: list[Effect] = []
-    quiet_at = seen(ctx) + QUIET
-    if draft.typed and ctx.now >= quiet_at:
+    if draft.typed and ctx.now >= seen(ctx) + QUIET:
         effects.append(DeleteUserMessages(draft.typed, screens=False))
         draft = replace(draft, typed=())
+    if draft.sending:
+        again = SetTimer(TIMER, ctx.now + (QUIET if draft.typed else LOOK))
+        return Outcome(replace(ctx.session, draft=draft), effects=(*effects, again), show=False)
     due = reminder_at(ctx)
     if due is not None and due <= ctx.now == fit(ctx.now, ctx.zone):
         # One that comes so late that the last would follow on its heels is the last.

@@ -6,13 +6,15 @@ Lives here: the shape of what is shown. Must not live here: how a channel draws 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from dialogs.frozen import Frozen
 
 # What the expected answer looks like; a channel chooses keyboard, autocomplete and placeholder by it.
 Hint = Literal["name", "digits", "phone", "email"]
-Style = Literal["primary", "plain", "danger"]
+# Success is for the one button that hands everything in, danger for what throws something away.
+Style = Literal["primary", "plain", "success", "danger"]
 
 
 class Action(Frozen, frozen=True):
@@ -29,12 +31,19 @@ class Action(Frozen, frozen=True):
     app: bool = False
 
 
+class Moment(Frozen, frozen=True):
+    """A moment (UTC), and the words in a text that tell it; a channel that knows its person's own clock may show it by that."""
+
+    words: str
+    at: datetime
+
+
 class Screen(Frozen, frozen=True):
     """One message: `notice` (what became of the last input) above `text` (the question or the news), and its buttons.
 
     `token` must come back with each press (at most 16 ASCII letters and digits). `step` is the stable id of the place in the
     dialog. `hint` is None where only a button answers. `progress` is (2, 4) for "2/4". `sensitive` screens hold personal data:
-    protect them from forwarding, and expect a Redraw. All text is plain, with line breaks, never markup.
+    protect them from forwarding, and expect a Redraw. All text is plain, with line breaks, never markup; `moments` are told in it.
     """
 
     token: str
@@ -45,6 +54,7 @@ class Screen(Frozen, frozen=True):
     hint: Hint | None = None
     progress: tuple[int, int] | None = None
     sensitive: bool = False
+    moments: tuple[Moment, ...] = ()
 
     @property
     def body(self) -> str:

@@ -82,7 +82,8 @@ class Registration(Frozen, frozen=True):
     """A registration that the backend has taken: what the chat may still know of it.
 
     `mailed_at` is when the newest mail was accepted for delivery; `asked` since when another is asked for, whose fate is not known yet;
-    `erasing` the request that withdraws it, "" where none is under way.
+    `erasing` the request that withdraws it, "" where none is under way. `summary` is the channel's id of our summary, which goes on to tell
+    how the registration stands; "" where that message is not known.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Registration(Frozen, frozen=True):
     requests: int = 0
     asked: datetime | None = None
     erasing: str = ""
+    summary: str = ""
 
 
 class EmailChange(Frozen, frozen=True):

@@ -18,7 +18,7 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Facts, Rejected
 from dialogs.frozen import Frozen, field, replace
 from dialogs.profile import Profile
-from dialogs.screens import Action, Screen, Style
+from dialogs.screens import Action, Moment, Screen, Style
 from dialogs.session import Draft, Session
 from dialogs.texts import CATALOGUES, Language, text
 
@@ -60,7 +60,8 @@ class Context(Frozen, frozen=True):
 class Outcome(Frozen, frozen=True):
     """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow.
 
-    `news` takes the place of that screen's text for once: where what has happened is the message, and the buttons are the same.
+    `moments` are told in the notice. `news` takes the place of that screen's text for once: where what has happened is the message, and the
+    buttons are the same.
     `about` says which registration's status the screen tells.
     """
 
@@ -70,6 +71,7 @@ class Outcome(Frozen, frozen=True):
     show: bool = True
     news: str = ""
     about: News | None = None
+    moments: tuple[Moment, ...] = ()
 
 
 Drawing = Callable[[Context], Screen]

@@ -7,7 +7,7 @@ Lives here: the summary, its "Ubah ..." menu, the hand-off and the wait for the 
 from __future__ import annotations
 
 from dialogs.clock import local_date, long_date
-from dialogs.effects import Record, SubmitRegistration
+from dialogs.effects import Effect, Record, Redraw, SubmitRegistration
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields.nik import reading
@@ -50,14 +50,25 @@ def screen(ctx: Context) -> Screen:
             ctx.text("flow.summary_ask"),
         )
     )
-    actions = (button(ctx, "activate", "primary"), button(ctx, "back"), button(ctx, "cancel"))
+    actions = (button(ctx, "activate", "success"), button(ctx, "back"), button(ctx, "cancel"))
     return Screen(token="", step="summary", text=text, actions=actions, sensitive=True)
 
 
-def masked_screen(ctx: Context) -> Screen:
-    """What the summary becomes once it is handed off: nothing in the chat that a stranger could use."""
-    text = "\n\n".join((ctx.text("flow.summary", kind=ctx.text(f"kinds.{ctx.draft.kind}")), lines(ctx, masked=True)))
-    return Screen(token="", step="summary", text=text)
+def retold(ctx: Context, state: str) -> tuple[Effect, ...]:
+    """The summary itself tells how its hand-off stands, masked: nothing in the chat that a stranger could use, and no button of before.
+
+    `state` is a text of `flow.status`. Nothing where the message of the summary is not known.
+    """
+    if not ctx.draft.summary_message:
+        return ()
+    text = "\n\n".join(
+        (
+            ctx.text("flow.summary", kind=ctx.text(f"kinds.{ctx.draft.kind}")),
+            lines(ctx, masked=True),
+            ctx.text("flow.summary_state", state=ctx.text(f"flow.status.{state}")),
+        )
+    )
+    return (Redraw(ctx.draft.summary_message, Screen(token="", step="summary", text=text)),)
 
 
 def activate(ctx: Context, _: str) -> Outcome:
@@ -80,7 +91,9 @@ def activate(ctx: Context, _: str) -> Outcome:
         consented_at=draft.consent.at,
     )
     sending = replace(draft, sending=True, attempted=True, summary_message=ctx.message)
-    return Outcome(replace(ctx.session, draft=sending), effects=(submission, Record("summary", "handed_off")))
+    after = replace(ctx.session, draft=sending)
+    told = retold(replace(ctx, session=after), "handed_off")
+    return Outcome(after, effects=(submission, *told, Record("summary", "handed_off")))
 
 
 def means(_: Context, text: str) -> str:

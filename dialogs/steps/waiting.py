@@ -6,16 +6,16 @@ Lives here: one registration that the backend has taken, by its status. Must not
 from __future__ import annotations
 
 from dialogs.clock import local_date, time_of_day, waiting
-from dialogs.effects import ChangeEmail, DeleteUserMessages, Record, ResendActivation
+from dialogs.effects import ChangeEmail, DeleteUserMessages, Record, Redraw, ResendActivation
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID
 from dialogs.fields._field import Accepted, Doubtful, Rejected
 from dialogs.frozen import replace
 from dialogs.phrases import correction, mail_is_missing
-from dialogs.registration import focused, step_id, updated
-from dialogs.screens import Action, Screen
+from dialogs.registration import focused, state_of, step_id, updated
+from dialogs.screens import Action, Moment, Screen
 from dialogs.secret import looks_like_password
-from dialogs.session import EmailChange, OpenDoubt, Registration
+from dialogs.session import EmailChange, OpenDoubt, Registration, Session
 from dialogs.steps._step import Context, Outcome, Press, Step, button, contacts, refusal, shown
 from dialogs.steps.people import back_to_form
 from dialogs.steps.question import doubt_actions, doubt_lines, meant, unclear
@@ -37,6 +37,21 @@ def thanks(ctx: Context, about: Registration) -> str:
     wait = waiting(ctx.session.language, ctx.profile.resend_after)
     sent = ctx.text("flow.link_sent", email=about.email_masked, wait=wait)
     return "\n\n".join((ctx.text("flow.thanks", name=about.name), sent, contacts(ctx)))
+
+
+def retold(ctx: Context, after: Session) -> tuple[Redraw, ...]:
+    """The summaries of registrations that stand otherwise than before, each in its own place; of one that is gone no word remains."""
+    found = []
+    for old in ctx.session.registrations:
+        new = after.registration(old.id)
+        if not old.summary or (new and (state_of(new), new.email_masked) == (state_of(old), old.email_masked)):
+            continue
+        text = ctx.text("flow.summary_erased")
+        if new is not None:
+            state = ctx.text("flow.summary_state", state=ctx.text(f"flow.status.{state_of(new)}"))
+            text = "\n\n".join((ctx.text("flow.summary_of", name=new.name, email=new.email_masked), state))
+        found.append(Redraw(old.summary, Screen(token="", step="summary", text=text)))
+    return tuple(found)
 
 
 def pending_screen(ctx: Context) -> Screen:
@@ -106,13 +121,9 @@ def resend(ctx: Context, _: str) -> Outcome:
     if about.asked is None and about.status == "pending" and about.mailed_at is not None:
         free = about.mailed_at + ctx.profile.resend_after
         if ctx.now < free:
-            notice = ctx.text(
-                "flow.resend_too_early",
-                name=about.name,
-                wait=waiting(ctx.session.language, free - ctx.now),
-                at=time_of_day(ctx.session.language, free, ctx.zone),
-            )
-            return Outcome(ctx.session, notice, (Record(step, "rejected", "too_early"),))
+            wait, at = waiting(ctx.session.language, free - ctx.now), time_of_day(ctx.session.language, free, ctx.zone)
+            notice = ctx.text("flow.resend_too_early", name=about.name, wait=wait, at=at)
+            return Outcome(ctx.session, notice, (Record(step, "rejected", "too_early"),), moments=(Moment(at, free),))
     asked = replace(about, requests=about.requests + 1, asked=ctx.now)
     effect = ResendActivation(request=f"{about.handoff}-r{asked.requests}", registration=about.id)
     notice = ctx.text("flow.resending", name=about.name, email=about.email_masked)

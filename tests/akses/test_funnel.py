@@ -38,8 +38,8 @@ def found() -> Funnel:
     """Three people: one is activated after two refusals and an edit, one cancels at the phone, one leaves for good."""
     COUNTS.clear()
     one, two, three = Counted(), Counted(), Counted()
-    for chat in (one, two, three):
-        chat.starts()
+    for chat, link in ((one, "c-pameran"), (two, ""), (three, "c-pameran")):
+        chat.starts(link)
         chat.presses("agree")
         chat.presses("kind.individu_lokal")
         chat.says("Siti Rahmawati")
@@ -96,6 +96,7 @@ def test_the_table_says_all_of_it(found: Funnel) -> None:
     (nik,) = [line for line in lines if line.startswith("nik")]
     assert "67%" in nik
     assert "refused: too_short 4" in lines[lines.index(nik) + 1]
+    assert lines[-2:] == ["Newcomers by campaign:", f"  {'pameran':<34} {2:>6}"]
     assert max(map(len, lines)) <= 100
 
 

@@ -154,12 +154,15 @@ async def test_the_funnel_lost_races_tickets_jobs_and_readiness_are_counted() ->
     counted.observe(WEB, Record("nik", "rejected", "length"))
     counted.observe(WEB, Record("nik", "rejected", "length"))
     counted.observe(WEB, Record("summary", "handed_off"))
+    for code in ("radio", "pameran"):
+        counted.observe(WEB, Record("campaign", "arrived", code))
     counted.observe(WEB, OpenTicket("asked", "email"))
     counted.lost(WEB)
     counted.job("send_mail", "again", 0.2)
     counted.part_ready("dialog store", False)
     assert await value(counted, "akses_funnel_total", step="nik", what="rejected", code="length") == 2
     assert await value(counted, "akses_funnel_total", step="summary", what="handed_off", code="") == 1
+    assert await value(counted, "akses_funnel_total", step="campaign", what="arrived", code="") == 2, "a link chooses no label"
     assert await value(counted, "akses_tickets_total", reason="asked", step="email") == 1
     assert await value(counted, "akses_commits_retried_total", channel="web") == 1
     assert await value(counted, "akses_jobs_done_total", job="send_mail", outcome="again") == 1

@@ -116,7 +116,7 @@
     return group;
   }
 
-  const dress = (style) => `button button-small ${{ primary: "", danger: "button-danger" }[style] ?? "button-quiet"}`;
+  const dress = (style) => `button button-small ${{ primary: "", success: "", danger: "button-danger" }[style] ?? "button-quiet"}`;
 
   function link(action) {
     const element = make("a", dress(action.style), action.label, make("span", "visually-hidden", ` ${words.opens_tab}`));
