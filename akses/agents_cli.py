@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from helpdesk.agents import Agent
-    from helpdesk.service import Helpdesk
+    from helpdesk.service import People
 
 app = typer.Typer(help="Who works at the helpdesk, and what they may do there.", no_args_is_help=True)
 
@@ -32,12 +32,12 @@ class _Trouble(Exception):
     """What is wrong and what to do."""
 
 
-def _run(what: Callable[[Helpdesk], Awaitable[None]]) -> None:
+def _run(what: Callable[[People], Awaitable[None]]) -> None:
     from helpdesk.agents import AgentRefused
     from helpdesk.roles import UnknownRole
 
     async def do() -> None:
-        from akses.desk import migrate, open_helpdesk
+        from akses.desk import migrate, open_people
         from akses.keyring import Keyring
         from akses.logs import configure
         from akses.settings import load
@@ -46,7 +46,7 @@ def _run(what: Callable[[Helpdesk], Awaitable[None]]) -> None:
         configure("WARNING", settings.log_format)
         if settings.embedded:
             migrate(settings.accounts_url)
-        async with open_helpdesk(settings, Keyring.parse(settings.encryption_keys)) as desk:
+        async with open_people(settings, Keyring.parse(settings.encryption_keys)) as desk:
             await what(desk)
 
     try:
@@ -59,14 +59,14 @@ def _run(what: Callable[[Helpdesk], Awaitable[None]]) -> None:
         raise typer.Exit(2) from None
 
 
-async def _found(desk: Helpdesk, login: str) -> Agent:
+async def _found(desk: People, login: str) -> Agent:
     agent = await desk.agents.by_login(login)
     if agent is None:
         raise _Trouble(_WHY["unknown"])
     return agent
 
 
-def _invited(desk: Helpdesk, name: str, token: str) -> None:
+def _invited(desk: People, name: str, token: str) -> None:
     from helpdesk.console.managing import invitation_link
 
     typer.echo(f"Invitation for {name}, good for 72 hours, once. Hand it over on a safe channel:")
@@ -83,7 +83,7 @@ def add(
 ) -> None:
     """Add an agent and print the link of their invitation, where they set a password and an authenticator."""
 
-    async def do(desk: Helpdesk) -> None:
+    async def do(desk: People) -> None:
         from helpdesk.roles import parse
 
         agent, token = await desk.agents.add(login, name, parse(role), language="en" if language == "en" else "id")
@@ -96,7 +96,7 @@ def add(
 def invite(login: Login) -> None:
     """Print a new invitation for somebody who lost their password or phone; what they had opens nothing any more."""
 
-    async def do(desk: Helpdesk) -> None:
+    async def do(desk: People) -> None:
         agent = await _found(desk, login)
         _invited(desk, agent.name, await desk.agents.invite(agent.id))
 
@@ -107,7 +107,7 @@ def invite(login: Login) -> None:
 def list_() -> None:
     """Say who works at the helpdesk."""
 
-    async def do(desk: Helpdesk) -> None:
+    async def do(desk: People) -> None:
         for agent in await desk.agents.all():
             state = "shut out" if agent.disabled_at else "" if agent.ready else "invited"
             typer.echo("\t".join((agent.login, agent.name, ",".join(agent.roles), state)).rstrip())
@@ -119,7 +119,7 @@ def list_() -> None:
 def disable(login: Login) -> None:
     """Shut an agent out; their sessions end at once."""
 
-    async def do(desk: Helpdesk) -> None:
+    async def do(desk: People) -> None:
         agent = await _found(desk, login)
         await desk.agents.disable(agent.id)
         typer.echo(f"{agent.name} is shut out.")
@@ -131,7 +131,7 @@ def disable(login: Login) -> None:
 def enable(login: Login) -> None:
     """Let an agent in again who was shut out."""
 
-    async def do(desk: Helpdesk) -> None:
+    async def do(desk: People) -> None:
         agent = await _found(desk, login)
         await desk.agents.enable(agent.id)
         typer.echo(f"{agent.name} may sign in again.")

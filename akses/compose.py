@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 from opentelemetry.trace import Tracer
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from akses.simulator import Simulator
     from backend.config import BackendConfig
     from bot.redis_link import RedisLink
+    from helpdesk.service import Helpdesk, People
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +87,7 @@ class Parts:
     rest: ASGIApp | None = None
     simulator: Simulator | None = None
     on_stop: list[Callable[[], None]] = field(default_factory=list)
+    way_in: str = ""
 
     @property
     def clock(self) -> Callable[[], datetime]:
@@ -138,11 +141,8 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
             await _inbox(parts)
         if role in ("run", "web", "worker"):
             await _backend(parts, role)
-        way_in = ""
         if role in ("run", "bot"):
-            if role == "run" or settings.database_url:
-                way_in = await _helpdesk(parts)
-            await _bot(parts)
+            await _bot(parts, await _staff(parts) if role == "run" or settings.database_url else None)
         readiness = health.Readiness(parts.probes, observe=metrics.part_ready)
         parts.routes += readiness.routes()
         parts.routes += metrics.routes(settings.api_keys)
@@ -156,7 +156,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         app: ASGIApp = request_id.RequestIds(counted)
         if settings.trusted:
             app = proxies.BehindProxies(app, settings.trusted)
-        yield Served(app, parts.posts, (readiness.stop, *parts.on_stop), way_in)
+        yield Served(app, parts.posts, (readiness.stop, *parts.on_stop), parts.way_in)
 
 
 async def _inbox(parts: Parts) -> None:
@@ -230,22 +230,33 @@ async def _backend(parts: Parts, role: Role) -> None:
         parts.rest = create_app(backend)
 
 
-async def _helpdesk(parts: Parts) -> str:
-    """The agents' console; the address that lets the embedded product's owner in, "" in production."""
+async def _staff(parts: Parts) -> People:
+    """Who works at the helpdesk."""
     from akses import desk
-    from backend.pages.device import device
-    from helpdesk.console import routes
 
     settings = parts.settings
     if settings.embedded:
         await asyncio.to_thread(desk.migrate, settings.accounts_url)
-    opened = await parts.stack.enter_async_context(desk.open_helpdesk(settings, parts.keyring, clock=parts.clock))
-    parts.routes += routes(opened, device=device)
-    return await desk.way_in(opened) if settings.embedded else ""
+    staff = await parts.stack.enter_async_context(desk.open_people(settings, parts.keyring, clock=parts.clock))
+    if settings.embedded:
+        parts.way_in = await desk.way_in(staff)
+    return staff
 
 
-async def _bot(parts: Parts) -> None:
-    """The chats: store, runner, delivery, channels."""
+async def _console(parts: Parts, desk: Helpdesk) -> None:
+    """The agents' console, and what keeps it live and short."""
+    from backend.pages.device import device
+    from helpdesk.console import console
+
+    made = console(desk, device=device)
+    parts.routes += made.routes
+    parts.on_stop.append(made.close)
+    await parts.stack.enter_async_context(running(desk.feed.run(), "helpdesk feed", desk.feed.stop))
+    await parts.stack.enter_async_context(running(tidying(desk), "helpdesk expiry"))
+
+
+async def _bot(parts: Parts, staff: People | None) -> None:
+    """The chats: store, runner, delivery, channels; and the helpdesk that steps into them, where there is one."""
     from backend_client.client import BackendClient
     from bot import status_webhook
     from bot.channels.port import Channel
@@ -255,11 +266,13 @@ async def _bot(parts: Parts) -> None:
     from bot.channels.web.routes import routes as web_routes
     from bot.channels.web.sessions import Sessions as WebSessions
     from bot.delivery import OutboxDelivery
+    from bot.desk import Agents
     from bot.funnel import Tally
     from bot.requests import BackendRequests
     from bot.sessions import Sessions
     from bot.turns import TurnRunner
     from dialogs.profile import Profile
+    from helpdesk import service as helpdesk
 
     settings, keyring, stack = parts.settings, parts.keyring, parts.stack
     profile = Profile(
@@ -306,7 +319,8 @@ async def _bot(parts: Parts) -> None:
 
     runner = TurnRunner(store, sessions, profile, clock=parts.clock, observe=observe, lost=metrics.lost)
     turns = metrics.turns(tracing.traced(runner, "turn", parts.tracer))
-    delivery = OutboxDelivery(store, sessions, channels, clock=parts.clock)
+    desk = helpdesk.records(staff, keyring, runner.session) if staff else None
+    delivery = OutboxDelivery(store, sessions, channels, clock=parts.clock, desk=desk[0] if desk else None)
     runner.deliver_through(delivery)
     traced = tracing.traced(client, "backend", parts.tracer)
     backend = metrics.backend(traced)
@@ -314,6 +328,10 @@ async def _bot(parts: Parts) -> None:
         turns, backend = parts.simulator.watching(turns, runner.session), parts.simulator.failing(backend)
         parts.simulator.sleeping.append(delivery.wake)
     delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=traced)))
+    if staff and desk:
+        acting = Agents(turns, runner)
+        stack.push_async_callback(acting.close)
+        await _console(parts, helpdesk.build(staff, keyring, desk, acting, runner.session, backend))
     await stack.enter_async_context(running(tally.run(), "funnel", tally.stop))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)
@@ -366,6 +384,16 @@ async def forgetting(transcript: Transcript) -> None:
     while True:
         with contextlib.suppress(TranscriptUnavailable):
             await transcript.expire(datetime.now(UTC) - timedelta(seconds=KEEP_SECONDS))
+        await asyncio.sleep(FORGET_EVERY_SECONDS)
+
+
+async def tidying(desk: Helpdesk) -> None:
+    """Erase what the helpdesk has kept long enough."""
+    while True:
+        try:
+            await desk.forget()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("helpdesk.not_tidied", error=type(error).__name__)
         await asyncio.sleep(FORGET_EVERY_SECONDS)
 
 

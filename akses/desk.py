@@ -24,7 +24,7 @@ from bot.channels.web.transcript import utc_now
 from helpdesk import migrations
 from helpdesk.config import DeskConfig, OidcConfig
 from helpdesk.console.managing import sign_in_link
-from helpdesk.service import Helpdesk, build
+from helpdesk.service import People, people
 
 # Who sits before the embedded product: everything may be looked at.
 _OWNER: Final = "demo"
@@ -51,10 +51,10 @@ def desk_config(settings: Settings) -> DeskConfig:
 
 
 @asynccontextmanager
-async def open_helpdesk(
+async def open_people(
     settings: Settings, keyring: Keyring, *, clock: Callable[[], datetime] = utc_now
-) -> AsyncIterator[Helpdesk]:
-    """The helpdesk on the accounts' database. Raises DeskOutdated, DatabaseUnreachable."""
+) -> AsyncIterator[People]:
+    """The helpdesk's people on the accounts' database. Raises DeskOutdated, DatabaseUnreachable."""
     async with AsyncExitStack() as stack:
         database = Database(settings.accounts_url)
         stack.push_async_callback(database.close)
@@ -63,7 +63,7 @@ async def open_helpdesk(
             await conn.run_sync(migrations.require_current)
         throttle = Throttle(settings.redis_url)
         stack.push_async_callback(throttle.close)
-        yield build(
+        yield people(
             desk_config(settings),
             database,
             Audit(database, Vault(keyring)),
@@ -75,7 +75,7 @@ async def open_helpdesk(
         )
 
 
-async def way_in(desk: Helpdesk) -> str:
+async def way_in(desk: People) -> str:
     """The address that lets the embedded product's owner into the helpdesk, once; a new one at every start."""
     owner = await desk.agents.by_login(_OWNER)
     if owner is None:

@@ -7,16 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.conversation import Conversation
+from bot.desk import Agents as Dialog
+from bot.turns import StoreUnavailable
+from helpdesk.acting import Acting
 from helpdesk.agents import Agents
+from helpdesk.canned import Canned
 from helpdesk.config import DeskConfig
+from helpdesk.feed import Feed
+from helpdesk.masking import known_of
 from helpdesk.oidc import Oidc
+from helpdesk.panel import Backend, Look, Panels
 from helpdesk.ports import Audit, Clock, Counting, Database, Hasher, Judge, Seals, utc_now
+from helpdesk.reading import Reading, search_terms
+from helpdesk.records import Records
+from helpdesk.seals import Cells
 from helpdesk.sign_in import SignIn
 
 
 @dataclass(frozen=True, slots=True)
-class Helpdesk:
-    """What the console is given."""
+class People:
+    """Who works at the helpdesk: all that is needed without any chat (`akses agents`)."""
 
     config: DeskConfig
     database: Database
@@ -27,7 +38,25 @@ class Helpdesk:
     oidc: Oidc | None
 
 
-def build(
+@dataclass(frozen=True, slots=True)
+class Helpdesk:
+    """What the console is given. `records` is what the chats are given (`bot/desk.py`); `feed.run` is to be run beside."""
+
+    people: People
+    records: Records
+    reading: Reading
+    feed: Feed
+    panels: Panels
+    acting: Acting
+    canned: Canned
+
+    async def forget(self) -> None:
+        """Erase what is over; to be called now and then."""
+        await self.people.sign_in.forget()
+        await self.records.forget()
+
+
+def people(
     config: DeskConfig,
     database: Database,
     audit: Audit,
@@ -37,9 +66,9 @@ def build(
     judge: Judge,
     throttle: Counting,
     clock: Clock = utc_now,
-) -> Helpdesk:
-    """The helpdesk on a database that is migrated."""
-    return Helpdesk(
+) -> People:
+    """The helpdesk's people on a database that is migrated."""
+    return People(
         config,
         database,
         audit,
@@ -48,3 +77,26 @@ def build(
         SignIn(database, audit, seals, hasher, judge, throttle, clock, issuer=f"Helpdesk {config.operator_name}"),
         Oidc(config.oidc, config.public_url, seals, clock) if config.oidc else None,
     )
+
+
+def records(staff: People, seals: Seals, look: Look) -> tuple[Records, Feed]:
+    """What the chats tell things to, and what wakes when they have; before the chats themselves are there, for these need it."""
+    cells, feed = Cells(seals), Feed(staff.database)
+
+    async def terms(conversation: Conversation) -> frozenset[bytes]:
+        try:
+            known = known_of(await look(conversation))
+        except StoreUnavailable:
+            return frozenset()
+        return frozenset(cells.term(term) for value in known for term in search_terms(value))
+
+    return Records(staff.database, staff.audit, cells, staff.clock, terms=terms, wake=feed.wake), feed
+
+
+def build(staff: People, seals: Seals, kept: tuple[Records, Feed], dialog: Dialog, look: Look, backend: Backend) -> Helpdesk:
+    """The whole helpdesk, with chats to act on: `dialog` carries an agent's deeds out, `look` shows a conversation as it is."""
+    written, feed = kept
+    reading = Reading(staff.database, Cells(seals), staff.clock)
+    acting = Acting(dialog, look, staff.agents, written, reading, backend, staff.database, staff.audit, staff.clock)
+    canned = Canned(staff.database, staff.audit, staff.clock)
+    return Helpdesk(staff, written, reading, feed, Panels(look, backend), acting, canned)

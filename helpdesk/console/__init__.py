@@ -1,45 +1,66 @@
 """The console at /helpdesk: server-rendered, whole without JavaScript, live with it.
 
-Lives here: which address is which page and what right it takes. `door.py` lets people through; `coming_in.py`, `managing.py` hold the
-pages; templates are in `templates/`, words in `helpdesk/texts/`, looks and the script in `design/` (`desk.css`, `desk.js`).
+Lives here: which address is which page and what right it takes. `door.py` lets people through; `chats.py`, `coming_in.py` and `managing.py`
+hold the pages; templates are in `templates/`, words in `helpdesk/texts/`, looks and the script in `design/` (`desk.css`, `desk.js`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
+from helpdesk.console.chats import Chats
 from helpdesk.console.coming_in import ComingIn
 from helpdesk.console.door import SIGN_IN, Door
 from helpdesk.console.managing import Managing
 from helpdesk.console.view import View
 from helpdesk.oidc import CALLBACK
-from helpdesk.sign_in import Visit
 
 if TYPE_CHECKING:
     from helpdesk.service import Helpdesk
 
 
-def routes(desk: Helpdesk, *, device: Callable[[Request], str]) -> list[BaseRoute]:
-    """Every route of the console."""
-    view = View(desk.config, desk.clock)
-    door = Door(desk.config, desk.sign_in, view)
-    coming = ComingIn(desk.config, desk.sign_in, desk.oidc, view, door, device)
-    managing = Managing(desk.config, desk.agents, desk.audit, view, door)
+@dataclass(frozen=True, slots=True)
+class Console:
+    """`close` ends the open streams, so that a server that waits for its connections can stop."""
 
-    async def home(_: Request, visit: Visit) -> Response:
-        """To what this agent may see."""
-        if visit.agent.may("agents"):
-            return RedirectResponse("/helpdesk/petugas", 303)
-        return RedirectResponse("/helpdesk/audit" if visit.agent.may("audit") else "/helpdesk/saya", 303)
+    routes: list[BaseRoute]
+    close: Callable[[], None]
 
+
+def console(desk: Helpdesk, *, device: Callable[[Request], str]) -> Console:
+    """Every route of the console. `device` tells a browser's name from a request."""
+    staff = desk.people
+    view = View(staff.config, staff.clock)
+    door = Door(staff.config, staff.sign_in, view)
+    coming = ComingIn(staff.config, staff.sign_in, staff.oidc, view, door, device)
+    managing = Managing(staff.config, staff.agents, staff.audit, view, door)
+    chats = Chats(desk, view, door)
+    chat = "/helpdesk/c/{chat}"
     agent = "/helpdesk/petugas/{agent}"
-    return [
-        door.see("/helpdesk", None, home),
+    routes: list[BaseRoute] = [
+        door.see("/helpdesk", None, chats.home),
+        door.see("/helpdesk/langsung", "look", chats.events),
+        door.see("/helpdesk/daftar.csv", "export", chats.export),
+        door.see(chat, "look", chats.show),
+        door.do(f"{chat}/ambil", "act", chats.deed(chats.take)),
+        door.do(f"{chat}/lepas", "act", chats.deed(chats.release)),
+        door.do(f"{chat}/kembalikan", "act", chats.deed(chats.hand_back)),
+        door.do(f"{chat}/alihkan", "act", chats.deed(chats.transfer)),
+        door.do(f"{chat}/tutup", "act", chats.deed(chats.close_ticket)),
+        door.do(f"{chat}/pesan", "act", chats.deed(chats.say)),
+        door.do(f"{chat}/ulang", "act", chats.deed(chats.say_again)),
+        door.do(f"{chat}/catatan", "act", chats.deed(chats.note)),
+        door.do(f"{chat}/usul", "act", chats.deed(chats.propose)),
+        door.do(f"{chat}/kirim-tautan", "act", chats.deed(chats.resend)),
+        door.do(f"{chat}/buka", "act", chats.reveal),
+        door.see("/helpdesk/balasan", None, chats.replies),
+        door.do("/helpdesk/balasan", None, chats.keep_reply),
+        door.do("/helpdesk/balasan/hapus", None, chats.remove_reply),
         door.open(SIGN_IN, coming.form),
         door.open(SIGN_IN, coming.password, "POST"),
         door.open(f"{SIGN_IN}/kode", coming.code_form),
@@ -61,3 +82,4 @@ def routes(desk: Helpdesk, *, device: Callable[[Request], str]) -> list[BaseRout
         door.do(f"{agent}/peran", "agents", managing.roles),
         door.see("/helpdesk/audit", "audit", managing.audit),
     ]
+    return Console(routes, chats.close)

@@ -29,11 +29,23 @@ from backend.pages.device import device
 from backend.passwords import broken_rules
 from backend.throttle import Throttle
 from backend.vault import Vault
+from backend_client.fake import FakeBackend
+from bot.channels.port import Capabilities, Delivery, Sent
+from bot.conversation import Conversation
+from bot.delivery import OutboxDelivery
+from bot.desk import Agents as Dialog
+from bot.requests import BackendRequests
+from bot.sessions import Sessions
+from bot.stores.memory import MemoryStore
+from bot.turns import TurnRunner
+from dialogs.effects import Message, Say, Show
+from dialogs.events import Event, TextSent
+from dialogs.profile import Profile
 from helpdesk.agents import Agent
 from helpdesk.config import DeskConfig, OidcConfig
-from helpdesk.console import routes
+from helpdesk.console import console
 from helpdesk.roles import parse
-from helpdesk.service import Helpdesk, build
+from helpdesk.service import Helpdesk, People, build, people, records
 
 PASSWORD = "Kunang-kunang 7 terbang"
 
@@ -48,12 +60,41 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
+class Chat:
+    """A channel whose chats are lists; `answers` are given to the next messages instead of taking them."""
+
+    capabilities = Capabilities(buttons=20)
+    name = "web"
+
+    def __init__(self) -> None:
+        self.said: dict[str, list[Say | Show]] = {}
+        self.keys: set[str] = set()
+        self.answers: list[Delivery] = []
+
+    async def deliver(self, address: str, message: Message, key: str) -> Delivery:
+        if isinstance(message, Say | Show):
+            if self.answers:
+                return self.answers.pop(0)
+            if key not in self.keys:
+                self.keys.add(key)
+                self.said.setdefault(address, []).append(message)
+        return Sent(key)
+
+    def texts(self, address: str) -> list[str]:
+        return [one.text if isinstance(one, Say) else one.screen.body for one in self.said.get(address, [])]
+
+
 @dataclass
 class Stage:
+    people: People
     desk: Helpdesk
     audit: Audit
     clock: Clock
     url: str
+    runner: TurnRunner
+    delivery: OutboxDelivery
+    chat: Chat
+    backend: FakeBackend
     secrets: dict[str, str] = field(default_factory=dict)
 
     def client(self, **headers: str) -> httpx2.AsyncClient:
@@ -61,10 +102,10 @@ class Stage:
 
     async def agent(self, login: str, roles: str = "agent", name: str = "") -> Agent:
         """Somebody with a password (PASSWORD) and an authenticator."""
-        agent, token = await self.desk.agents.add(login, name or login.title(), parse(roles))
-        invitation = await self.desk.sign_in.invitation(token)
+        agent, token = await self.people.agents.add(login, name or login.title(), parse(roles))
+        invitation = await self.people.sign_in.invitation(token)
         self.secrets[login] = invitation.secret
-        await self.desk.sign_in.accept(token, PASSWORD, PASSWORD, self.code(login), device="Test")
+        await self.people.sign_in.accept(token, PASSWORD, PASSWORD, self.code(login), device="Test")
         return agent
 
     def code(self, login: str) -> str:
@@ -77,10 +118,19 @@ class Stage:
 
     async def signed_in(self, agent: Agent) -> httpx2.AsyncClient:
         """A browser with a session of this agent; its cookies are its own."""
-        token = await self.desk.sign_in.follow(await self.desk.agents.sign_in_link(agent.id), device="Test")
+        token = await self.people.sign_in.follow(await self.people.agents.sign_in_link(agent.id), device="Test")
         client = self.client()
         client.cookies.set("helpdesk", token)
         return client
+
+    async def send(self, address: str, event: Event | str, event_id: str) -> None:
+        """What an investor does in a chat."""
+        conversation = Conversation("web", address)
+        if isinstance(event, str):
+            event = TextSent(event, event_id)
+        taken = await self.runner.take(conversation, event, event_id)
+        if taken.left:
+            await self.runner.deliver(conversation)
 
     async def actions(self) -> list[str]:
         """What the audit says was done, oldest first."""
@@ -102,7 +152,7 @@ async def stage_on(database_url: str, keyring: Keyring, *, oidc: OidcConfig | No
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     database, clock, throttle = Database(database_url), Clock(), Throttle()
     audit = Audit(database, Vault(keyring))
-    desk = build(
+    staff = people(
         DeskConfig(url, "Panitia Uji", demo=True, oidc=oidc),
         database,
         audit,
@@ -111,16 +161,31 @@ async def stage_on(database_url: str, keyring: Keyring, *, oidc: OidcConfig | No
         judge=broken_rules,
         throttle=throttle,
         clock=clock,
-        **more,
     )
-    app = Starlette(routes=[*routes(desk, device=device), Mount("/assets", Assets(DESIGN))])
+    store, sessions, chat, fake = MemoryStore(), Sessions(keyring), Chat(), FakeBackend(clock=clock)
+    profile = Profile(operator="Panitia Uji", home_url=f"{url}/", privacy_url=f"{url}/privasi", demo=True, **more)
+    runner = TurnRunner(store, sessions, profile, clock=clock)
+    kept = records(staff, keyring, runner.session)
+    delivery = OutboxDelivery(store, sessions, {"web": chat}, clock=clock, desk=kept[0])
+    runner.deliver_through(delivery)
+    delivery.connect(runner, BackendRequests(fake, runner))
+    dialog = Dialog(runner, runner)
+    desk = build(staff, keyring, kept, dialog, runner.session, fake)
+    made = console(desk, device=device)
+    beside = [asyncio.create_task(work) for work in (delivery.run(), desk.feed.run())]
+    app = Starlette(routes=[*made.routes, Mount("/assets", Assets(DESIGN))])
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", proxy_headers=False))
     served = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        yield Stage(desk, audit, clock, url)
+        yield Stage(staff, desk, audit, clock, url, runner, delivery, chat, fake)
     finally:
+        made.close()
         server.should_exit = True
         await served
+        await dialog.close()
+        delivery.stop()
+        desk.feed.stop()
+        await asyncio.gather(*beside)
         listening.close()
         await throttle.close()
         await database.close()

@@ -1,0 +1,296 @@
+// The helpdesk's console, live. The page is whole without this: here it asks for itself again when something has changed, and sends its
+// forms without leaving. Whatever came from people is moved as nodes that the server escaped, never as text made into markup here.
+const desk = document.querySelector("[data-desk]");
+const key = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+const kept = (name, value) => {
+  try {
+    return value === undefined ? localStorage.getItem(name) : localStorage.setItem(name, value);
+  } catch {
+    return null;
+  }
+};
+
+// --- the page, anew
+
+let asking = false;
+let again = false;
+const busy = (place) => {
+  const active = document.activeElement;
+  return place.contains(active) && active.matches("input:not([type=hidden]), textarea, select");
+};
+const merge = (old, fresh) => {
+  const known = new Map([...old.children].map((line) => [line.dataset.id, line]));
+  let before = null;
+  for (const line of [...fresh.children].reverse()) {
+    const mine = known.get(line.dataset.id);
+    known.delete(line.dataset.id);
+    // What has not changed stays where it is, so that only what is new is read out.
+    if (mine && mine.textContent === line.textContent && mine.innerHTML.length === line.innerHTML.length) {
+      if (mine.nextElementSibling !== before) old.insertBefore(mine, before);
+      before = mine;
+    } else {
+      const put = document.importNode(line, true);
+      if (mine) mine.replaceWith(put);
+      else old.insertBefore(put, before);
+      before = put;
+    }
+  }
+  for (const gone of known.values()) gone.remove();
+};
+const swap = (fresh) => {
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(old.id);
+    if (!next) continue;
+    if (old.dataset.live === "log") {
+      merge(old, next);
+    } else if (!busy(old)) {
+      const open = [...old.querySelectorAll("details[open][id]")].map((each) => each.id);
+      const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      old.replaceChildren(...[...next.childNodes].map((node) => document.importNode(node, true)));
+      for (const name of Object.keys(next.dataset)) old.dataset[name] = next.dataset[name];
+      for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+      if (focused) old.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+    }
+  }
+  // The place to write changes only with who may write; what was begun there stays.
+  const write = document.getElementById("tulis");
+  const next = fresh.getElementById("tulis");
+  if (write && next && !!write.querySelector("form") !== !!next.querySelector("form")) {
+    const begun = write.querySelector("textarea")?.value ?? "";
+    write.replaceChildren(...[...next.childNodes].map((node) => document.importNode(node, true)));
+    const area = write.querySelector("textarea");
+    if (area && begun) area.value = begun;
+  }
+  const propose = document.querySelector(".desk-propose");
+  const proposing = fresh.querySelector(".desk-propose");
+  if (propose && !proposing) propose.remove();
+  else if (!propose && proposing) document.getElementById("panel")?.append(document.importNode(proposing, true));
+  const version = fresh.getElementById("kepala")?.dataset.version;
+  if (version) for (const input of document.querySelectorAll("input[name=version]")) input.value = version;
+  ready();
+};
+const refresh = async () => {
+  if (asking) {
+    again = true;
+    return;
+  }
+  asking = true;
+  const view = document.querySelector("[data-view]");
+  const low = view && view.scrollHeight - view.scrollTop - view.clientHeight < 80;
+  try {
+    const answer = await fetch(location.href, { headers: { "X-By-Itself": "1" } });
+    if (answer.redirected && new URL(answer.url).pathname.startsWith("/helpdesk/masuk")) return over();
+    if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (low) view.scrollTop = view.scrollHeight;
+  } catch {
+    state("lost");
+  } finally {
+    asking = false;
+    if (again) {
+      again = false;
+      refresh();
+    }
+  }
+};
+
+// --- what has changed
+
+const shown = document.querySelector("[data-state]");
+const state = (name) => {
+  shown.textContent = shown.dataset[name];
+};
+const problem = (words) => {
+  const place = document.querySelector("[data-problem]");
+  if (!place) return;
+  place.replaceChildren();
+  if (!words) return;
+  const note = document.createElement("div");
+  note.className = "note note-bad";
+  const said = document.createElement("div");
+  said.textContent = words;
+  note.append(said);
+  place.append(note);
+};
+const over = () => {
+  stream?.close();
+  shown.textContent = desk.dataset.over;
+  problem(desk.dataset.over);
+};
+let stream;
+const listen = () => {
+  stream = new EventSource(`/helpdesk/langsung?since=${desk.dataset.newest}`);
+  stream.addEventListener("ready", () => {
+    state("connected");
+    desk.dataset.ready = "1";
+  });
+  stream.addEventListener("anew", refresh);
+  stream.addEventListener("over", over);
+  stream.addEventListener("error", () => state("lost"));
+  stream.addEventListener("message", (event) => {
+    const change = JSON.parse(event.data);
+    if (change.what === "opened") ring();
+    refresh();
+  });
+};
+
+// --- sound and badge
+
+let audio;
+const ring = () => {
+  if (kept("helpdesk-sound") === "off") return;
+  try {
+    audio ??= new AudioContext();
+    for (const [at, tone] of [
+      [0, 660],
+      [0.18, 880],
+    ]) {
+      const wave = audio.createOscillator();
+      const volume = audio.createGain();
+      wave.frequency.value = tone;
+      volume.gain.setValueAtTime(0.12, audio.currentTime + at);
+      volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + at + 0.16);
+      wave.connect(volume).connect(audio.destination);
+      wave.start(audio.currentTime + at);
+      wave.stop(audio.currentTime + at + 0.17);
+    }
+  } catch {
+    // A browser that lets no sound out before the first click: the badge is there all the same.
+  }
+};
+const sound = document.querySelector("[data-sound]");
+const sounds = () => {
+  const on = kept("helpdesk-sound") !== "off";
+  sound.textContent = on ? sound.dataset.on : sound.dataset.off;
+  sound.setAttribute("aria-pressed", String(on));
+};
+const title = document.title;
+const badge = () => {
+  const count = Number(document.querySelector("[data-count=queue]")?.textContent ?? 0);
+  document.title = count ? `(${count}) ${title}` : title;
+  if (count) navigator.setAppBadge?.(count).catch(() => {});
+  else navigator.clearAppBadge?.().catch(() => {});
+};
+
+// --- forms
+
+const send = async (form, submitter) => {
+  const body = new URLSearchParams(new FormData(form));
+  const note = submitter?.hasAttribute("data-note");
+  const deed = form.dataset.key ? form.dataset.key : (form.dataset.key = key());
+  body.set("key", note ? `${deed}-n` : deed);
+  const address = submitter?.getAttribute("formaction") ?? form.action;
+  const buttons = form.querySelectorAll("button");
+  for (const button of buttons) button.disabled = true;
+  problem("");
+  try {
+    const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
+    const told = await answer.json();
+    if (answer.ok) {
+      delete form.dataset.key;
+      if (form.matches("[data-say]")) form.reset(), (form.querySelector("textarea").value = "");
+      if (form.matches(".desk-propose")) form.querySelector("#value").value = "";
+      form.closest("details.desk-menu")?.removeAttribute("open");
+      if (told.value !== undefined) reveal(form, told.value);
+      else await refresh();
+    } else {
+      // Another try is another deed, but for a connection that broke: then it may have been done.
+      if (answer.status < 500) delete form.dataset.key;
+      problem(told.error?.message ?? desk.dataset.error);
+      if (answer.status === 409) await refresh();
+      if (answer.status === 401) over();
+    }
+  } catch {
+    problem(desk.dataset.error);
+  } finally {
+    for (const button of buttons) button.disabled = false;
+    waits();
+  }
+};
+const reveal = (form, value) => {
+  const row = form.closest("[data-field]");
+  row.querySelector("[data-value]").textContent = value;
+  form.closest("details").remove();
+};
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-deed], [data-reveal]")) return;
+  event.preventDefault();
+  send(form, event.submitter);
+});
+document.addEventListener("change", (event) => {
+  const chosen = event.target.closest("[data-canned]")?.selectedOptions[0];
+  if (!chosen?.dataset.text) return;
+  const area = event.target.form.querySelector("textarea");
+  area.value = area.value ? `${area.value}\n${chosen.dataset.text}` : chosen.dataset.text;
+  event.target.value = "";
+  area.focus();
+});
+
+// --- the time until a link can be sent again
+
+const waits = () => {
+  for (const button of document.querySelectorAll("[data-from]")) {
+    const left = Math.ceil((Date.parse(button.dataset.from) - Date.now()) / 1000);
+    const words = button.querySelector("span");
+    words.dataset.words ??= words.textContent;
+    button.disabled = left > 0;
+    words.textContent = left > 0 ? `${button.dataset.wait} ${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : words.dataset.words;
+  }
+};
+const ready = () => {
+  badge();
+  waits();
+};
+
+// --- keys
+
+const dialog = document.querySelector("[data-keys-dialog]");
+const on = document.querySelector("[data-keys-on]");
+const move = (step) => {
+  const items = [...document.querySelectorAll(".desk-item")];
+  const at = items.indexOf(document.activeElement);
+  items[Math.min(items.length - 1, Math.max(0, at + step))]?.focus();
+};
+const keys = {
+  j: () => move(1),
+  k: () => move(-1),
+  t: () => document.querySelector("[data-take]")?.requestSubmit(),
+  r: () => document.getElementById("text")?.focus(),
+  "/": () => document.getElementById("q")?.focus(),
+  "?": () => dialog.showModal(),
+};
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("#text")) {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || kept("helpdesk-keys") === "off") return;
+  if (event.target.matches("input, textarea, select") || dialog.open) return;
+  const act = keys[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
+});
+
+if (desk) {
+  for (const button of [sound, document.querySelector("[data-keys]")]) button.hidden = false;
+  sound.addEventListener("click", () => {
+    kept("helpdesk-sound", kept("helpdesk-sound") === "off" ? "on" : "off");
+    sounds();
+    if (kept("helpdesk-sound") !== "off") ring();
+  });
+  document.querySelector("[data-keys]").addEventListener("click", keys["?"]);
+  on.checked = kept("helpdesk-keys") !== "off";
+  on.addEventListener("change", () => kept("helpdesk-keys", on.checked ? "on" : "off"));
+  const view = document.querySelector("[data-view]");
+  if (view) view.scrollTop = view.scrollHeight;
+  sounds();
+  ready();
+  listen();
+  setInterval(waits, 1000);
+  // Times such as "3 min" grow older by themselves.
+  setInterval(refresh, 60000);
+  addEventListener("pagehide", () => stream?.close());
+}

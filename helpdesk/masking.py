@@ -1,0 +1,68 @@
+"""What an agent sees of what people wrote: numbers and addresses are covered, and whatever the form knows of its person.
+
+Pure. Nobody needs a NIK, a phone number or an e-mail address to help; who does asks for it, with a reason (`acting.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from dialogs.fields import BY_ID as FIELDS
+from dialogs.session import Session
+
+_EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.\w+")
+# Seven digits and more, however they are grouped: no amount of rupiah in words, but every phone number, NIK and card.
+_DIGITS: Final = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,}")
+_WORD_MIN: Final = 3
+
+
+def _short(match: re.Match[str]) -> str:
+    digits = re.sub(r"\D", "", match[0])
+    return f"{digits[:2]}{'*' * (len(digits) - 4)}{digits[-2:]}"
+
+
+def _address(match: re.Match[str]) -> str:
+    local, _, domain = match[0].rpartition("@")
+    return f"{local[:1]}***@{domain}"
+
+
+def mask(text: str, known: Mapping[str, str] | None = None) -> str:
+    """The text as any agent may read it. `known` are values and what stands for them (`known_of`)."""
+    for value, shown in (known or {}).items():
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda _, shown=shown: shown, text, flags=re.IGNORECASE)  # type: ignore[misc]
+    return _DIGITS.sub(_short, _EMAIL.sub(_address, text))
+
+
+def mask_name(name: str) -> str:
+    return " ".join(f"{word[0]}***" for word in name.split())
+
+
+def known_of(session: Session | None) -> dict[str, str]:
+    """What this conversation's form holds of people, longest first: each value, and what is shown instead."""
+    if session is None:
+        return {}
+    found: dict[str, str] = {}
+    for field, answer in session.draft.answers.items() if session.draft else ():
+        found |= _forms(field, answer.value)
+    for doubt in (session.draft.doubt, *session.draft.more) if session.draft else ():
+        if doubt is not None:
+            found |= _forms(doubt.field, doubt.value)
+    for registration in session.registrations:
+        found |= _forms("full_name", registration.name)
+    return dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
+
+
+def _forms(field: str, value: str) -> dict[str, str]:
+    if field not in FIELDS or not value:
+        return {}
+    shown = FIELDS[field].mask(value)
+    forms = {value: shown, FIELDS[field].show(value): shown}
+    if field == "full_name":
+        forms |= {word: f"{word[0]}***" for word in _words(value.split())}
+    return forms
+
+
+def _words(words: Iterable[str]) -> list[str]:
+    return [word for word in words if len(word) >= _WORD_MIN]

@@ -1,0 +1,364 @@
+"""What the chats tell the helpdesk, kept: tickets, their talk, and the feed of changes. The `Desk` of `bot/desk.py`.
+
+Lives here: writing it down once, in its order, whatever order it comes in, with its line in the audit. Must not live here: what agents see
+of it (`reading.py`), what they do (`acting.py`).
+
+Every writer takes the feed's lock before it adds to the feed, so that ids of changes become visible in their order; a reader that
+remembers the last one misses nothing. On SQLite the one write lock does the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, assert_never
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.conversation import Conversation
+from bot.desk import DeskUnavailable, Line, order_of
+from dialogs.effects import Change, DeskChanged, MessageFate, OpenTicket, Relay, ToDesk
+from helpdesk.agents import Agent, actor
+from helpdesk.ids import new_id
+from helpdesk.ports import Audit, Clock, Database
+from helpdesk.seals import Cells
+from helpdesk.tables import changes, conversations, entries, fates, ticket_terms, tickets
+
+# What the bot said where no human was is kept as long as the dialog itself; the talk of a closed ticket a month longer.
+LINES_KEPT: Final = timedelta(days=8)
+TALK_KEPT: Final = timedelta(days=30)
+_FEED: Final = "desk feed"
+_PLACES: Final = 1000
+
+What = Literal["opened", "owner", "entry", "fate", "rated", "line"]
+# Who has a ticket after a change; what is not named leaves its owner.
+_OWNER: Final[dict[Change, str]] = {
+    "queued": "queued",
+    "released": "queued",
+    "taken": "human",
+    "transferred": "human",
+    "returned": "closed",
+    "closed": "closed",
+    "cancelled": "closed",
+    "finished": "closed",
+    "timed_out": "closed",
+}
+
+
+def entry_id(conversation: Conversation, key: str) -> str:
+    """The same for the same thing told again."""
+    return hashlib.blake2b(f"{conversation}\0{key}".encode(), digest_size=16).hexdigest()
+
+
+class Records:
+    """`terms` tells what a conversation's person may be found by (`Cells.term`); `wake` is called when the feed has grown."""
+
+    def __init__(
+        self,
+        database: Database,
+        audit: Audit,
+        cells: Cells,
+        clock: Clock,
+        *,
+        terms: Callable[[Conversation], Awaitable[frozenset[bytes]]],
+        wake: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._audit = audit
+        self._cells = cells
+        self._now = clock
+        self._terms = terms
+        self._wake = wake
+
+    # --- the port
+
+    async def tell(self, conversation: Conversation, what: ToDesk, key: str) -> None:
+        try:
+            await self._tell(conversation, what, key)
+        except (SQLAlchemyError, OSError) as error:
+            raise DeskUnavailable(type(error).__name__) from error
+        self._wake()
+
+    async def watch(self, lines: Sequence[Line]) -> None:
+        """Lines of chats that the bot has, for those who look on."""
+        try:
+            async with self._database.writing() as conn:
+                await self._database.lock(conn, _FEED)
+                for line in lines:
+                    await self._line(conn, line)
+        except (SQLAlchemyError, OSError) as error:
+            raise DeskUnavailable(type(error).__name__) from error
+        self._wake()
+
+    async def _tell(self, conversation: Conversation, what: ToDesk, key: str) -> None:
+        if isinstance(what, MessageFate):
+            await self._fate(conversation, what)
+            return
+        if not what.ticket:
+            return
+        terms = await self._terms(conversation) if isinstance(what, OpenTicket) else frozenset[bytes]()
+        async with self._database.writing() as conn:
+            await self._database.lock(conn, _FEED)
+            id_ = entry_id(conversation, key)
+            if await conn.scalar(sa.select(entries.c.id).where(entries.c.id == id_)) is not None:
+                return
+            match what:
+                case OpenTicket():
+                    await self._opened(conn, conversation, what, id_, key, terms)
+                case Relay():
+                    await self._relayed(conn, conversation, what, id_, key)
+                case DeskChanged():
+                    await self._changed(conn, conversation, what, id_, key)
+                case _:
+                    assert_never(what)
+
+    async def _opened(
+        self, conn: AsyncConnection, conversation: Conversation, what: OpenTicket, id_: str, key: str, terms: frozenset[bytes]
+    ) -> None:
+        at = what.at or self._now()
+        chat = await self._conversation(conn, conversation, at, language=what.language, step=what.step)
+        await self._ticket(conn, what.ticket, chat, conversation, at)
+        known = {"reason": what.reason, "step": what.step, "language": what.language, "opened_at": at}
+        await conn.execute(tickets.update().where(tickets.c.id == what.ticket).values(known))
+        if terms:
+            await conn.execute(ticket_terms.delete().where(ticket_terms.c.ticket_id == what.ticket))
+            await conn.execute(ticket_terms.insert(), [{"ticket_id": what.ticket, "term": term} for term in sorted(terms)])
+        await self._entry(conn, id_, chat, what.ticket, at, key, "system", "opened", detail=what.reason)
+        await self._tell_feed(conn, "opened", chat, what.ticket, id_)
+
+    async def _relayed(self, conn: AsyncConnection, conversation: Conversation, what: Relay, id_: str, key: str) -> None:
+        chat = await self._conversation(conn, conversation, what.at)
+        ticket = await self._ticket(conn, what.ticket, chat, conversation, what.at)
+        await self._entry(
+            conn,
+            id_,
+            chat,
+            what.ticket,
+            what.at,
+            key,
+            what.author,
+            what.kind,
+            text=what.text,
+            detail=what.detail,
+            agent=what.agent,
+            name=what.name,
+            ref=what.ref,
+        )
+        values: dict[str, Any] = {"changed_at": what.at}
+        if what.author == "agent":
+            values |= {"unanswered_since": None, "answered_at": ticket.answered_at or what.at}
+            await self._audit.record(conn, self._now(), f"agent:{what.agent}", "desk.said", what.ticket)
+        elif ticket.owner != "closed" and ticket.unanswered_since is None:
+            values["unanswered_since"] = what.at
+        await conn.execute(tickets.update().where(tickets.c.id == what.ticket).values(values))
+        await self._tell_feed(conn, "entry", chat, what.ticket, id_)
+
+    async def _changed(self, conn: AsyncConnection, conversation: Conversation, what: DeskChanged, id_: str, key: str) -> None:
+        chat = await self._conversation(conn, conversation, what.at)
+        ticket = await self._ticket(conn, what.ticket, chat, conversation, what.at)
+        values: dict[str, Any] = {"changed_at": what.at}
+        owner = _OWNER.get(what.what)
+        # An owner with a lower version than one that is known is old.
+        if owner is not None and what.ownership > ticket.version:
+            values |= {"owner": owner, "version": what.ownership, "owned_since": what.at}
+            if owner == "human":
+                values |= {"agent_id": what.agent, "agent_name": what.name, "taken_at": ticket.taken_at or what.at}
+            elif owner == "queued":
+                values |= {"agent_id": None, "agent_name": ""}
+            else:
+                values |= {"closed_at": what.at, "ended": what.what, "unanswered_since": None}
+        if what.what == "closed":
+            values["label"] = what.detail[:40]
+        elif what.what == "rated" and what.detail.isdecimal():
+            values["rating"] = int(what.detail)
+        await conn.execute(tickets.update().where(tickets.c.id == what.ticket).values(values))
+        await self._entry(
+            conn,
+            id_,
+            chat,
+            what.ticket,
+            what.at,
+            key,
+            "system",
+            what.what,
+            detail=what.detail,
+            agent=what.agent,
+            name=what.name,
+        )
+        if what.agent and what.what not in ("accepted", "declined", "rated", "cancelled", "finished", "timed_out"):
+            detail = {"detail": what.detail[:60]} if what.detail else {}
+            await self._audit.record(
+                conn, self._now(), f"agent:{what.agent}", f"desk.{what.what}", what.ticket, version=what.ownership, **detail
+            )
+        kind: What = "rated" if what.what == "rated" else "owner" if owner else "entry"
+        await self._tell_feed(conn, kind, chat, what.ticket, id_)
+
+    async def _fate(self, conversation: Conversation, what: MessageFate) -> None:
+        async with self._database.writing() as conn:
+            await self._database.lock(conn, _FEED)
+            known = (await conn.execute(fates.select().where(fates.c.ref == what.ref))).one_or_none()
+            if known is None:
+                await conn.execute(fates.insert().values(ref=what.ref, fate=what.fate, at=what.at, resent=False))
+            elif known.fate != "sent":
+                await conn.execute(fates.update().where(fates.c.ref == what.ref).values(fate=what.fate, at=what.at))
+            chat = await self._conversation(conn, conversation, what.at)
+            found = sa.select(entries.c.id, entries.c.ticket_id).where(entries.c.ref == what.ref)
+            entry = (await conn.execute(found)).one_or_none()
+            await self._tell_feed(conn, "fate", chat, entry.ticket_id if entry else None, entry.id if entry else None)
+
+    async def _line(self, conn: AsyncConnection, line: Line) -> None:
+        id_ = entry_id(line.conversation, line.key)
+        if await conn.scalar(sa.select(entries.c.id).where(entries.c.id == id_)) is not None:
+            return
+        chat = await self._conversation(conn, line.conversation, line.at, step=line.step)
+        _, _, place = line.key.rpartition(".")
+        await self._put(
+            conn, id_, chat, None, line.at, int(place) if place.isdecimal() else 0, line.author, "line", text=line.text
+        )
+        await self._tell_feed(conn, "line", chat, None, id_)
+
+    # --- what agents put in
+
+    async def note(self, ticket: str, agent: Agent, text: str, key: str) -> None:
+        """What colleagues are to know and the person never sees. The same key is one note. Raises LookupError."""
+        now = self._now()
+        async with self._database.writing() as conn:
+            await self._database.lock(conn, _FEED)
+            found = sa.select(tickets.c.conversation_id).where(tickets.c.id == ticket)
+            chat = await conn.scalar(found)
+            if chat is None:
+                raise LookupError(ticket)
+            id_ = hashlib.blake2b(f"note\0{agent.id}\0{key}".encode(), digest_size=16).hexdigest()
+            if await conn.scalar(sa.select(entries.c.id).where(entries.c.id == id_)) is not None:
+                return
+            await self._put(conn, id_, chat, ticket, now, 0, "agent", "note", text=text, agent=agent.id, name=agent.name)
+            await self._audit.record(conn, now, actor(agent), "desk.noted", ticket)
+            await self._tell_feed(conn, "entry", chat, ticket, id_)
+        self._wake()
+
+    async def resent(self, ref: str) -> None:
+        """The message of this ref was given up, and has been said again since."""
+        async with self._database.writing() as conn:
+            await conn.execute(fates.update().where(fates.c.ref == ref).values(resent=True))
+
+    # --- what is over
+
+    async def forget(self) -> None:
+        """Erase what has been kept long enough: lines, the talk of closed tickets, the feed."""
+        now = self._now()
+        old = sa.select(conversations.c.id).where(conversations.c.seen_at < now - LINES_KEPT)
+        closed = sa.select(tickets.c.id).where(tickets.c.closed_at < now - TALK_KEPT)
+        async with self._database.writing() as conn:
+            await conn.execute(entries.delete().where(entries.c.ticket_id.is_(None), entries.c.conversation_id.in_(old)))
+            await conn.execute(entries.update().where(entries.c.ticket_id.in_(closed)).values(body=None))
+            await conn.execute(ticket_terms.delete().where(ticket_terms.c.ticket_id.in_(closed)))
+            await conn.execute(changes.delete().where(changes.c.at < now - LINES_KEPT))
+
+    # --- rows
+
+    async def _conversation(
+        self, conn: AsyncConnection, conversation: Conversation, at: datetime, *, language: str = "", step: str = ""
+    ) -> str:
+        """The id of the chat's row, which is brought up to date."""
+        name = str(conversation)
+        row = (await conn.execute(conversations.select().where(conversations.c.conversation == name))).one_or_none()
+        if row is None:
+            made = {"id": new_id(), "conversation": name, "channel": conversation.channel}
+            await conn.execute(conversations.insert().values(**made, language=language or "id", step=step, seen_at=at))
+            return made["id"]
+        values: dict[str, Any] = {"seen_at": max(at, row.seen_at)}
+        if language:
+            values["language"] = language
+        if step:
+            values["step"] = step
+        await conn.execute(conversations.update().where(conversations.c.id == row.id).values(values))
+        return str(row.id)
+
+    async def _ticket(
+        self, conn: AsyncConnection, ticket: str, chat: str, conversation: Conversation, at: datetime
+    ) -> sa.Row[Any]:
+        """The ticket's row; one that was not told of yet begins here."""
+        wanted = tickets.select().where(tickets.c.id == ticket)
+        row = (await conn.execute(wanted)).one_or_none()
+        if row is not None:
+            return row
+        number = (await conn.scalar(sa.select(sa.func.max(tickets.c.number)))) or 0
+        language = await conn.scalar(sa.select(conversations.c.language).where(conversations.c.id == chat))
+        await conn.execute(
+            tickets.insert().values(
+                id=ticket,
+                number=number + 1,
+                conversation_id=chat,
+                channel=conversation.channel,
+                language=language,
+                reason="asked",
+                step="",
+                owner="queued",
+                version=0,
+                agent_name="",
+                opened_at=at,
+                owned_since=at,
+                ended="",
+                label="",
+                changed_at=at,
+            )
+        )
+        return (await conn.execute(wanted)).one()
+
+    async def _entry(
+        self,
+        conn: AsyncConnection,
+        id_: str,
+        chat: str,
+        ticket: str,
+        at: datetime,
+        key: str,
+        author: str,
+        kind: str,
+        **more: str,
+    ) -> None:
+        revision, place = order_of(key)
+        await self._put(conn, id_, chat, ticket, at, revision * _PLACES + place, author, kind, **more)
+
+    async def _put(
+        self,
+        conn: AsyncConnection,
+        id_: str,
+        chat: str,
+        ticket: str | None,
+        at: datetime,
+        place: int,
+        author: str,
+        kind: str,
+        *,
+        text: str = "",
+        detail: str = "",
+        agent: str = "",
+        name: str = "",
+        ref: str = "",
+    ) -> None:
+        body = json.dumps({"text": text, "detail": detail})
+        await conn.execute(
+            entries.insert().values(
+                id=id_,
+                conversation_id=chat,
+                ticket_id=ticket,
+                at=at,
+                place=place,
+                author=author,
+                kind=kind,
+                agent_id=agent or None,
+                agent_name=name,
+                ref=ref or None,
+                body=self._cells.seal("desk_entries", "body", id_, body),
+            )
+        )
+
+    async def _tell_feed(self, conn: AsyncConnection, what: What, chat: str, ticket: str | None, entry: str | None) -> None:
+        await conn.execute(
+            changes.insert().values(at=self._now(), what=what, conversation_id=chat, ticket_id=ticket, entry_id=entry)
+        )
