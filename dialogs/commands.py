@@ -26,7 +26,9 @@ def start(ctx: Context, _: str) -> Outcome:
         return laid(replace(ctx, session=replace(ctx.session, email_change=None, aside="")), "restart")
     if draft is None and not ctx.session.registrations:
         return new_draft(ctx)
-    return Outcome(replace(ctx.session, overlay="", email_change=None, aside=""))
+    # Whoever begins again is greeted and told everything again.
+    draft = replace(draft, tries=0) if draft is not None else None
+    return Outcome(replace(ctx.session, draft=draft, overlay="", email_change=None, aside=""))
 
 
 def register(ctx: Context, argument: str) -> Outcome:

@@ -34,7 +34,7 @@ Refusal = Literal[
     "empty", "no_digits", "email", "nik", "letters", "symbols", "masked", "spreadsheet", "extension", "two_numbers", "foreign",
     "landline", "toll_free", "unused_prefix", "too_short", "too_long", "not_mobile",
 ]  # fmt: skip
-Unusual = Literal["lookalike"]
+Unusual = Literal["lookalike", "country_code"]
 
 SHORTEST, LONGEST = (
     10,
@@ -137,11 +137,15 @@ def _read_digits(compact: str) -> Parsed:
     digits = compact[abroad.end() :] if abroad else compact
     if digits.startswith("62") and (abroad or digits.startswith(("628", "6208")) or _type("+" + digits) is not None):
         national = digits[2:].removeprefix("0")
-    elif abroad and not digits.startswith(("0", "8")) and _type("+" + digits) is not None:
+    elif abroad and not digits.startswith("0") and _type("+" + digits) is not None:
         return _refuse("foreign", country=_country("+" + digits))
     else:
         national = digits.removeprefix("0")
-    return _read_national(national, compact)
+    read = _read_national(national, compact)
+    if abroad and national == digits and isinstance(read, Accepted):
+        # A plus before 8...: most likely its 62 was forgotten, yet nobody's number is changed without a word.
+        return Doubtful(read.value, (_doubt("country_code", value=PHONE.show(read.value)),))
+    return read
 
 
 def _read_national(national: str, compact: str) -> Parsed:

@@ -118,6 +118,11 @@ def contacts(ctx: Context) -> str:
     )
 
 
+def ask(ctx: Context, field_id: str, *, other: bool) -> str:
+    """The question for a field: to the person themselves, or about the `other` whom they register."""
+    return ctx.text(f"{field_id}.ask_other" if other else f"{field_id}.ask")
+
+
 def whose(ctx: Context) -> str:
     """Whose form is open, where the chat has registered others too; "" where it has not."""
     if not ctx.session.registrations or (draft := ctx.session.draft) is None:

@@ -10,20 +10,22 @@ from dialogs.frozen import replace
 from dialogs.phrases import AGREE, NO, YES, plain
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
-from dialogs.session import Consent
+from dialogs.session import Consent, Session
 from dialogs.steps._step import Context, Outcome, Step, button, button_wanted, contacts, remembering, whose
 from dialogs.steps.repairs import hidden
 
 
 def screen(ctx: Context) -> Screen:
-    # Whoever typed something else here has been greeted.
-    greeting = "" if ctx.draft.tries else ctx.text("flow.greeting", operator=ctx.profile.operator)
-    parts = list(filter(None, (whose(ctx) or greeting,)))
-    if ctx.profile.demo:
-        parts.append(ctx.text("flow.demo"))
-    if ctx.session.registrations:
-        parts.append(ctx.text("flow.consent_for_other"))
-    parts.append(ctx.text("flow.consent", operator=ctx.profile.operator))
+    other = bool(ctx.session.registrations)
+    parts = [ctx.text("flow.consent_ask_other" if other else "flow.consent_ask", operator=ctx.profile.operator)]
+    # Whoever typed something else here has been greeted and told.
+    if not ctx.draft.tries:
+        told = [whose(ctx) or ctx.text("flow.greeting", operator=ctx.profile.operator)]
+        if ctx.profile.demo:
+            told.append(ctx.text("flow.demo"))
+        if other:
+            told.append(ctx.text("flow.consent_for_other"))
+        parts = [*told, ctx.text("flow.consent"), *parts]
     return Screen(
         token="",
         step="consent",
@@ -37,6 +39,11 @@ def screen(ctx: Context) -> Screen:
     )
 
 
+def tried(ctx: Context) -> Session:
+    """What was answered with a sentence needs only the question again, not the whole notice."""
+    return replace(ctx.session, draft=replace(ctx.draft, tries=ctx.draft.tries + 1))
+
+
 def agree(ctx: Context, _: str) -> Outcome:
     consent = Consent(ctx.profile.notice_version, ctx.now)
     session = replace(ctx.session, draft=replace(ctx.draft, consent=consent, tries=0))
@@ -44,7 +51,8 @@ def agree(ctx: Context, _: str) -> Outcome:
 
 
 def decline(ctx: Context, _: str) -> Outcome:
-    return Outcome(ctx.session, ctx.text("flow.declined", contacts=contacts(ctx)), (Record("consent", "rejected", "declined"),))
+    notice = ctx.text("flow.declined", contacts=contacts(ctx))
+    return Outcome(tried(ctx), notice, (Record("consent", "rejected", "declined"),))
 
 
 def means(_: Context, text: str) -> str:
@@ -58,10 +66,10 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
     if looks_like_password(event.text):
         return hidden(ctx, event)
     if plain(event.text) in YES:
-        return Outcome(ctx.session, ctx.text("flow.press_agree"))
+        return Outcome(tried(ctx), ctx.text("flow.press_agree"))
     ctx = remembering(ctx, event.message)
     if read(event.text, local_date(ctx.now)):
-        return Outcome(ctx.session, ctx.text("flow.before_consent"), (Record("consent", "rejected", "too_early"),))
+        return Outcome(tried(ctx), ctx.text("flow.before_consent"), (Record("consent", "rejected", "too_early"),))
     return button_wanted(ctx, screen(ctx))
 
 

@@ -17,7 +17,7 @@ from dialogs.registration import first_unmet, open_question, resumed, step_id, w
 from dialogs.screens import Action, Screen
 from dialogs.session import Answer, OpenDoubt
 from dialogs.steps import repairs
-from dialogs.steps._step import Context, Outcome, Step, button, heading, label, refusal, remembering, shown, told
+from dialogs.steps._step import Context, Outcome, Step, ask, button, heading, label, refusal, remembering, shown, told
 
 
 def doubt_lines(ctx: Context, doubt: OpenDoubt) -> str:
@@ -51,7 +51,7 @@ def doubt_actions(ctx: Context, doubt: OpenDoubt) -> tuple[Action, ...]:
 def screen(ctx: Context) -> Screen:
     field = BY_ID[open_question(ctx.draft) or FIELDS[0].id]
     position = FIELDS.index(field) + 1
-    text = heading(ctx, ctx.text(f"{field.id}.ask"))
+    text = heading(ctx, ask(ctx, field.id, other=bool(ctx.session.registrations)))
     actions: tuple[Action, ...] = ()
     if old := ctx.draft.answers.get(field.id):
         text += "\n\n" + ctx.text("flow.current_answer", value=shown(field.id, old.value))
@@ -127,7 +127,7 @@ def asked(ctx: Context) -> Screen | None:
     field_id = open_question(ctx.draft) or FIELDS[0].id
     if field_id not in ctx.draft.answers:
         return None
-    return Screen(token="", step=field_id, text=ctx.text(f"{field_id}.ask"))
+    return Screen(token="", step=field_id, text=ask(ctx, field_id, other=bool(ctx.session.registrations)))
 
 
 def field_help(ctx: Context) -> str:
@@ -149,7 +149,7 @@ def doubt_question(ctx: Context, doubt: OpenDoubt) -> str:
     if part_of_name(ctx, doubt):
         return ctx.text("flow.part_of_name", value=value)
     if not misplaced(ctx, doubt):
-        return ctx.text("flow.confirm_value", value=value)
+        return ctx.text("flow.confirm_value", label=label(ctx, doubt.field), value=value)
     name, old = label(ctx, doubt.field), ctx.draft.answers.get(doubt.field)
     if old is None:
         return ctx.text("flow.misplaced", label=name, value=value)

@@ -35,7 +35,7 @@ def other_meaning(ctx: Context, event: TextSent, asked: str = "") -> Outcome | N
     if (wish := correction(event.text)) is not None:
         return corrected(ctx, wish)
     if asked in BY_ID and has_none(event.text):
-        return Outcome(ctx.session, f"{ctx.text(f'{asked}.help')}\n\n{contacts(ctx)}", (Record(asked, "rejected", "has_none"),))
+        return Outcome(ctx.session, f"{ctx.text(f'{asked}.none')}\n\n{contacts(ctx)}", (Record(asked, "rejected", "has_none"),))
     found = read(event.text, local_date(ctx.now))
     if len(found) > 1:
         return filled(ctx, event, found)
@@ -175,6 +175,7 @@ def is_part(found: Found, value: str, old: Answer) -> bool:
 
 
 def listed(ctx: Context, names: list[str]) -> str:
-    """Nama Lengkap, NIK dan E-mail."""
+    """Nama Lengkap dan NIK; Nama Lengkap, NIK, dan E-mail."""
     *others, last = names
-    return f"{', '.join(others)} {ctx.text('flow.and')} {last}" if others else last
+    comma = "," if len(others) > 1 else ""
+    return f"{', '.join(others)}{comma} {ctx.text('flow.and')} {last}" if others else last

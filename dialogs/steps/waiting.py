@@ -16,7 +16,7 @@ from dialogs.registration import focused, state_of, step_id, updated
 from dialogs.screens import Action, Moment, Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import EmailChange, OpenDoubt, Registration, Session
-from dialogs.steps._step import Context, Outcome, Press, Step, button, contacts, refusal, shown
+from dialogs.steps._step import Context, Outcome, Press, Step, ask, button, contacts, label, refusal, shown
 from dialogs.steps.people import back_to_form
 from dialogs.steps.question import doubt_actions, doubt_lines, meant, unclear
 from dialogs.steps.repairs import hidden, unexpected
@@ -193,7 +193,8 @@ def changing(ctx: Context) -> EmailChange:
 
 def new_email_screen(ctx: Context) -> Screen:
     about = registration(ctx)
-    text = "\n\n".join((ctx.text("flow.new_email", name=about.name, email=about.email_masked), ctx.text("email.ask")))
+    other = len(ctx.session.registrations) > 1 or ctx.session.draft is not None
+    text = "\n\n".join((ctx.text("flow.new_email", name=about.name, email=about.email_masked), ask(ctx, "email", other=other)))
     return Screen(token="", step="new_email", text=text, actions=(button(ctx, "back"),), hint="email")
 
 
@@ -230,7 +231,12 @@ def change(ctx: Context, email: str, message: str) -> Outcome:
 def email_doubt_screen(ctx: Context) -> Screen:
     doubt = open_doubt(ctx)
     name = ctx.text("flow.whose", name=registration(ctx).name)
-    question = ctx.text("flow.confirm_value" if doubt.doubts else "flow.use_as_new_email", value=shown("email", doubt.value))
+    value = shown("email", doubt.value)
+    question = (
+        ctx.text("flow.confirm_value", label=label(ctx, "email"), value=value)
+        if doubt.doubts
+        else ctx.text("flow.use_as_new_email", value=value)
+    )
     text = "\n\n".join(filter(None, (name, doubt_lines(ctx, doubt), question)))
     return Screen(token="", step="email_doubt", text=text, actions=doubt_actions(ctx, doubt), hint="email", sensitive=True)
 

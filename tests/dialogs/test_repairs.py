@@ -654,3 +654,48 @@ def test_an_offer_that_waits_is_made_again_when_the_old_answer_is_kept() -> None
     chat.presses("keep")
     chat.stands_at("doubt")
     chat.reads("siti@example.com")
+
+
+# --- said once
+
+
+def test_the_notice_is_told_once_and_again_to_whoever_begins_again() -> None:
+    chat = Conversation()
+    chat.starts()
+    chat.reads("Selamat datang", "Datanya disimpan terenkripsi", "Setuju data Anda diproses")
+    for typed in ("tidak setuju", "ya", "3171234501900001", "apa ini?"):
+        chat.says(typed)
+        chat.reads("Setuju data Anda diproses")
+        assert "Datanya disimpan terenkripsi" not in "".join(chat.said), typed
+    chat.starts()
+    chat.reads("Selamat datang", "Datanya disimpan terenkripsi", "Setuju data Anda diproses")
+
+
+def test_a_secretary_is_asked_about_the_person_they_register_and_not_about_themselves() -> None:
+    chat = waiting_for_activation()
+    chat.presses("Daftarkan orang lain")
+    chat.reads("Setuju data orang ini diproses")
+    chat.presses("Setuju")
+    chat.presses("Individu Lokal")
+    for answer in ("Budi Santoso", "3171031203850002", "0813-9876-5432"):
+        assert "Anda" not in chat.screen.text, chat.screen.text
+        chat.says(answer)
+    assert "Anda" not in chat.screen.text, chat.screen.text
+    chat.says("budi.santoso@example.org")
+    chat.stands_at("summary")
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "reads"),
+    [
+        (1, "belum punya KTP", "Kartu Keluarga (KK)"),
+        (2, "tidak punya HP", "nomor seluler Indonesia"),
+        (3, "saya tidak punya email", "dibuat gratis"),
+    ],
+)
+def test_who_has_no_such_thing_is_told_how_to_get_it_and_that_nothing_is_lost(number: int, said: str, reads: str) -> None:
+    chat = at_question(number)
+    where = chat.step
+    chat.says(said)
+    chat.reads(reads, "jawaban Anda tetap tersimpan", "Call Center")
+    chat.stands_at(where)

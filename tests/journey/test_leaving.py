@@ -40,7 +40,7 @@ def test_who_leaves_is_reminded_and_in_the_end_nothing_of_theirs_is_left(product
     person.opens()
     for kind, what in person.details.steps[:4]:
         person.does(kind, what)
-    time_passes_until(product, person, "Pendaftaran Anda belum selesai: 2 dari 4")
+    time_passes_until(product, person, "Pendaftaran ini belum selesai: 2 dari 4")
     person.does("press", "Lanjutkan")
     person.sees("phone")
     time_passes_until(product, person, "Ini pengingat terakhir.")

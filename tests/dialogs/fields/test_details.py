@@ -99,13 +99,36 @@ def test_a_number_of_another_country_is_named_by_its_country(typed: str, country
     ("typed", "value"),
     [
         ("6208123456789", "+628123456789"),
-        ("+8123456789", "+628123456789"),
-        ("+81 312345678", "+6281312345678"),
         ("+08123456789", "+628123456789"),
     ],
 )
 def test_a_country_code_that_was_half_written_is_completed(typed: str, value: str) -> None:
     assert BY_ID["phone"].parse(typed, TODAY) == Accepted(value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "country"),
+    [
+        ("+81 312345678", "+81, JP"),
+        ("+81 90-1234-5678", "+81, JP"),
+        ("0081 90 1234 5678", "+81, JP"),
+        ("+82 10-1234-5678", "+82, KR"),
+        ("+84 91 234 56 78", "+84, VN"),
+        ("+86 138 0013 8000", "+86, CN"),
+        ("+852 5123 4567", "+852, HK"),
+        ("+880 1712 345678", "+880, BD"),
+        ("+886 912 345 678", "+886, TW"),
+    ],
+)
+def test_a_number_of_a_country_whose_code_begins_with_8_is_foreign_and_no_indonesian_one(typed: str, country: str) -> None:
+    assert rejected("phone", typed) == Rejected("foreign", {"country": country})
+
+
+@pytest.mark.parametrize("typed", ["+8123456789", "00 812 345 6789"])
+def test_a_country_code_that_was_forgotten_after_the_plus_is_asked_about(typed: str) -> None:
+    parsed = doubtful("phone", typed)
+    assert parsed.value == "+628123456789"
+    assert [(doubt.code, doubt.facts) for doubt in parsed.doubts] == [("country_code", {"value": "0812-3456-789"})]
 
 
 def test_the_letters_that_were_read_as_digits_are_named_and_neither_digits_nor_the_plus() -> None:

@@ -15,7 +15,7 @@ from dialogs.texts import CATALOGUES, LANGUAGES
 from ._cases import CASES, TODAY
 
 MODULES: dict[str, ModuleType] = {"full_name": full_name, "nik": nik, "phone": phone, "email": email}
-ALWAYS = {"label", "ask", "help", "example"}
+ALWAYS = {"label", "ask", "ask_other", "none", "help", "example"}
 
 
 def _codes(module: ModuleType) -> set[str]:
