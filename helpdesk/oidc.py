@@ -135,7 +135,7 @@ class Oidc:
     @staticmethod
     async def _fetched(client: Any, address: str) -> dict[str, Any]:
         try:
-            response = await client.get(address, withhold_token=True)
+            response = await client.request("GET", address, withhold_token=True)
             response.raise_for_status()
             found = response.json()
         except (httpx2.HTTPError, ValueError) as error:
