@@ -61,6 +61,8 @@ const swap = (fresh) => {
     const area = write.querySelector("textarea");
     if (area && begun) area.value = begun;
   }
+  const hint = next?.querySelector("textarea")?.placeholder;
+  if (hint) write.querySelector("textarea")?.setAttribute("placeholder", hint);
   const propose = document.querySelector(".desk-propose");
   const proposing = fresh.querySelector(".desk-propose");
   if (propose && !proposing) propose.remove();

@@ -90,7 +90,8 @@ class Panels:
         draft = session.draft
         return Panel(
             known=True,
-            step=step_id(session),
+            # While the helpdesk has it, where the form rests.
+            step=session.desk.step if session.desk is not None and session.desk.owner != "closed" else step_id(session),
             language=session.language,
             kind=draft.kind if draft else "",
             consented_at=draft.consent.at if draft and draft.consent else None,

@@ -291,6 +291,8 @@ class Chats:
     # --- canned replies
 
     async def replies(self, request: Request, visit: Visit) -> Response:
+        if not (visit.agent.may("act") or visit.agent.may("canned")):
+            raise HTTPException(403)
         return await self._replies(request, visit)
 
     async def _replies(

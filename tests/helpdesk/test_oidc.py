@@ -82,7 +82,15 @@ async def test_whom_nobody_added_or_the_provider_has_not_verified_stays_out(
 
 @pytest.mark.parametrize(
     "claims",
-    [{"nonce": "other"}, {"nonce": None}, {"aud": "other"}, {"iss": "https://other.example"}, {"exp": 1}, {"exp": None}, {"sub": None}],
+    [
+        {"nonce": "other"},
+        {"nonce": None},
+        {"aud": "other"},
+        {"iss": "https://other.example"},
+        {"exp": 1},
+        {"exp": None},
+        {"sub": None},
+    ],
 )
 async def test_an_id_token_that_is_not_for_this_very_sign_in_opens_nothing(
     stage: Stage, issuer: Issuer, claims: dict[str, Any]
