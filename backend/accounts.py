@@ -22,20 +22,19 @@ from backend.audit import Audit
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
-from backend.errors import Later
 from backend.hashing import DUMMY, Hasher
 from backend.ids import new_token, token_hash
 from backend.masking import mask_nik, mask_phone
 from backend.passwords import MAX_LENGTH, PasswordRefused, broken_rules
 from backend.phone_checks import PhoneChecks
-from backend.tables import account_sessions, accounts, login_throttle, password_links
+from backend.tables import account_sessions, accounts, password_links
+from backend.tries import Delay, Tries
 from backend.vault import Vault
 
 log = structlog.get_logger(__name__)
 
 # A session's last use is written at most this often; reading a page need not write.
 _SEEN_STEP: Final = timedelta(seconds=30)
-_FORGIVEN_AFTER: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +83,9 @@ class SlowDown:
     retry_after: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Throttle:
-    """After `free` failures within a day each further one doubles the wait from one second, up to `most`."""
-
-    free: int
-    most: timedelta
-
-    def wait(self, failures: int) -> timedelta:
-        over = failures - self.free
-        return timedelta(0) if over <= 0 else min(self.most, timedelta(seconds=2.0 ** min(over - 1, 20)))
-
-
-_PAIR: Final = _Throttle(free=5, most=timedelta(minutes=15))
-_ADDRESS: Final = _Throttle(free=30, most=timedelta(minutes=15))
-_ACCOUNT: Final = _Throttle(free=100, most=timedelta(seconds=5))
+_PAIR: Final = Delay(free=5, most=timedelta(minutes=15))
+_ADDRESS: Final = Delay(free=30, most=timedelta(minutes=15))
+_ACCOUNT: Final = Delay(free=100, most=timedelta(seconds=5))
 
 
 class Accounts:
@@ -121,6 +108,7 @@ class Accounts:
         self._checks = checks
         self._hasher = hasher
         self._audit = audit
+        self._tries = Tries(database, clock)
         self._now = clock
 
     async def authenticate(self, email: str, password: str, *, ip: str) -> Account | PhoneNeeded | WrongCredentials | SlowDown:
@@ -150,7 +138,7 @@ class Accounts:
         return "confirmed" if isinstance(row, sa.Row) else row
 
     async def _verified(self, index: bytes, password: str, ip: str) -> sa.Row[Any] | WrongCredentials | SlowDown:
-        throttles = {
+        delays = {
             self._vault.index("throttle", f"pair {index.hex()} {ip}"): _PAIR,
             self._vault.index("throttle", f"address {ip}"): _ADDRESS,
             self._vault.index("throttle", f"account {index.hex()}"): _ACCOUNT,
@@ -158,45 +146,17 @@ class Accounts:
         if len(password) > MAX_LENGTH:  # no account can have it: refused before it costs a hash
             password = ""
         async with self._hasher.slot():
-            # Counted before the check, so that many attempts at once do not get in on one free place.
-            if (wait := await self._count(throttles)) is not None:
+            if (wait := await self._tries.count(delays)) is not None:
                 log.warning("login.slowed", seconds=wait.retry_after)
-                return wait
+                return SlowDown(wait.retry_after)
             async with self._database.reading() as conn:
                 row = (await conn.execute(accounts.select().where(accounts.c.email_index == index))).one_or_none()
             matches = await self._hasher.matches(row.password_hash if row else DUMMY, password)
         if row is None or not matches:
             log.warning("login.failed", account=row.id if row else None)
             return WrongCredentials()
-        async with self._database.writing() as conn:
-            await conn.execute(login_throttle.delete().where(login_throttle.c.key == next(iter(throttles))))
-            others = list(throttles)[1:]
-            await conn.execute(
-                login_throttle.update()
-                .where(login_throttle.c.key.in_(others), login_throttle.c.failures > 0)
-                .values(failures=login_throttle.c.failures - 1, open_at=self._now())
-            )
+        await self._tries.succeeded(delays)
         return row
-
-    async def _count(self, throttles: dict[bytes, _Throttle]) -> SlowDown | None:
-        now = self._now()
-        async with self._database.writing() as conn:
-            await self._database.lock(conn, *(f"throttle:{key.hex()}" for key in sorted(throttles)))
-            rows = await conn.execute(login_throttle.select().where(login_throttle.c.key.in_(list(throttles))))
-            known = {bytes(row.key): row for row in rows}
-            open_at = max((row.open_at for row in known.values()), default=now)
-            if open_at > now:
-                return SlowDown(Later.after((open_at - now).total_seconds()).retry_after)
-            for key, throttle in throttles.items():
-                row = known.get(key)
-                forgiven = row is None or row.failed_at <= now - _FORGIVEN_AFTER
-                failures = 1 if row is None or forgiven else row.failures + 1
-                values = {"failures": failures, "failed_at": now, "open_at": now + throttle.wait(failures)}
-                if row is None:
-                    await conn.execute(login_throttle.insert().values(key=key, **values))
-                else:
-                    await conn.execute(login_throttle.update().where(login_throttle.c.key == key).values(**values))
-        return None
 
     async def open_session(self, account_id: str, device: str = "") -> str:
         """A new session's token: 256 random bits, of which only the hash is kept. `device` is what its owner will know it by."""
