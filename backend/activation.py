@@ -1,15 +1,16 @@
 """The activation link: what its page may show, and the one POST that turns a registration into an account.
 
-Lives here: looking (which changes nothing), activating, "Kirim Ulang" of the expired page, "Bukan saya". Must not live here: HTML and
-forms (`pages/`). The NIK and the e-mail are reserved here and nowhere before: two unique indexes decide between two people.
+Lives here: looking (which changes nothing), activating, "Kirim Ulang" of the expired page, "Bukan saya", and the same with the code that
+stands beside the link in the mail. Must not live here: HTML and forms (`pages/`). The NIK and the e-mail are reserved here and nowhere
+before: two unique indexes decide between two people.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -18,20 +19,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from backend.audit import Audit
 from backend.clock import Clock
 from backend.database import Database
-from backend.errors import Closed, LimitReached
+from backend.errors import Closed, LimitReached, NotFound
 from backend.events import Events
 from backend.hashing import Hasher
-from backend.ids import new_id, token_hash
-from backend.links import Links
+from backend.ids import new_id, token_hash, typed_code
+from backend.links import TELEGRAM, Links, code_hash
 from backend.masking import mask_email, mask_name
 from backend.passwords import PasswordRefused, broken_rules
 from backend.phone_checks import PhoneChecks, Proven
 from backend.registrations import Registrations
 from backend.subjects import ERASED
 from backend.tables import accounts, links, registrations
+from backend.tries import Delay, Tries
 from backend.vault import Vault
 
 Language = Literal["id", "en"]
+# A code has 40 bits, and at most three of a registration live, for a day. A secretary may have a whole board in one chat.
+_REGISTRATION: Final = Delay(free=5, most=timedelta(minutes=15))
+_CHAT: Final = Delay(free=20, most=timedelta(minutes=15))
 _REGISTRATION_COLUMNS = [column for column in registrations.c if column.name not in ("id", "created_at")]
 
 
@@ -88,6 +93,20 @@ class NotPossible:
     language: Language
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What somebody typed as the code of a registration's mail, on the page of the chat in which it was made."""
+
+    registration: str
+    chat: str
+    typed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCode:
+    """No live link of this registration has this code: mistyped, void, used or too old; which of them is nobody's business."""
+
+
 class _NotLive(Exception):
     """The link was used, ended or became void while the password was being hashed."""
 
@@ -114,12 +133,12 @@ class Activation:
         self._events = events
         self._hasher = hasher
         self._audit = audit
+        self._tries = Tries(database, clock)
         self._now = clock
 
     async def look(self, token: str) -> LinkLive | LinkUsed | LinkExpired | LinkUnknown:
         """What this link is now. Changes nothing, however often and by whomever it is asked."""
-        async with self._database.reading() as conn:
-            return await self._judge(conn, await self._find(conn, _of(token)))
+        return await self._look(_of(token))
 
     async def activate(
         self, token: str, password: str, *, notice_version: str, ip: str
@@ -128,9 +147,47 @@ class Activation:
 
         `notice_version` is the privacy notice that the person saw on the page; `ip`, theirs, is kept as a keyed hash in the audit.
         """
+        return await self._use(_of(token), password, notice_version, ip)
+
+    async def try_code(self, code: Code) -> LinkLive | WrongCode:
+        """What the link is that this code stands for. Raises NotFound (no registration of this chat), Later (tried too often)."""
+        async with self._database.reading() as conn:
+            own = sa.select(registrations.c.id).where(registrations.c.id == code.registration, _of_chat(code.chat))
+            if (await conn.execute(own)).first() is None:
+                raise NotFound
+        delays = {
+            self._vault.index("throttle", f"code {code.registration}"): _REGISTRATION,
+            self._vault.index("throttle", f"codes {code.chat}"): _CHAT,
+        }
+        if (wait := await self._tries.count(delays)) is not None:
+            raise wait
+        found = await self._look(self._coded(code))
+        if not isinstance(found, LinkLive):
+            return WrongCode()
+        await self._tries.succeeded(delays)
+        return found
+
+    async def activate_with_code(
+        self, code: Code, password: str, *, notice_version: str, ip: str
+    ) -> Activated | PhoneNeeded | LinkUsed | LinkExpired | LinkUnknown | NotPossible | WrongCode:
+        """Do what `activate` does with the link that this code stands for. Raises what that and `try_code` raise."""
+        found = await self.try_code(code)
+        return found if isinstance(found, WrongCode) else await self._use(self._coded(code), password, notice_version, ip)
+
+    def _coded(self, code: Code) -> sa.ColumnElement[bool]:
+        hashed = code_hash(self._vault, code.registration, typed_code(code.typed))
+        return sa.and_(links.c.registration_id == code.registration, links.c.code_hash == hashed, _of_chat(code.chat))
+
+    async def _look(self, link: sa.ColumnElement[bool]) -> LinkLive | LinkUsed | LinkExpired | LinkUnknown:
+        async with self._database.reading() as conn:
+            return await self._judge(conn, await self._find(conn, link))
+
+    async def _use(
+        self, link: sa.ColumnElement[bool], password: str, notice_version: str, ip: str
+    ) -> Activated | PhoneNeeded | LinkUsed | LinkExpired | LinkUnknown | NotPossible:
         async with self._hasher.slot():
             # Looked at here: of many who waited for a slot with the same link only one must pay for judging and hashing.
-            found = await self.look(token)
+            found = await self._look(link)
             if not isinstance(found, LinkLive):
                 return found
             if broken := await asyncio.to_thread(broken_rules, password, password, found.password_context):
@@ -138,7 +195,7 @@ class Activation:
             hashed = await self._hasher.hash(password)
         if self._asks_phone:
             async with self._database.writing() as conn:
-                row = await self._find(conn, _of(token))
+                row = await self._find(conn, link)
                 if row is None or not isinstance(await self._judge(conn, row), LinkLive):
                     return LinkUnknown()
                 check = await self._checks.begin(
@@ -151,8 +208,8 @@ class Activation:
                     notice_version=notice_version,
                 )
             return PhoneNeeded(check, found.language)
-        outcome = await self._finish(_of(token), hashed, notice_version, ip, found.language)
-        return await self.look_again(token) if outcome is None else outcome
+        outcome = await self._finish(link, hashed, notice_version, ip, found.language)
+        return await self._look_again(link) if outcome is None else outcome
 
     async def phone_proven(self, proven: Proven, *, ip: str) -> Activated | NotPossible | LinkUnknown:
         """The code came back: make the account with what the link's page was told before."""
@@ -183,8 +240,8 @@ class Activation:
         except IntegrityError:
             return NotPossible(language)
 
-    async def look_again(self, token: str) -> LinkUsed | LinkExpired | LinkUnknown:
-        found = await self.look(token)
+    async def _look_again(self, link: sa.ColumnElement[bool]) -> LinkUsed | LinkExpired | LinkUnknown:
+        found = await self._look(link)
         return LinkUnknown() if isinstance(found, LinkLive) else found
 
     async def _activate(
@@ -274,13 +331,20 @@ class Activation:
 
     async def disown(self, token: str) -> bool:
         """Do "Bukan saya": end the registration, leave the address in peace, tell the chat. False when the link cannot do that any more."""
+        return await self._disown(_of(token))
+
+    async def disown_with_code(self, code: Code) -> bool:
+        """Do the same with the code. Raises what `try_code` raises."""
+        return isinstance(await self.try_code(code), LinkLive) and await self._disown(self._coded(code))
+
+    async def _disown(self, link: sa.ColumnElement[bool]) -> bool:
         async with self._database.writing() as conn:
-            row = await self._find(conn, _of(token))
+            row = await self._find(conn, link)
             if row is None:
                 return False
             same = await self._registrations.same_address(conn, row.email_index) if row.email_index else []
             await self._database.lock(conn, *(f"registration:{one}" for one in sorted({*same, row.registration_id})))
-            row = await self._find(conn, _of(token))
+            row = await self._find(conn, link)
             if row is None or not isinstance(await self._judge(conn, row), LinkLive | LinkExpired):
                 return False
             await self._registrations.disown(conn, row.registration_id, self._now())
@@ -320,3 +384,7 @@ class Activation:
 
 def _of(token: str) -> sa.ColumnElement[bool]:
     return links.c.token_hash == token_hash(token)
+
+
+def _of_chat(chat: str) -> sa.ColumnElement[bool]:
+    return sa.and_(registrations.c.channel == TELEGRAM, registrations.c.reference == chat)

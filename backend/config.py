@@ -11,6 +11,7 @@ from email.utils import parseaddr
 from typing import Final, Literal
 
 from backend.access import ApiKey
+from backend.init_data import Bot
 
 # Seconds before attempt 2, 3, ...; the last one repeats until the link of the mail has expired.
 MAIL_BACKOFF: Final = (2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)
@@ -32,6 +33,9 @@ class Timings:
     hook_timeout: float = 15.0
     purge_after: timedelta = timedelta(days=7)
     suppress_for: timedelta = timedelta(days=30)
+    # The guide's step 7. The chat keeps to the same time by itself (`dialogs/profile.py`).
+    resend_after: timedelta = timedelta(minutes=15)
+    visit_life: timedelta = timedelta(minutes=30)
     session_idle: timedelta = timedelta(minutes=15)
     session_life: timedelta = timedelta(hours=8)
     password_link_life: timedelta = timedelta(hours=1)
@@ -48,7 +52,7 @@ class BackendConfig:
     everything, `scoped_keys` what each says. `phone_otp` other than "off" needs `sms_url`, where messages are POSTed (`sms.py`).
     `check_registry` compares e-mails with the imported registry; `mails_an_hour` is the budget of the whole product. `trusted_proxies`
     are addresses or networks whose X-Forwarded-For is believed. With a `redis_url` all processes count together how often an address
-    tries out links.
+    tries out links. With a `telegram` bot its chats have a page of ours, and their mails a code for it.
     """
 
     public_url: str
@@ -66,6 +70,7 @@ class BackendConfig:
     phone_otp: PhoneOtp = "off"
     sms_url: str = ""
     redis_url: str = ""
+    telegram: Bot | None = None
     link_hours: float = 24
     resend_cooldown_seconds: int = 60
     check_registry: bool = False

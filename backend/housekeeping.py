@@ -28,6 +28,7 @@ from backend.tables import (
     registrations,
     sms,
     suppressions,
+    visits,
 )
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,7 @@ class Housekeeping:
             gone = sa.select(phone_checks.c.id).where(phone_checks.c.created_at < now - 2 * DAY)
             await conn.execute(sms.delete().where(sms.c.check_id.in_(gone)))
             await conn.execute(phone_checks.delete().where(phone_checks.c.created_at < now - 2 * DAY))
+            await conn.execute(visits.delete().where(visits.c.opened_at < now - DAY))
             await conn.execute(suppressions.delete().where(suppressions.c.until < now))
             seen = mails.c.recipient_index.is_not(None)
             await conn.execute(mails.update().where(seen, mails.c.queued_at < now - TRACES_KEPT).values(recipient_index=None))

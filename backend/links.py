@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.config import BackendConfig
-from backend.ids import new_id, new_token, token_hash
+from backend.ids import code_of, new_id, new_token, token_hash
 from backend.jobs import Enqueue
 from backend.tables import links, mails
 from backend.vault import Vault
@@ -28,6 +28,20 @@ Notice = Literal["active", "expired"]
 NOTICES: Final[dict[Notice, str]] = {"active": "notice.active", "expired": "notice.expired"}
 
 
+# The channel whose chats have a page of ours, as `registrations.channel` has it.
+TELEGRAM: Final = "telegram"
+
+
+def link_code(vault: Vault, token: str) -> str:
+    """The code that stands in the mail beside the link. It comes of the token and a key, so it need not be kept until the mail is sent."""
+    return code_of(vault.index("link code", token))
+
+
+def code_hash(vault: Vault, registration: str, code: str) -> bytes:
+    """What is kept of a code: keyed, because 40 bits are soon tried against a plain hash, and bound to its registration."""
+    return vault.index("code", f"{registration} {code}")
+
+
 class Links:
     """Writes links, always in the caller's transaction."""
 
@@ -37,13 +51,19 @@ class Links:
         self._jobs = jobs
         self._domain = config.mail_address.rpartition("@")[2]
 
-    async def issue(self, conn: AsyncConnection, registration: str, recipient: bytes, now: datetime) -> None:
+    async def issue(self, conn: AsyncConnection, registration: str, channel: str, recipient: bytes, now: datetime) -> None:
         """A new link, its mail, and the timers that end it. The token is kept, sealed, until the mail is accepted."""
         life = timedelta(hours=self._config.link_hours)
         link, mail, token = new_id(), new_id(), new_token()
+        has_page = self._config.telegram is not None and channel == TELEGRAM
         await conn.execute(
             links.insert().values(
-                id=link, registration_id=registration, token_hash=token_hash(token), created_at=now, expires_at=now + life
+                id=link,
+                registration_id=registration,
+                token_hash=token_hash(token),
+                code_hash=code_hash(self._vault, registration, link_code(self._vault, token)) if has_page else None,
+                created_at=now,
+                expires_at=now + life,
             )
         )
         await self._keep_newest(conn, registration, now)

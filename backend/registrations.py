@@ -66,6 +66,7 @@ class RegistrationView:
     email_masked: str
     created_at: datetime
     mail_state: Literal["queued", "accepted", "failed"]
+    mail_queued_at: datetime
     mail_accepted_at: datetime | None
     link_expires_at: datetime | None
     resend_available_at: datetime | None
@@ -94,7 +95,7 @@ class Registrations:
         async with self._database.writing() as conn:
             fingerprint = self._fingerprint("create", body)
             if (known := await self._said_before(conn, caller, fingerprint)) is not None:
-                return await self._view(conn, known)
+                return await self.view(conn, known)
             now = self._now()
             recipient = self._recipient(new.email)
             await self._spend(conn, None, recipient, new.reference, now)
@@ -119,18 +120,18 @@ class Registrations:
                     created_at=now,
                 )
             )
-            await self._links.issue(conn, registration, recipient, now)
+            await self._links.issue(conn, registration, new.channel, recipient, now)
             await self._remember(conn, caller, fingerprint, registration, now)
             await self._audit.record(
                 conn, now, f"api:{caller.api_key}", "registration.created", registration, channel=new.channel
             )
-            return await self._view(conn, registration)
+            return await self.view(conn, registration)
 
     async def status(self, registration: str, channels: frozenset[str] = frozenset()) -> RegistrationView:
         """Raises NotFound, also for what is none of these channels' (none named: all)."""
         async with self._database.reading() as conn:
             await self._seen(conn, registration, channels)
-            return await self._view(conn, registration)
+            return await self.view(conn, registration)
 
     async def page(
         self, channels: frozenset[str], *, status: Status | None, channel: str | None, after: str | None, limit: int
@@ -152,7 +153,7 @@ class Registrations:
                     sa.or_(table.created_at < last.created_at, sa.and_(table.created_at == last.created_at, table.id < last.id))
                 )
             found = list(await conn.scalars(wanted))
-            views = [await self._view(conn, one) for one in found[:limit]]
+            views = [await self.view(conn, one) for one in found[:limit]]
         return views, found[limit - 1] if len(found) > limit else None
 
     async def _seen(self, conn: AsyncConnection, registration: str, channels: frozenset[str]) -> None:
@@ -169,7 +170,7 @@ class Registrations:
                 await self.mail_again(conn, registration, now)
                 await self._remember(conn, caller, fingerprint, registration, now)
                 await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.resent", registration)
-            return await self._view(conn, registration)
+            return await self.view(conn, registration)
 
     async def mail_again(self, conn: AsyncConnection, registration: str, now: datetime) -> None:
         """A new link to the same address; also the way of an expired registration back. Raises NotFound, Closed, LimitReached."""
@@ -177,7 +178,7 @@ class Registrations:
         recipient = self._recipient_of(row)
         await self._spend(conn, registration, recipient, row.reference, now)
         await conn.execute(registrations.update().where(registrations.c.id == registration).values(status="pending"))
-        await self._links.issue(conn, registration, recipient, now)
+        await self._links.issue(conn, registration, row.channel, recipient, now)
 
     async def change_email(self, registration: str, email: str, caller: Caller) -> RegistrationView:
         """Void all links and mail a new one to another address, at once. Raises NotFound, Closed, KeyReused, LimitReached."""
@@ -199,10 +200,10 @@ class Registrations:
                         email_index=self._vault.index("email", email),
                     )
                 )
-                await self._links.issue(conn, registration, recipient, now)
+                await self._links.issue(conn, registration, row.channel, recipient, now)
                 await self._remember(conn, caller, fingerprint, registration, now)
                 await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.email_changed", registration)
-            return await self._view(conn, registration)
+            return await self.view(conn, registration)
 
     async def notify(
         self, registration: str, kind: Literal["active", "expired", "withdrawn"], caller: Caller
@@ -223,7 +224,7 @@ class Registrations:
                     await self._links.notice(conn, registration, kind, recipient, now)
                 await self._remember(conn, caller, fingerprint, registration, now)
                 await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.notice", registration, kind=kind)
-            return await self._view(conn, registration)
+            return await self.view(conn, registration)
 
     async def tell_by_mail(self, conn: AsyncConnection, registration: str, kind: str) -> None:
         """Mail what the channel could not be told. Nothing where that is no longer so, nobody is there to write to, or no mail says it."""
@@ -387,11 +388,12 @@ class Registrations:
             )
         )
 
-    async def _view(self, conn: AsyncConnection, registration: str) -> RegistrationView:
+    async def view(self, conn: AsyncConnection, registration: str) -> RegistrationView:
+        """As it stands in this transaction. Raises NotFound."""
         row = await self._row(conn, registration)
         mail = (
             await conn.execute(
-                sa.select(mails.c.state, mails.c.accepted_at)
+                sa.select(mails.c.state, mails.c.queued_at, mails.c.accepted_at)
                 .where(
                     mails.c.registration_id == registration,
                     sa.or_(mails.c.kind.is_(None), mails.c.kind.not_in(NOTICES.values())),
@@ -406,6 +408,7 @@ class Registrations:
             email_masked="" if row.email is None else mask_email(self.email_of(registration, row.email)),
             created_at=row.created_at,
             mail_state=mail.state,
+            mail_queued_at=mail.queued_at,
             mail_accepted_at=mail.accepted_at,
             link_expires_at=await newest_expiry(conn, registration) if row.status in ("pending", "expired") else None,
             resend_available_at=await self.resend_at(conn, registration),

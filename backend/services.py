@@ -19,6 +19,7 @@ from backend.account_mail import SEND_ACCOUNT_MAIL, AccountMails
 from backend.accounts import Accounts
 from backend.activation import Activation
 from backend.audit import Audit
+from backend.chat_registrations import ChatRegistrations
 from backend.clock import Clock, utc_now
 from backend.config import BackendConfig
 from backend.database import Database, only_process
@@ -43,6 +44,7 @@ from backend.subjects import Subjects
 from backend.throttle import Throttle
 from backend.traces import UNTRACED, Traces
 from backend.vault import Keyring, Vault
+from backend.visits import Visits
 from backend.waiting import until_it_answers
 
 Role = Literal["all", "web", "worker", "tool"]
@@ -66,6 +68,9 @@ class Backend:
     registry: TableRegistry
     throttle: Throttle
     bounces: Bounces
+    chat_registrations: ChatRegistrations
+    # None where no bot's chats have a page of ours.
+    visits: Visits | None
 
     @property
     def engine(self) -> AsyncEngine:
@@ -173,4 +178,6 @@ async def open_backend(
             registry_table,
             throttle,
             Bounces(database, events, audit, clock),
+            ChatRegistrations(database, vault, registrations, audit, config.timings, clock),
+            Visits(config.telegram, database, config.timings, clock) if config.telegram else None,
         )

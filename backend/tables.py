@@ -69,6 +69,8 @@ links = sa.Table(
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("registration_id", sa.ForeignKey("registrations.id"), nullable=False, index=True),
     sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
+    # The keyed hash of the code that does what the link does, on the page inside the chat alone; NULL where the chat has no such page.
+    sa.Column("code_hash", sa.LargeBinary),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("expires_at", Utc, nullable=False),
     sa.Column("used_at", Utc),
@@ -201,6 +203,17 @@ sms = sa.Table(
     sa.Column("queued_at", Utc, nullable=False),
     sa.Column("expires_at", Utc, nullable=False),
     sa.Column("accepted_at", Utc),
+)
+
+# Who has our page open inside Telegram. The launch data is the key, so that none opens it twice.
+visits = sa.Table(
+    "visits",
+    metadata,
+    sa.Column("launch", sa.LargeBinary, primary_key=True),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
+    # Whose chat, as `registrations.reference` has it.
+    sa.Column("reference", sa.String(200), nullable=False),
+    sa.Column("opened_at", Utc, nullable=False),
 )
 
 idempotency = sa.Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Indexed = Literal["nik", "email", "phone", "idempotency", "throttle", "audit", "code"]
+Indexed = Literal["nik", "email", "phone", "idempotency", "throttle", "audit", "code", "link code"]
 
 
 class Keyring(Protocol):

@@ -1,5 +1,5 @@
 // Shows and hides what is typed into a password field. Without it the field stays hidden, and the button is not there.
-for (const button of document.querySelectorAll("button[data-show][aria-controls]")) {
+function bind(button) {
   const input = document.getElementById(button.getAttribute("aria-controls"));
   const set = (shown) => {
     input.type = shown ? "text" : "password";
@@ -16,3 +16,8 @@ for (const button of document.querySelectorAll("button[data-show][aria-controls]
   // A browser keeps a password field's text out of its form history only while it is one.
   input.form?.addEventListener("submit", () => set(false));
 }
+
+const bindAll = (part) => part.querySelectorAll("button[data-show][aria-controls]").forEach(bind);
+bindAll(document);
+// A part of the page that came later (telegram.js).
+document.addEventListener("fragment", (event) => bindAll(event.target));

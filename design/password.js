@@ -163,5 +163,7 @@ function watch(form) {
   }
 }
 
-const form = document.querySelector("form[data-password-form]");
-if (form) watch(form);
+const watchAll = (part) => part.querySelectorAll("form[data-password-form]").forEach(watch);
+watchAll(document);
+// A part of the page that came later (telegram.js).
+document.addEventListener("fragment", (event) => watchAll(event.target));

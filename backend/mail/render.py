@@ -52,8 +52,12 @@ def render_activation(
     link: str,
     expires_at: datetime,
     config: Operator,
+    code: str = "",
 ) -> RenderedMail:
-    """The guide's step 8: the activation link, until when it works (told in WIB), whom to call. `expires_at` carries its time zone."""
+    """The guide's step 8: the activation link, until when it works (told in WIB), whom to call. `expires_at` carries its time zone.
+
+    With a `code` it also says where that is typed instead, and that nobody else may have it.
+    """
     return _render(
         "activation",
         language,
@@ -62,6 +66,7 @@ def render_activation(
         config,
         expires=text(language, "mail.activation.expires", moment=moment(language, expires_at)),
         expired=text(language, "mail.activation.expired"),
+        code=code,
     )
 
 
@@ -120,6 +125,8 @@ def _render(
         "not_you",
     )
     facts |= {word: text(language, f"mail.{mail}.{word}") for word in words}
+    code = facts.setdefault("code", "")
+    facts |= {word: text(language, f"mail.code.{word}") if code else "" for word in ("code_title", "code_where", "code_secret")}
     facts |= {
         "language": language,
         "link": link,

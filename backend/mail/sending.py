@@ -22,8 +22,9 @@ from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
 from backend.events import Events, EventType
-from backend.ids import activation_link
+from backend.ids import activation_link, written_code
 from backend.jobs import Again, pick
+from backend.links import link_code
 from backend.mail.render import RenderedMail, render_activation, render_already_registered, render_mismatch, render_notice
 from backend.mail.smtp import NotNow, Refused, Smtp
 from backend.registry import RegistryVerifier
@@ -166,6 +167,7 @@ class Mailer:
                 mails,
                 links.c.expires_at,
                 links.c.void_at,
+                links.c.code_hash,
                 registrations.c.status,
                 registrations.c.language,
                 registrations.c.full_name,
@@ -206,10 +208,12 @@ class Mailer:
         row = due.row
         name = self._vault.open("registrations", "full_name", row.registration_id, row.full_name)
         if due.kind == "activation":
+            token = self._vault.open("mails", "token", row.id, row.token)
             rendered = render_activation(
                 language=row.language,
                 full_name=name,
-                link=activation_link(self._config.public_url, self._vault.open("mails", "token", row.id, row.token)),
+                link=activation_link(self._config.public_url, token),
+                code=written_code(link_code(self._vault, token)) if row.code_hash is not None else "",
                 expires_at=row.expires_at,
                 config=self._config,
             )

@@ -14,7 +14,7 @@ from dbos import DBOS
 
 from backend.database import blocking_engine, is_sqlite, plain_url
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 _LOCK: Final = 3354_0001
 
 

@@ -1,7 +1,8 @@
-"""The web pages: front page, privacy notice, activation, log-in, account. Server-rendered, for phones first, whole without JavaScript.
+"""The web pages: front page, privacy notice, activation, log-in, account. Server-rendered, for phones first, whole without JavaScript
+(but for the page inside Telegram, which only a script can tell who opened it).
 
 Lives here: which address is which page. Each noun has its module (`home`, `activation`, `phone_code`, `account`,
-`new_password`, `problems`); templates are in
+`new_password`, `telegram`, `problems`); templates are in
 `templates/`, words in `backend/texts/`, looks in `design/`. Must not live here: the API (`backend/api/`).
 """
 
@@ -23,6 +24,7 @@ from backend.pages.home import HomePages
 from backend.pages.new_password import NewPasswordPages
 from backend.pages.phone_code import PhoneCodePages
 from backend.pages.problems import Endpoint, Problems
+from backend.pages.telegram import TelegramPages
 from backend.pages.view import NOTICE_VERSION, View
 
 if TYPE_CHECKING:
@@ -80,6 +82,32 @@ def routes(backend: Backend) -> list[BaseRoute]:
         post("/akun/hapus", account.delete),
         page("/akun/terhapus", account.deleted),
         post("/keluar", account.log_out),
+        *(_in_telegram(backend, view) if config.telegram else ()),
+    ]
+
+
+def _in_telegram(backend: Backend, view: View) -> list[BaseRoute]:
+    config = backend.config
+    pages = TelegramPages(backend, view)
+    problems = Problems(view, config.public_url, "telegram/problem")
+    headers = [Middleware(PageHeaders, https=config.secure_cookies, in_telegram=True)]
+
+    def piece(path: str, endpoint: Endpoint, method: str = "POST") -> Route:
+        return Route(
+            f"/telegram/app{path}", problems.guard(endpoint), methods=[method], middleware=headers, include_in_schema=False
+        )
+
+    return [
+        piece("", pages.show, "GET"),
+        piece("/kunjungan", pages.open),
+        piece("/pendaftaran", pages.all, "GET"),
+        piece("/pendaftaran/{registration}/kirim-ulang", pages.resend),
+        piece("/pendaftaran/{registration}/kode", pages.code_form, "GET"),
+        piece("/pendaftaran/{registration}/kode", pages.try_code),
+        piece("/pendaftaran/{registration}/aktivasi", pages.activate),
+        piece("/pendaftaran/{registration}/bukan-saya", pages.disown),
+        piece("/telepon", pages.prove_phone),
+        piece("/telepon/kirim-ulang", pages.resend_to_phone),
     ]
 
 

@@ -1,4 +1,5 @@
-"""The headers that every page of ours answers with: nothing from elsewhere, nothing inline, nothing framed, stored or leaked.
+"""The headers that every page of ours answers with: nothing from elsewhere, nothing inline, nothing stored or leaked, and nothing framed
+but the page that Telegram's own web clients show.
 
 Lives here: one small ASGI middleware around a page's route. Must not live here: cookies (`sessions.py`), the form guard (`guard.py`).
 """
@@ -25,6 +26,18 @@ _ALWAYS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+# Where Telegram runs in a browser, it shows pages in a frame; everywhere else it opens them in a window of their own.
+TELEGRAM_WEB: Final = (
+    "https://web.telegram.org",
+    "https://weba.telegram.org",
+    "https://webk.telegram.org",
+    "https://webz.telegram.org",
+)
+# Such a page is made of pieces that its own script fetches and sends; a form that got past the script would go nowhere.
+_IN_TELEGRAM: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    f"form-action 'none'; base-uri 'none'; frame-ancestors {' '.join(TELEGRAM_WEB)}"
+}
 # Two years, the least that browsers' preload lists take. Only over https: sent over http it means nothing.
 _HTTPS: Final = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
 
@@ -32,9 +45,12 @@ _HTTPS: Final = {"Strict-Transport-Security": "max-age=63072000; includeSubDomai
 class PageHeaders:
     """Wraps one page. `https` says whether the product is reached by https (the public address decides, not the request)."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool, in_telegram: bool = False) -> None:
         self._app = app
         self._headers = self.headers(https=https)
+        if in_telegram:
+            del self._headers["X-Frame-Options"]  # it cannot name whose frames are welcome
+            self._headers |= _IN_TELEGRAM
 
     @staticmethod
     def headers(*, https: bool) -> dict[str, str]:

@@ -24,14 +24,15 @@ from backend.pages.view import View
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _log = structlog.get_logger(__name__)
-_WITH_WORDS: Final = {400, 403, 404, 405, 413, 429, 500, 503}
+_WITH_WORDS: Final = {400, 401, 403, 404, 405, 413, 429, 500, 503}
 
 
 class Problems:
-    """Wraps pages so that whatever they raise becomes a page."""
+    """Wraps pages so that whatever they raise becomes a page, made of this `template`."""
 
-    def __init__(self, view: View, public_url: str) -> None:
+    def __init__(self, view: View, public_url: str, template: str = "problem") -> None:
         self._view = view
+        self._template = template
         self._public_url = public_url
 
     def page(self, request: Request, status: int, *, retry_after: int | None = None, limit: Limit | None = None) -> Response:
@@ -40,7 +41,7 @@ class Problems:
         headers = {"Retry-After": str(retry_after)} if retry_after is not None else {}
         return self._view.page(
             request,
-            "problem",
+            self._template,
             chosen(request),
             status=status,
             headers=headers,

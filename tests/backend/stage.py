@@ -227,12 +227,16 @@ async def child(database_url: str, keyring_file: Path, smtp_url: str) -> AsyncIt
 
 @dataclass
 class Clock:
-    """The real time, moved by what a test asks for."""
+    """The real time, moved by what a test asks for; once stopped it moves by that alone."""
 
     moved: timedelta = timedelta(0)
+    stopped_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.moved
+        return (self.stopped_at or datetime.now(UTC)) + self.moved
+
+    def stop(self) -> None:
+        self.stopped_at = datetime.now(UTC)
 
 
 @dataclass
