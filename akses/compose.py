@@ -197,6 +197,7 @@ def backend_config(settings: Settings) -> BackendConfig:
         check_registry=settings.registry == "table",
         mails_an_hour=settings.mails_per_hour,
         redis_url=settings.redis_url,
+        telegram=settings.telegram_bot,
     )
 
 
@@ -279,6 +280,7 @@ async def _bot(parts: Parts, staff: People | None) -> None:
         operator=settings.operator_name,
         home_url=f"{settings.public_base}/",
         privacy_url=f"{settings.public_base}/privasi",
+        app_url=f"{settings.public_base}/telegram/app" if settings.telegram_bot else "",
         demo=settings.embedded,
     )
     link, kept, transcript, book = await _dialog_storage(parts)

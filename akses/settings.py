@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from akses.keyring import Keyring, KeyringInvalid
 from backend.access import ApiKey, ApiKeyInvalid
+from backend.init_data import Bot
 
 SECRETS_FILE: Final = "secrets.json"
 # What each process of production cannot do without.
@@ -75,6 +76,8 @@ class Settings(BaseSettings):
     backend_api_key: str = Field("", repr=False)
     backend_scoped_keys: str = Field("", repr=False)
     telegram_bot_token: str = Field("", repr=False)
+    telegram_bot_id: str = Field("", pattern="^[0-9]{0,20}$")
+    telegram_app: Literal["on", "off"] = "on"
     telegram_api_base: str = "https://api.telegram.org"
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_secret: str = Field("", repr=False)
@@ -145,6 +148,15 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in self.outbound_networks.split(",") if part.strip())
 
     @property
+    def telegram_bot(self) -> Bot | None:
+        """The bot whose chats have a page of ours; None where none is known, the page is off, or Telegram could not open it (no https)."""
+        number = self.telegram_bot_id or self.telegram_bot_token.partition(":")[0]
+        if not number.isdecimal() or self.telegram_app == "off" or not self.public_base.startswith("https://"):
+            return None
+        test = self.telegram_api_base.rstrip("/").endswith("/test")
+        return Bot(int(number), self.telegram_bot_token, "test" if test else "production")
+
+    @property
     def webhook_secrets(self) -> tuple[str, ...]:
         """All sign and all verify, so that they can be rotated."""
         return tuple(part.strip() for part in self.status_webhook_secret.split(",") if part.strip())
@@ -182,6 +194,10 @@ def _faults(settings: Settings, role: str) -> list[str]:
     ]
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
         faults.append("PUBLIC_URL: must begin with https:// (or http:// on this machine)")
+    if settings.telegram_bot_id and settings.telegram_bot_token.partition(":")[0] not in ("", settings.telegram_bot_id):
+        faults.append(
+            "TELEGRAM_BOT_ID: is not the bot of TELEGRAM_BOT_TOKEN (the number before the colon); one of the two is enough"
+        )
     if settings.telegram_bot_token and settings.telegram_mode == "webhook" and not settings.telegram_webhook_secret:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
     if settings.telegram_framework == "ptb" and settings.telegram_bot_token:

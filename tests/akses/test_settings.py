@@ -270,3 +270,31 @@ def test_what_may_frame_the_chat_is_an_origin_and_cannot_become_another_rule(
 def test_several_origins_may_frame_the_chat(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("FRAME_ANCESTORS", "https://a.example/, https://b.example:8443 http://localhost:3000")
     assert load("run").framing_origins == ("https://a.example", "https://b.example:8443", "http://localhost:3000")
+
+
+def test_the_page_inside_telegram_needs_a_known_bot_and_https_and_can_be_switched_off(environment: pytest.MonkeyPatch) -> None:
+    token = "4242:AAE-an-invented-token"
+    given(environment, TELEGRAM_BOT_TOKEN=token)
+    assert load().telegram_bot is None, "Telegram opens no page by plain http"
+    given(environment, PUBLIC_URL="https://akses.example.com")
+    bot = load().telegram_bot
+    assert bot is not None
+    assert (bot.id, bot.token, bot.environment) == (4242, token, "production")
+    assert token not in repr(load())
+    environment.delenv("TELEGRAM_BOT_TOKEN")
+    assert load().telegram_bot is None
+    given(environment, TELEGRAM_BOT_ID="4242", TELEGRAM_API_BASE="https://api.telegram.org/bot{token}/test")
+    bot = load().telegram_bot
+    assert bot is not None
+    assert (bot.id, bot.token, bot.environment) == (4242, "", "test"), (
+        "a process without the token checks by Telegram's public key"
+    )
+    given(environment, TELEGRAM_APP="off")
+    assert load().telegram_bot is None
+
+
+def test_a_bot_and_its_number_must_be_the_same_bot(environment: pytest.MonkeyPatch) -> None:
+    given(environment, TELEGRAM_BOT_TOKEN="4242:AAE-an-invented-token", TELEGRAM_BOT_ID="5")
+    assert [fault.partition(":")[0] for fault in faults()] == ["TELEGRAM_BOT_ID"]
+    given(environment, TELEGRAM_BOT_ID="four")
+    assert [fault.partition(":")[0] for fault in faults()] == ["TELEGRAM_BOT_ID"]

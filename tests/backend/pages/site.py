@@ -107,6 +107,21 @@ class Site:
     ) -> Invited:
         """Register somebody invented and wait for the mail."""
         email = email or f"orang{secrets.token_hex(4)}@contoh.example"
+        made = self.register_in("web", secrets.token_hex(8), name=name, language=language, nik=nik, email=email, phone=phone)
+        return Invited(made, email, self.link(email))
+
+    def register_in(
+        self,
+        channel: str,
+        reference: str,
+        *,
+        email: str,
+        name: str = "Sri Wahyuningsih",
+        language: Literal["id", "en"] = "id",
+        nik: str = "",
+        phone: str = "+6281234567890",
+    ) -> str:
+        """Register somebody invented in this chat; the registration's id."""
         new = NewRegistration(
             kind="individu_lokal",
             full_name=name,
@@ -114,13 +129,13 @@ class Site:
             phone=phone,
             email=email,
             language=language,
-            channel="web",
-            reference=secrets.token_hex(8),
+            channel=channel,
+            reference=reference,
             notice_version="2026-11",
             consent_at=datetime.now(UTC),
         )
         view = self.run(self.backend.registrations.create(new, Caller(api_key="pages", key=secrets.token_hex(8))))
-        return Invited(view.id, email, self.link(email))
+        return str(view.id)
 
     def link(self, email: str) -> str:
         """The path of the link in the next mail to this address."""
