@@ -55,7 +55,7 @@ function show(part) {
   (shown.querySelector("[role=alert]") ?? shown.querySelector("h1"))?.focus({ preventScroll: true });
 }
 
-const showTemplate = (id) => show(document.getElementById(id).content.cloneNode(true));
+const showTemplate = (id) => show(document.getElementById(`telegram-${id}`).content.cloneNode(true));
 
 /** The request, with nothing that a browser keeps: neither cookie nor cache. */
 function request(method, address, fields) {
@@ -85,8 +85,8 @@ async function ask(method, address, fields) {
 function offline(repeat) {
   again = repeat;
   main.querySelectorAll("[data-offline]").forEach((note) => note.remove());
-  const note = document.getElementById("offline").content.cloneNode(true);
-  if (!screen().querySelector("form")) note.querySelector("[data-offline] > :last-child").append(document.getElementById("again").content.cloneNode(true));
+  const note = document.getElementById("telegram-offline").content.cloneNode(true);
+  if (!screen().querySelector("form")) note.querySelector("[data-offline] > :last-child").append(document.getElementById("telegram-again").content.cloneNode(true));
   (screen().querySelector("form") ?? screen()).prepend(note);
   main.querySelector("[data-offline]").focus();
 }
