@@ -12,9 +12,10 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
+from backend import init_data
 from backend.init_data import Bot
 from backend.tables import accounts, visits
-from tests.backend.stage import PASSWORD, Stage, text_of
+from tests.backend.stage import PASSWORD, SmsTower, Stage, served, text_of
 from tests.fakes import telegram_launch as telegram
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ async def test_launch_data_opens_the_page_once_also_of_many_at_once(stage: Stage
 async def test_data_that_is_not_good_opens_nothing_and_all_of_it_is_answered_alike(
     open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, by_token: bool
 ) -> None:
-    monkeypatch.setitem(__import__("backend.init_data").init_data._PUBLIC_KEYS, "test", telegram.PUBLIC_KEY)
+    monkeypatch.setitem(init_data._PUBLIC_KEYS, "test", telegram.PUBLIC_KEY)
     bot = BOT if by_token else Bot(telegram.BOT, environment="test")
     async with open_stage(telegram=bot) as stage, browser(stage) as page:
         now = stage.clock().timestamp()
@@ -419,8 +420,6 @@ async def test_an_expired_registration_comes_back_by_kirim_ulang_at_once(stage: 
 
 
 async def test_where_the_phone_must_be_proven_the_page_asks_for_its_code_too(open_page: Any) -> None:
-    from tests.backend.stage import SmsTower, served
-
     tower = SmsTower()
     async with (
         served(tower.app()) as gateway,
