@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from dialogs import reminders
-from dialogs.effects import OpenTicket, Record
 from dialogs.frozen import replace
-from dialogs.registration import focused, state_of, step_id
-from dialogs.steps import privacy
+from dialogs.registration import focused, state_of
+from dialogs.steps import desk, privacy
 from dialogs.steps._step import Context, Outcome, Press, contacts
 from dialogs.steps.overlays import laid, lifted, new_draft, speak
 from dialogs.steps.people import lines
@@ -90,13 +89,6 @@ def help_(ctx: Context, _: str) -> Outcome:
     return Outcome(ctx.session, "\n\n".join((ctx.text("flow.help"), contacts(ctx))))
 
 
-def agent(ctx: Context, _: str) -> Outcome:
-    step = step_id(ctx.session)
-    return Outcome(
-        ctx.session, ctx.text("flow.agent", contacts=contacts(ctx)), (OpenTicket("asked", step), Record(step, "agent"))
-    )
-
-
 # Name -> what it does. Names are the commands (Bot API: lower-case ASCII) and the ids of buttons that any step may carry.
 COMMANDS: Final[Mapping[str, Press]] = {
     "start": start,
@@ -111,7 +103,7 @@ COMMANDS: Final[Mapping[str, Press]] = {
     "erase": privacy.erase,
     "mute": reminders.mute,
     "go_on": lifted,
-    "agent": agent,
+    "agent": desk.asked,
     "greet": greet,
     "password": password,
     "english": lambda ctx, _: speak(ctx, "en"),

@@ -205,4 +205,5 @@ Event = (
     | AgentClosed
     | CorrectionProposed
 )
+ByPerson = Started | TextSent | ContactShared | ButtonPressed | MessageEdited | MediaSent | CommandSent
 ByAgent = AgentTookOver | AgentSaid | AgentReturned | AgentReleased | AgentTransferred | AgentClosed | CorrectionProposed

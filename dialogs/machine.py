@@ -6,7 +6,7 @@ Rule 3: a press on any other screen does nothing but show the current one again;
 Rule 4: a command is understood at every step before the step sees the text, and then the same question stands again.
 
 Lives here: the table of steps and the order in which an event is looked at. Must not live here: any step's rules (`dialogs/steps/`),
-commands (`dialogs/commands.py`) or news from the backend (`dialogs/news.py`).
+commands (`dialogs/commands.py`) news from the backend (`dialogs/news.py`) or whose the conversation is (`dialogs/desk.py`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final, assert_never
 
-from dialogs import news, reminders
+from dialogs import desk, news, reminders
 from dialogs.campaigns import campaign
 from dialogs.clock import local_date
 from dialogs.commands import COMMANDS, WORDS, named
-from dialogs.effects import Effect, Record, Redraw, Show
+from dialogs.effects import Author, Effect, Record, Redraw, Show
 from dialogs.events import (
     ActivationChanged,
     AgentClosed,
@@ -33,6 +33,8 @@ from dialogs.events import (
     BackendRejected,
     BackendUnavailable,
     ButtonPressed,
+    ByAgent,
+    ByPerson,
     CommandSent,
     ContactShared,
     CorrectionProposed,
@@ -48,11 +50,12 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Accepted
 from dialogs.frozen import Frozen, replace
 from dialogs.profile import Profile
-from dialogs.registration import step_id, token, with_answer, with_handoff, with_question, without_doubt
+from dialogs.registration import held, step_id, token, with_answer, with_handoff, with_question, without_doubt
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import Answer, Draft, Session
 from dialogs.steps import consent, kind, overlays, people, privacy, question, repairs, summary, waiting
+from dialogs.steps import desk as desk_steps
 from dialogs.steps._step import Context, Outcome, Step, may_be_label, remembering
 
 STEPS: Final[Mapping[str, Step]] = {
@@ -71,6 +74,7 @@ STEPS: Final[Mapping[str, Step]] = {
         people.STEP,
         *overlays.STEPS,
         *privacy.STEPS,
+        *desk_steps.STEPS,
     )
 }
 
@@ -84,22 +88,18 @@ class Turn(Frozen, frozen=True):
 
 def step(session: Session, event: Event, now: datetime, profile: Profile) -> Turn:
     """Carry out one event. `now` is aware (UTC). A session without anything in it is greeted, whatever comes first."""
-    if session.serial == 0 and not isinstance(event, ButtonPressed) and _by_person(event):
+    if session.serial == 0 and not isinstance(event, ButtonPressed) and isinstance(event, ByPerson):
         told = event.zone if isinstance(event, Started) else ""
         session = replace(session, draft=session.draft or Draft(), zone=told or session.zone)
         if not (isinstance(event, CommandSent) and event.command in WORDS and WORDS[event.command] == "language"):
             return _show(Context(session, now, profile), Outcome(session, effects=_arrived(event)))
     ctx = Context(session, now, profile, event.message if isinstance(event, ButtonPressed) else "")
-    return _show(ctx, _outcome(ctx, event))
+    return _show(ctx, _outcome(ctx, event) if session.desk is None else _beside_desk(ctx, event))
 
 
 def _arrived(event: Event) -> tuple[Effect, ...]:
     code = campaign(event.payload) if isinstance(event, Started) else ""
     return (Record("campaign", "arrived", code),) if code else ()
-
-
-def _by_person(event: Event) -> bool:
-    return isinstance(event, Started | TextSent | ContactShared | ButtonPressed | MediaSent | CommandSent | MessageEdited)
 
 
 def current_screen(session: Session, now: datetime, profile: Profile) -> Screen:
@@ -113,12 +113,13 @@ def _show(ctx: Context, outcome: Outcome) -> Turn:
     if session.registrations is not before.registrations:
         effects = (*effects, *waiting.retold(ctx, session))
     if not outcome.show:
-        return Turn(session, effects)
+        return Turn(session, (*effects, *outcome.then))
     session = replace(session, serial=session.serial + 1, seen=ctx.now)
     screen = replace(current_screen(session, ctx.now, ctx.profile), notice=outcome.notice, moments=outcome.moments)
     if outcome.news:
         screen = replace(screen, text=outcome.news)
-    effects = (*effects, Show(screen, outcome.about))
+    author: Author = "bot" if session.desk is None else "system"
+    effects = (*effects, Show(screen, outcome.about, None, author, session.ownership), *outcome.then)
     if screen.step != step_id(before) or not before.serial:
         effects = (*effects, Record(screen.step, "asked"))
     if reminders.holds(session.draft) and not (reminders.holds(before.draft) and before.seen):
@@ -154,7 +155,7 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
         case ActivationChanged():
             return news.changed(ctx, event)
         case TimerFired():
-            return reminders.fired(ctx, event.timer)
+            return desk.waited(ctx) if event.timer == desk_steps.TIMER else reminders.fired(ctx, event.timer)
         case (
             AgentTookOver()
             | AgentSaid()
@@ -164,9 +165,38 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
             | AgentClosed()
             | CorrectionProposed()
         ):
-            return Outcome(ctx.session, show=False)
+            return desk.acted(ctx, event)
         case _:
             assert_never(event)
+
+
+def _beside_desk(ctx: Context, event: Event) -> Outcome:
+    """An event while the helpdesk has the conversation, or has just had it."""
+    session = ctx.session
+    if isinstance(event, ByPerson):
+        if isinstance(event, ButtonPressed) and f"{event.token}:{event.action}" == session.pressed:
+            return Outcome(session, show=False)
+        if (meant := _meant_for_desk(ctx, event)) is not None:
+            return meant
+        if held(session):
+            return desk.heard(ctx, event)
+        # A rating that was not given is not asked for again.
+        return _outcome(replace(ctx, session=replace(session, desk=None)), event)
+    outcome = _outcome(ctx, event)
+    return outcome if isinstance(event, ByAgent) or event == TimerFired(desk_steps.TIMER) else desk.beside(ctx, outcome)
+
+
+def _meant_for_desk(ctx: Context, event: Event) -> Outcome | None:
+    """A press or a word that the helpdesk's own screen knows."""
+    here = STEPS[step_id(ctx.session)]
+    match event:
+        case ButtonPressed() if event.token == token(ctx.session) and event.action.partition(".")[0] in here.presses:
+            return _press(ctx, event)
+        case TextSent():
+            meanings = _meanings(ctx, here, event.text)
+            return next((here.presses[name](ctx, argument) for name, argument in meanings if name in here.presses), None)
+        case _:
+            return None
 
 
 def _run(ctx: Context, name: str, argument: str) -> Outcome | None:

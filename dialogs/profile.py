@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dialogs.frozen import Frozen
+from dialogs.office import Office
 
 # The privacy notice's version; a consent records which one was read (UU PDP art. 21, 24). Change it with the notice's text.
 NOTICE_VERSION = "2026-11"
@@ -15,7 +16,8 @@ class Profile(Frozen, frozen=True):
     is looked after inside the chat ("" where there is none).
 
     `resend_after` is how long after a mail was accepted for delivery Kirim Ulang begins to work (guide step 7: 15 minutes). `keep_draft`
-    is how long what was typed and not handed off is kept after the person was last here; it is told in every reminder.
+    is how long what was typed and not handed off is kept after the person was last here; it is told in every reminder. `office` is the
+    helpdesk that steps into chats; None where there is none, and people are told whom to call.
     """
 
     operator: str
@@ -29,3 +31,4 @@ class Profile(Frozen, frozen=True):
     toll_free: str = "0800 186 5734"
     helpdesk_email: str = "helpdesk@ksei.co.id"
     notice_version: str = NOTICE_VERSION
+    office: Office | None = None

@@ -11,7 +11,7 @@ import hashlib
 from dialogs.fields import FIELDS
 from dialogs.frozen import replace
 from dialogs.kinds import BY_ID as KINDS
-from dialogs.session import Answer, Draft, OpenDoubt, Registration, Session
+from dialogs.session import Answer, Desk, Draft, OpenDoubt, Registration, Session
 
 _FIELD_IDS = tuple(field.id for field in FIELDS)
 
@@ -41,6 +41,8 @@ def focused(session: Session) -> Registration | None:
 
 def step_id(session: Session) -> str:
     """The id of the current step; a key of `dialogs.machine.STEPS`."""
+    if session.desk is not None:
+        return desk_step(session.desk)
     if session.overlay:
         return session.overlay
     if session.email_change is not None:
@@ -55,6 +57,22 @@ def step_id(session: Session) -> str:
         return open_question(draft) or "summary"
     registration = focused(session)
     return "idle" if registration is None else state_of(registration)
+
+
+def desk_step(desk: Desk) -> str:
+    """The step that stands over all others while the helpdesk is there."""
+    match desk.owner:
+        case "queued":
+            return "queued"
+        case "human":
+            return "human" if desk.correction is None else "correction"
+        case "closed":
+            return "rating"
+
+
+def held(session: Session) -> bool:
+    """Whether the helpdesk has the conversation, in its queue or with an agent; the bot is silent then."""
+    return session.desk is not None and session.desk.owner != "closed"
 
 
 def state_of(registration: Registration) -> str:

@@ -15,7 +15,7 @@ from dialogs.clock import end_of_hours, fit, fit_before, moment_of
 from dialogs.effects import CancelTimer, DeleteUserMessages, Effect, Record, SetTimer, Show
 from dialogs.fields import FIELDS
 from dialogs.frozen import replace
-from dialogs.registration import first_unmet, step_id, token
+from dialogs.registration import first_unmet, held, step_id, token
 from dialogs.screens import Screen
 from dialogs.session import Draft
 from dialogs.steps._step import Context, Outcome, button, heading
@@ -51,8 +51,10 @@ def erased_at(ctx: Context) -> datetime:
 
 
 def reminder_at(ctx: Context) -> datetime | None:
-    """When the next reminder is due; None when there is none to come, or nothing to go on with. The second is the last call."""
-    if ctx.draft.muted or ctx.draft.reminded >= REMINDERS or not ctx.draft.answers:
+    """When the next reminder is due; None when there is none to come, nothing to go on with, or the helpdesk has the
+    conversation. The second is the last call.
+    """
+    if held(ctx.session) or ctx.draft.muted or ctx.draft.reminded >= REMINDERS or not ctx.draft.answers:
         return None
     return last_call(ctx) if ctx.draft.reminded else min(fit(seen(ctx) + LEFT, ctx.zone), last_call(ctx))
 
@@ -63,6 +65,9 @@ def last_call(ctx: Context) -> datetime:
 
 def fired(ctx: Context, timer: str) -> Outcome:
     """The timer came due. What it was set for may be over: only the state counts."""
+    if ctx.session.desk is not None and not held(ctx.session):
+        # The rating that was not given in all this time lapses.
+        ctx = replace(ctx, session=replace(ctx.session, desk=None))
     draft = ctx.session.draft
     if draft is None or timer != TIMER or not holds(draft):
         # An unknown conversation has nothing to forget either.
@@ -111,7 +116,7 @@ def reminder(ctx: Context, *, last: bool) -> Show:
     screen = Screen(
         token(ctx.session), step=step_id(ctx.session), text=text, actions=(button(ctx, "go_on", "primary"), button(ctx, "mute"))
     )
-    return Show(screen, until=end_of_hours(ctx.now, ctx.zone))
+    return Show(screen, until=end_of_hours(ctx.now, ctx.zone), ownership=ctx.session.ownership)
 
 
 def mute(ctx: Context, _: str) -> Outcome:

@@ -22,7 +22,7 @@ from dialogs.texts import Language
 
 VERSION: Final = (1, 2)
 
-Overlay = Literal["", "cancel", "restart", "language", "change", "erase"]
+Overlay = Literal["", "cancel", "restart", "language", "change", "erase", "after_hours"]
 Aside = Literal["", "status", "registration"]
 RegistrationStatus = Literal["pending", "mail_failed", "active", "expired", "withdrawn"]
 

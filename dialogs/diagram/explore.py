@@ -12,7 +12,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, get_args
 
 from dialogs.commands import COMMANDS
@@ -20,6 +20,8 @@ from dialogs.effects import CancelTimer, ChangeEmail, Effect, Request, ResendAct
 from dialogs.events import (
     ActivationChanged,
     ActivationStatus,
+    AgentClosed,
+    AgentReleased,
     AgentReturned,
     AgentTookOver,
     BackendAccepted,
@@ -28,6 +30,7 @@ from dialogs.events import (
     BackendUnavailable,
     ButtonPressed,
     CommandSent,
+    CorrectionProposed,
     Event,
     RefusalCode,
     Started,
@@ -36,6 +39,7 @@ from dialogs.events import (
 )
 from dialogs.frozen import replace
 from dialogs.machine import STEPS, current_screen, step
+from dialogs.office import Office
 from dialogs.profile import Profile
 from dialogs.registration import focused, open_question, step_id, token
 from dialogs.screens import Action
@@ -50,10 +54,15 @@ ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
     "email": ("siti@example.com", "siti@gmial.com"),
 }
 Kind = Literal["press", "typed", "command", "backend", "time", "agent"]
-# What may be laid over any step and leads back to it: questions in passing, and the list of registrations.
-OVERLAYS: Final = (frozenset(get_args(Overlay)) | {"status"}) - {""}
-_PROFILE: Final = Profile(operator="PT Contoh", home_url="https://akses.example/", privacy_url="https://akses.example/privasi")
+# What may be laid over any step and leads back to it: questions in passing and the list of registrations, beneath which the step's own
+# question goes on; and the helpdesk, while which it is frozen.
+PASSING: Final = (frozenset(get_args(Overlay)) | {"status"}) - {""}
+OVERLAYS: Final = PASSING | {"queued", "human", "correction", "rating"}
+_PROFILE: Final = Profile(
+    operator="PT Contoh", home_url="https://akses.example/", privacy_url="https://akses.example/privasi", office=Office()
+)
 _NOW: Final = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+_AT_NIGHT: Final = timedelta(hours=12)
 # More registrations than this in one chat lead to nothing new.
 _REGISTRATIONS: Final = 2
 
@@ -107,6 +116,9 @@ class _Place:
         """Two places that look the same and stand over the same lead to the same: one of them is enough."""
         session, draft = self.session, self.session.draft
         screen = current_screen(session, self.now, _PROFILE)
+        if session.desk is not None:
+            # The same over any step; only a form that may hold answers can be corrected.
+            return (screen.step, draft is not None and draft.consent is not None)
         return (
             screen.step,
             tuple(action.id for action in screen.actions),
@@ -155,9 +167,8 @@ def explored(language: Language = "id") -> Flow:
             target = step_id(there.session)
             if target != origin:
                 name = event.action.partition(".")[0] if isinstance(event, ButtonPressed) else words
-                everywhere = (
-                    name in COMMANDS and name not in STEPS[origin].presses and (kind == "command" or target in OVERLAYS)
-                )
+                called = name in COMMANDS and name not in STEPS[origin].presses and here.session.desk is None
+                everywhere = target in OVERLAYS if kind == "agent" else called and (kind == "command" or target in OVERLAYS)
                 ways[Way(origin, target, kind, words, everywhere, target in _beneath(here.session))] = None
             if (
                 len(there.session.registrations) <= _REGISTRATIONS
@@ -176,8 +187,13 @@ def _looks_aside(session: Session) -> bool:
 
 def _beneath(session: Session) -> set[str]:
     """The steps that the one in force lies over, if it lies over any."""
-    lifted = replace(session, overlay="")
-    under = (lifted, replace(lifted, email_change=None), replace(lifted, email_change=None, aside=""))
+    lifted = replace(session, desk=None, overlay="")
+    under = (
+        replace(session, desk=None),
+        lifted,
+        replace(lifted, email_change=None),
+        replace(lifted, email_change=None, aside=""),
+    )
     return {step_id(each) for each in under} - {step_id(session)}
 
 
@@ -212,8 +228,14 @@ def _possible(here: _Place) -> Iterator[tuple[Kind, str, Event, datetime]]:
             yield "backend", status.replace("_", " "), ActivationChanged(registration.id, status, now), now
     for timer, at in here.timers:
         yield "time", timer, TimerFired(timer), max(now, at)
-    yield "agent", "agent takes over", AgentTookOver("rina", "Rina", 0), now
-    yield "agent", "agent gives back", AgentReturned("rina", 0), now
+    yield "command", "agent", CommandSent("agent"), now + _AT_NIGHT
+    seen = session.ownership
+    yield "agent", "an agent takes over", AgentTookOver("rina", "Rina", seen), now
+    yield "agent", "the agent gives back", AgentReturned("rina", seen), now
+    yield "agent", "the agent puts it back", AgentReleased("rina", seen), now
+    yield "agent", "the agent closes", AgentClosed("rina", seen), now
+    for field, examples in ANSWERS.items():
+        yield "agent", "the agent proposes", CorrectionProposed("rina", seen, field, examples[0]), now
 
 
 def wording(action: Action, language: Language) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
-from dialogs.diagram.explore import Flow, Way, explored
+from dialogs.diagram.explore import PASSING, Flow, Way, explored
 from dialogs.diagram.mermaid import mermaid
 from dialogs.diagram.picture import Picture, composed
 from dialogs.diagram.svg import svg
@@ -50,7 +50,9 @@ def page() -> str:
     parts += _rows(flow)
     parts += ["", "## At every step", "| what happens | leads to |", "|---|---|", *_everywhere(flow.ways)]
     parts += ["", "## Back to where it was asked", "| at | by |", "|---|---|", *_back(flow.ways), ""]
-    parts.append(f"What is typed at {', '.join(id_ for id_ in STEPS if id_ in flow.passing)} answers the step beneath.")
+    parts.append(
+        f"What is typed at {', '.join(id_ for id_ in STEPS if id_ in flow.passing & PASSING)} answers the step beneath."
+    )
     return "\n".join(parts) + "\n"
 
 

@@ -61,8 +61,8 @@ class Outcome(Frozen, frozen=True):
     """What became of one event. `notice` is told above the screen that follows; `show` is False where no screen need follow.
 
     `moments` are told in the notice. `news` takes the place of that screen's text for once: where what has happened is the message, and the
-    buttons are the same.
-    `about` says which registration's status the screen tells.
+    buttons are the same. `about` says which registration's status the screen tells. `then` comes behind the screen, `effects` come before
+    it.
     """
 
     session: Session
@@ -72,6 +72,7 @@ class Outcome(Frozen, frozen=True):
     news: str = ""
     about: News | None = None
     moments: tuple[Moment, ...] = ()
+    then: tuple[Effect, ...] = ()
 
 
 Drawing = Callable[[Context], Screen]
@@ -145,6 +146,16 @@ def button_wanted(ctx: Context, screen: Screen) -> Outcome:
     if tries >= TRIES_BEFORE_HELPDESK:
         parts.append(contacts(ctx))
     return Outcome(replace(ctx.session, draft=replace(ctx.draft, tries=tries)), "\n\n".join(parts))
+
+
+def agent_button(ctx: Context) -> tuple[Action, ...]:
+    """A human in one tap, where a helpdesk works in the chat."""
+    return (button(ctx, "agent"),) if ctx.profile.office else ()
+
+
+def agent_when_stuck(ctx: Context) -> tuple[Action, ...]:
+    """The same, once many answers were refused."""
+    return agent_button(ctx) if ctx.draft.tries >= TRIES_BEFORE_HELPDESK else ()
 
 
 def remembering(ctx: Context, message: str) -> Context:

@@ -17,7 +17,20 @@ from dialogs.registration import first_unmet, open_question, resumed, step_id, w
 from dialogs.screens import Action, Screen
 from dialogs.session import Answer, OpenDoubt
 from dialogs.steps import repairs
-from dialogs.steps._step import Context, Outcome, Step, ask, button, heading, label, refusal, remembering, shown, told
+from dialogs.steps._step import (
+    Context,
+    Outcome,
+    Step,
+    agent_when_stuck,
+    ask,
+    button,
+    heading,
+    label,
+    refusal,
+    remembering,
+    shown,
+    told,
+)
 
 
 def doubt_lines(ctx: Context, doubt: OpenDoubt) -> str:
@@ -63,7 +76,7 @@ def screen(ctx: Context) -> Screen:
         token="",
         step=field.id,
         text=text,
-        actions=(*actions, button(ctx, "back"), button(ctx, "cancel")),
+        actions=(*actions, *agent_when_stuck(ctx), button(ctx, "back"), button(ctx, "cancel")),
         hint=field.hint,
         progress=(position, len(FIELDS)),
         sensitive=bool(old),

@@ -16,7 +16,7 @@ from dialogs.registration import focused, state_of, step_id, updated
 from dialogs.screens import Action, Moment, Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import EmailChange, OpenDoubt, Registration, Session
-from dialogs.steps._step import Context, Outcome, Press, Step, ask, button, contacts, label, refusal, shown
+from dialogs.steps._step import Context, Outcome, Press, Step, agent_button, ask, button, contacts, label, refusal, shown
 from dialogs.steps.people import back_to_form
 from dialogs.steps.question import doubt_actions, doubt_lines, meant, unclear
 from dialogs.steps.repairs import hidden, unexpected
@@ -62,6 +62,7 @@ def pending_screen(ctx: Context) -> Screen:
         button(ctx, "resend", "primary"),
         button(ctx, "new_email"),
         button(ctx, "status"),
+        *agent_button(ctx),
         back_to_form(ctx),
     )
     return Screen(token="", step="pending", text=text, actions=actions)
@@ -81,7 +82,7 @@ def mail_failed_screen(ctx: Context) -> Screen:
         token="",
         step="mail_failed",
         text=text,
-        actions=(button(ctx, "new_email", "primary"), button(ctx, "resend"), back_to_form(ctx)),
+        actions=(button(ctx, "new_email", "primary"), button(ctx, "resend"), *agent_button(ctx), back_to_form(ctx)),
     )
 
 
@@ -92,7 +93,7 @@ def expired_screen(ctx: Context) -> Screen:
         token="",
         step="expired",
         text=text,
-        actions=(button(ctx, "resend", "primary"), button(ctx, "new_email"), back_to_form(ctx)),
+        actions=(button(ctx, "resend", "primary"), button(ctx, "new_email"), *agent_button(ctx), back_to_form(ctx)),
     )
 
 

@@ -26,6 +26,12 @@ from dialogs.effects import (
 from dialogs.events import (
     ActivationChanged,
     ActivationStatus,
+    AgentClosed,
+    AgentReleased,
+    AgentReturned,
+    AgentSaid,
+    AgentTookOver,
+    AgentTransferred,
     BackendAccepted,
     BackendDone,
     BackendRejected,
@@ -33,6 +39,7 @@ from dialogs.events import (
     ButtonPressed,
     CommandSent,
     ContactShared,
+    CorrectionProposed,
     Event,
     MediaKind,
     MediaSent,
@@ -201,6 +208,44 @@ class Conversation:
         self.transcript.did(f"(the backend tells: {' '.join(filter(None, (status, registration.removeprefix('reg_'))))})")
         newest = self.session.registrations[-1].id if self.session.registrations else "reg_1"
         return self.happens(ActivationChanged(registration or newest, status, self.now))
+
+    # --- what an agent of the helpdesk does, who sees how things are; `as_of` is an earlier version of the ownership
+
+    def agent_takes_over(self, name: str = "Rina", *, as_of: int | None = None) -> tuple[Effect, ...]:
+        self.transcript.did(f"({name} of the helpdesk takes over)")
+        return self.happens(AgentTookOver(name.lower(), name, self._seen(as_of)))
+
+    def agent_says(self, text: str, name: str = "Rina", *, as_of: int | None = None) -> tuple[Effect, ...]:
+        self.transcript.did(f"({name} of the helpdesk says: {text})")
+        self.messages += 1
+        return self.happens(AgentSaid(name.lower(), name, self._seen(as_of), text, f"r{self.messages}"))
+
+    def agent_returns(self, *, as_of: int | None = None) -> tuple[Effect, ...]:
+        self.transcript.did("(the agent gives the conversation back)")
+        return self.happens(AgentReturned(self._agent, self._seen(as_of)))
+
+    def agent_releases(self) -> tuple[Effect, ...]:
+        self.transcript.did("(the agent puts the conversation back into the queue)")
+        return self.happens(AgentReleased(self._agent, self._seen(None)))
+
+    def agent_transfers(self, name: str) -> tuple[Effect, ...]:
+        self.transcript.did(f"(the agent passes the conversation on to {name})")
+        return self.happens(AgentTransferred(self._agent, name.lower(), name, self._seen(None)))
+
+    def agent_closes(self, label: str = "") -> tuple[Effect, ...]:
+        self.transcript.did(f"(the agent closes the conversation{f' as {label}' if label else ''})")
+        return self.happens(AgentClosed(self._agent, self._seen(None), label))
+
+    def agent_proposes(self, field: str, value: str) -> tuple[Effect, ...]:
+        self.transcript.did(f"(the agent proposes {field}: {value})")
+        return self.happens(CorrectionProposed(self._agent, self._seen(None), field, value))
+
+    @property
+    def _agent(self) -> str:
+        return self.session.desk.agent if self.session.desk else ""
+
+    def _seen(self, as_of: int | None) -> int:
+        return self.session.ownership if as_of is None else as_of
 
     def happens(self, event: Event) -> tuple[Effect, ...]:
         """Any event, for what has no method of its own."""

@@ -1,8 +1,8 @@
 """Playing a conversation from paper: each `>` line of a transcript is carried out, and everything is written down anew.
 
-The head of a transcript is everything before its first `>`. It may say `Language: en` and `Before: ...`, lines joined by ` | ` that are
-played and not written down. A message of several lines is several `>` lines without an empty one between them; one that itself begins
-with a bracket, a parenthesis or a backslash has a backslash before it.
+The head of a transcript is everything before its first `>`. It may say `Language: en`, `Helpdesk: yes` (agents step into the chat, in
+their hours) and `Before: ...`, lines joined by ` | ` that are played and not written down. A message of several lines is several `>` lines
+without an empty one between them; one that itself begins with a bracket, a parenthesis or a backslash has a backslash before it.
 
 Lives here: what each line means. Must not live here: what it leads to (`dialogs/testing/conversation.py`).
 """
@@ -14,8 +14,9 @@ from collections.abc import Callable
 from re import Match
 from typing import Any, Final
 
-from dialogs.events import AgentReturned, AgentTookOver, ButtonPressed
+from dialogs.events import ButtonPressed
 from dialogs.frozen import replace
+from dialogs.office import Office
 from dialogs.testing.conversation import Conversation
 from dialogs.testing.transcript import Transcript
 from dialogs.texts import LANGUAGES
@@ -33,11 +34,6 @@ def _time(written: str) -> dict[str, float]:
 def _registration(written: str | None) -> str:
     """`2` is the second that the backend took here, reg_2; anything else is an id."""
     return f"reg_{written}" if written and written.isdecimal() else written or ""
-
-
-def _agent(chat: Conversation, found: Match[str]) -> object:
-    chat.transcript.did(f"({found[0]})")
-    return chat.happens(AgentTookOver("rina", "Rina", 0) if "takes over" in found[0] else AgentReturned("rina", 0))
 
 
 def _nowhere(chat: Conversation, found: Match[str]) -> object:
@@ -63,7 +59,13 @@ STAGE: Final[tuple[tuple[str, Callable[[Conversation, Any], object]], ...]] = (
     (r"the backend cannot be reached( any more)?", lambda chat, found: chat.unavailable(final=bool(found[1]))),
     (r"the backend refuses: (\w+)(?: (\d+))?", lambda chat, found: chat.rejected(found[1], int(found[2] or 0))),
     (r"the backend tells: (\w+)(?: (\S+))?", lambda chat, found: chat.becomes(found[1], _registration(found[2]))),
-    (r"an agent takes over|the agent gives the conversation back", _agent),
+    (r"(\w+) of the helpdesk takes over", lambda chat, found: chat.agent_takes_over(found[1])),
+    (r"(\w+) of the helpdesk says: (.*)", lambda chat, found: chat.agent_says(found[2], found[1])),
+    (r"the agent gives the conversation back", lambda chat, _: chat.agent_returns()),
+    (r"the agent puts the conversation back into the queue", lambda chat, _: chat.agent_releases()),
+    (r"the agent passes the conversation on to (\w+)", lambda chat, found: chat.agent_transfers(found[1])),
+    (r"the agent closes the conversation(?: as (.+))?", lambda chat, found: chat.agent_closes(found[1] or "")),
+    (r"the agent proposes (\w+): (.*)", lambda chat, found: chat.agent_proposes(found[1], found[2])),
 )
 
 
@@ -92,6 +94,8 @@ def played(markdown: str, chat: Conversation | None = None) -> Conversation:
     chat = chat or Conversation()
     language = next((known for known in LANGUAGES if f"Language: {known}" in head), chat.language)
     chat.language, chat.session = language, replace(chat.session, language=language)
+    if "Helpdesk: yes" in head:
+        chat.profile = replace(chat.profile, office=Office())
     if before := re.search(r"^Before: (.+)$", head, re.MULTILINE):
         for line in before[1].split(" | "):
             does(chat, line)

@@ -96,11 +96,19 @@ class _Again:
                 if timer in chat.timers:
                     chat.passes(**_in_words(math.ceil((chat.timers[timer] - chat.now).total_seconds())))
             case AgentTookOver():
-                does(chat, "(an agent takes over)")
+                chat.agent_takes_over()
             case AgentReturned():
-                does(chat, "(the agent gives the conversation back)")
-            case AgentSaid() | AgentReleased() | AgentTransferred() | AgentClosed() | CorrectionProposed():
-                chat.happens(moment.event)
+                chat.agent_returns()
+            case AgentSaid():
+                chat.agent_says("...")
+            case AgentReleased():
+                chat.agent_releases()
+            case AgentTransferred():
+                chat.agent_transfers("Dewi")
+            case AgentClosed(_, _, label):
+                chat.agent_closes(label)
+            case CorrectionProposed(_, _, field, value):
+                chat.agent_proposes(field, self.invention.of(value, field))
             case BackendAccepted(_, registration):
                 self.registrations.setdefault(registration, f"reg_{len(self.registrations) + 1}")
                 chat.accepted()

@@ -78,6 +78,8 @@ class Transcript:
         match effect:
             case Show(screen):
                 self.bubble(body(screen), (button(each.label, each.url) for each in screen.actions))
+            case Say(text, _, "agent", name):
+                self.bubble(f"{name}: {text}")
             case Say(text):
                 self.bubble(text)
             case Redraw(_, screen):
@@ -92,9 +94,15 @@ class Transcript:
                 self.bubble(f"(To the backend: new address {effect.email}, request {effect.request}.)")
             case WithdrawRegistration():
                 self.bubble(f"(To the backend: withdraw and erase {effect.registration}, request {effect.request}.)")
-            case OpenTicket():
-                self.bubble("(To the helpdesk: a person asks for an agent.)")
-            case SetTimer() | CancelTimer() | Record() | Relay() | DeskChanged():
+            case OpenTicket(reason, step, ticket):
+                told = f"ticket {ticket}, {reason}, at {step}" if ticket else "a person asks for an agent"
+                self.bubble(f"(To the helpdesk: {told}.)")
+            case Relay(_, "person", kind, text, _, _, detail):
+                self.bubble(f"(To the helpdesk, from the person: {' '.join(filter(None, (kind, detail, text)))})")
+            case DeskChanged(_, what, ownership, _, _, name, detail):
+                facts = (what, detail, f"by {name}" if name else "", f"ownership {ownership}")
+                self.bubble(f"(To the helpdesk: {', '.join(filter(None, facts))}.)")
+            case SetTimer() | CancelTimer() | Record() | Relay():
                 pass
             case _:
                 assert_never(effect)

@@ -70,6 +70,8 @@ def finish(chat: Conversation) -> None:
                 chat.presses("go_on")
             case "summary":
                 chat.presses("activate")
+            case "human":
+                chat.agent_returns()
             case "sending":
                 draft = chat.session.draft
                 assert draft is not None

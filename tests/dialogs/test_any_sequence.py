@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
@@ -17,7 +17,9 @@ from dialogs.commands import WORDS
 from dialogs.effects import (
     CancelTimer,
     ChangeEmail,
+    DeskChanged,
     Effect,
+    Relay,
     ResendActivation,
     Say,
     SetTimer,
@@ -27,15 +29,22 @@ from dialogs.effects import (
 )
 from dialogs.events import (
     ActivationChanged,
+    AgentClosed,
+    AgentReleased,
     AgentReturned,
+    AgentSaid,
     AgentTookOver,
+    AgentTransferred,
     BackendAccepted,
     BackendDone,
     BackendRejected,
     BackendUnavailable,
     ButtonPressed,
+    ByAgent,
+    ByPerson,
     CommandSent,
     ContactShared,
+    CorrectionProposed,
     Event,
     MediaSent,
     MessageEdited,
@@ -43,12 +52,15 @@ from dialogs.events import (
     TextSent,
     TimerFired,
 )
+from dialogs.frozen import replace
 from dialogs.machine import STEPS, current_screen, step
+from dialogs.office import Office
 from dialogs.phrases import AGAIN_FROM_THE_START, AGREE, NO, YES
 from dialogs.profile import Profile
-from dialogs.registration import first_unmet, step_id, token
+from dialogs.registration import first_unmet, held, step_id, token
 from dialogs.reminders import REMINDERS, TIMER
 from dialogs.session import Draft, Session
+from dialogs.steps.desk import TIMER as DESK_TIMER
 from dialogs.testing import NOON, PROFILE
 from dialogs.texts import CATALOGUES, LANGUAGES, Language
 
@@ -128,12 +140,35 @@ LABELS: Final = {
 }
 
 
+def _field_and_value(data: st.DataObject) -> tuple[str, str]:
+    field = data.draw(st.sampled_from(("full_name", "nik", "phone", "email", "shoe_size")))
+    return field, data.draw(TYPED[data.draw(st.sampled_from(sorted(TYPED)))])
+
+
+# What an agent may do, by kind: made of the agent, the version that they saw, and what is drawn.
+AGENTS: Final[Mapping[str, Callable[[str, int, st.DataObject], ByAgent]]] = {
+    "takes over": lambda agent, seen, _: AgentTookOver(agent, agent.title(), seen),
+    "says": lambda agent, seen, data: AgentSaid(
+        agent, agent.title(), seen, data.draw(one_of("Halo", "<b>x</b>", "{name}")), "r1"
+    ),
+    "gives back": lambda agent, seen, _: AgentReturned(agent, seen),
+    "releases": lambda agent, seen, _: AgentReleased(agent, seen),
+    "transfers": lambda agent, seen, _: AgentTransferred(agent, "dewi", "Dewi", seen),
+    "closes": lambda agent, seen, _: AgentClosed(agent, seen, "answered"),
+    "proposes": lambda agent, seen, data: CorrectionProposed(agent, seen, *_field_and_value(data)),
+}
+
+
+def _owner(session: Session) -> tuple[str, str]:
+    return (session.desk.owner, session.desk.agent) if session.desk and held(session) else ("bot", "")
+
+
 class AnySequence(RuleBasedStateMachine):
     """`sent` are requests that the backend has heard of; every event of a person must be answered by a screen or a word."""
 
     session: Session
     language: Language = "id"
-    profile: Profile = PROFILE
+    profile: Profile = replace(PROFILE, office=Office())
     taken: ClassVar[int] = 0
     kinds: ClassVar[Counter[str]] = Counter()
 
@@ -167,8 +202,12 @@ class AnySequence(RuleBasedStateMachine):
     def happens(self, event: Event) -> tuple[Effect, ...]:
         type(self).taken += 1
         self.kinds[type(event).__name__] += 1
+        before = self.session
         turn = step(self.session, event, self.now, self.profile)
         self.session, self.effects = turn.session, turn.effects
+        self.the_ownership_is_one_history(before)
+        if held(before):
+            self.the_bot_is_silent(before, event)
         for effect in turn.effects:
             if isinstance(effect, SubmitRegistration):
                 self.handoffs.append(effect)
@@ -179,7 +218,44 @@ class AnySequence(RuleBasedStateMachine):
                 self.old += [(effect.screen.token, action.id) for action in effect.screen.actions]
         return turn.effects
 
+    def the_ownership_is_one_history(self, before: Session) -> None:
+        """Every change of owner has a version of its own, which the desk is told; nothing else moves it on."""
+        after = self.session
+        told = [effect.ownership for effect in self.effects if isinstance(effect, DeskChanged)]
+        assert set(told) <= {after.ownership}
+        if _owner(before) != _owner(after):
+            assert after.ownership == before.ownership + 1
+            assert told
+        else:
+            assert after.ownership in (before.ownership, before.ownership + 1 if told else before.ownership)
+
+    def the_bot_is_silent(self, before: Session, event: Event) -> None:
+        """While the helpdesk has the conversation nothing is said in the bot's name. While an agent has it, no question is shown but the
+        agent's proposal and the answer to it; each thing that the person sends goes to the desk once; and the form stays as it is.
+        """
+        after, desk = self.session, before.desk
+        assert desk is not None
+        spoken = [effect for effect in self.effects if isinstance(effect, Show | Say)]
+        if held(after):
+            assert all(effect.author != "bot" for effect in spoken)
+        if desk.owner != "human" or after.desk != desk or isinstance(event, ByAgent):
+            return
+        assert not any(isinstance(effect, Show) for effect in spoken)
+        relays = [effect for effect in self.effects if isinstance(effect, Relay)]
+        if isinstance(event, ByPerson):
+            twice = isinstance(event, ButtonPressed) and f"{event.token}:{event.action}" == before.pressed
+            assert len(relays) == (not twice)
+            assert not spoken or relays[0].kind == "password"
+            assert (before.draft is None) == (after.draft is None)
+            if before.draft and after.draft:
+                assert after.draft == replace(before.draft, typed=after.draft.typed)
+        else:
+            assert not relays
+
     def person(self, event: Event) -> None:
+        if held(self.session):
+            self.happens(event)
+            return
         effects = self.happens(event)
         assert any(isinstance(effect, Show | Say) for effect in effects), event
         shows = [effect for effect in effects if isinstance(effect, Show)]
@@ -199,10 +275,11 @@ class AnySequence(RuleBasedStateMachine):
     def types_some(self, kind: str, data: st.DataObject) -> None:
         self.kinds[kind] += 1
         text = data.draw(TYPED[kind], label=kind)
-        before, step_before = self.session, step_id(self.session)
+        before, step_before = self.session, step_id(replace(self.session, desk=None))
         self.types(text)
         after = self.session
-        kept = before.draft if before.draft and before.draft.consent and not before.draft.sending else None
+        writable = before.draft and before.draft.consent and not before.draft.sending and not held(before)
+        kept = before.draft if writable else None
         if kept and after.draft and not after.draft.sending and not (before.overlay and text.casefold().strip() in THROWS_AWAY):
             assert set(kept.answers) <= set(after.draft.answers), "a typed text never loses another answer"
         if kept and after.draft and kind in MEANT and before.email_change is None and step_before != "language":
@@ -290,8 +367,8 @@ class AnySequence(RuleBasedStateMachine):
         self.person(MessageEdited(f"m{message}", data.draw(TYPED[kind], label=kind)))
         if before and self.session.draft:
             assert set(before.answers) <= set(self.session.draft.answers)
-        if before and before.sending:
-            assert self.session.draft == before, "handed off: refused"
+        if before and before.sending and self.session.draft:
+            assert self.session.draft == replace(before, typed=self.session.draft.typed), "handed off: refused"
 
     # --- what happens meanwhile
 
@@ -338,9 +415,30 @@ class AnySequence(RuleBasedStateMachine):
         self.types(nik)
         self.person(ButtonPressed(token(self.session), "activate"))
 
-    @rule(back=st.booleans())
-    def an_agent_comes_or_goes(self, *, back: bool) -> None:
-        self.happens(AgentReturned("rina", 0) if back else AgentTookOver("rina", "Rina", 0))
+    @rule(what=st.sampled_from(sorted(AGENTS)), agent=st.sampled_from(("rina", "budi")), late=st.booleans(), data=st.data())
+    def an_agent_acts(self, what: str, agent: str, *, late: bool, data: st.DataObject) -> None:
+        """What is done under a version that is no longer so comes to nothing; but what its owner says is said."""
+        seen, before = self.session.ownership - late, self.session
+        owner = before.desk is not None and before.desk.owner == "human" and before.desk.agent == agent
+        self.kinds[what] += 1
+        event = AGENTS[what](agent, seen, data)
+        effects = self.happens(event)
+        if late and not (owner and isinstance(event, AgentSaid)):
+            assert effects == ()
+            assert self.session == before
+        if isinstance(event, AgentSaid) and (owner or not late):
+            assert [effect.text for effect in effects if isinstance(effect, Say)] == [event.text]
+            assert self.session.desk is not None
+            assert self.session.desk.agent == agent
+
+    @precondition(lambda self: held(self.session))
+    @rule()
+    def the_queue_s_patience_ends(self) -> None:
+        before = self.session
+        self.happens(TimerFired(DESK_TIMER))
+        assert before.desk is not None
+        if before.desk.owner == "human":
+            assert self.session == before
 
     @rule()
     def a_timer_of_no_rule_fires(self) -> None:
@@ -356,7 +454,7 @@ class AnySequence(RuleBasedStateMachine):
             (timer,) = [effect for effect in effects if isinstance(effect, SetTimer | CancelTimer)]
             assert isinstance(timer, CancelTimer) or timer.at > self.now
         assert after.registrations == before.registrations
-        if before.draft is not None and after.draft is not None:
+        if before.draft is not None and after.draft is not None and (before.desk is None or held(before)):
             assert after.draft.answers == before.draft.answers
             assert (step_id(after), token(after)) == (step_id(before), token(before))
             assert after.draft.reminded <= REMINDERS

@@ -89,13 +89,13 @@ def test_pauses_timers_and_agents_are_retold_each_at_its_time() -> None:
     chat.presses("kind.individu_lokal")
     chat.passes(seconds=45)
     chat.says("Rudi Hartono")
-    does(chat, "(an agent takes over)")
+    does(chat, "(Rina of the helpdesk takes over)")
     does(chat, "(the agent gives the conversation back)")
     chat.passes(days=2)
     chat.says("/status")
     transcript = retold(chat.moments)
     assert "> (45 seconds pass)" in transcript
-    assert "> (an agent takes over)" in transcript
+    assert "> (Rina of the helpdesk takes over)" in transcript
     reminded = [screen.text for screen in chat.screens]
     assert [screen.text for screen in played(transcript).screens] == reminded
 

@@ -96,10 +96,13 @@ def test_a_direction_that_nobody_knows_is_not_passed_over() -> None:
 def test_an_agent_can_take_over_and_give_back_on_paper() -> None:
     chat = Conversation()
     chat.starts()
-    before = chat.transcript.text
-    does(chat, "(an agent takes over)")
+    does(chat, "(Rina of the helpdesk takes over)")
+    does(chat, "(Rina of the helpdesk says: Selamat siang.)")
+    chat.reads("Selamat siang.")
+    chat.stands_at("human")
     does(chat, "(the agent gives the conversation back)")
-    assert "> (an agent takes over)\n\n> (the agent gives the conversation back)" in chat.transcript.text[len(before) - 1 :]
+    chat.stands_at("consent")
+    assert "Rina: Selamat siang." in chat.transcript.text
 
 
 def test_a_transcript_has_scenes_and_hides_what_differs_from_run_to_run() -> None:

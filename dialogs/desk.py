@@ -1,0 +1,201 @@
+"""Who has the conversation: the bot, the queue, an agent. What agents do, and what becomes of a person's words meanwhile.
+
+    bot --petugas, an agent--> queued --an agent--> human --back--> bot
+     ^        timeout, cancel --'  '---- released --'  '-- closed --> rating --> bot
+
+Every change of owner raises `Session.ownership`, and an agent's action counts only under the version that the agent saw: so of two claims
+one wins, and the turn's own compare-and-set decides which. While the helpdesk has the conversation the form is frozen and the bot silent:
+what the person sends goes to the desk, facts are told as bare words, and no question is asked until it is the bot's again.
+
+Lives here: the rules. Must not live here: what is shown and pressed (`dialogs/steps/desk.py`), who may do what (`helpdesk/`).
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from dialogs.clock import local_date
+from dialogs.effects import CancelTimer, Change, Record, Relay, RelayKind, Say, SetTimer
+from dialogs.events import (
+    AgentClosed,
+    AgentReleased,
+    AgentReturned,
+    AgentSaid,
+    AgentTookOver,
+    AgentTransferred,
+    ButtonPressed,
+    ByAgent,
+    ByPerson,
+    CommandSent,
+    ContactShared,
+    CorrectionProposed,
+    MediaSent,
+    MessageEdited,
+    Started,
+    TextSent,
+)
+from dialogs.fields import BY_ID
+from dialogs.fields._field import Rejected
+from dialogs.fields.several import read
+from dialogs.frozen import replace
+from dialogs.registration import held
+from dialogs.secret import looks_like_password
+from dialogs.session import Desk
+from dialogs.steps._step import Context, Outcome, contacts, remembering
+from dialogs.steps.desk import TIMER, closed, noted, opened, over, owned, waits
+from dialogs.steps.repairs import hidden, open_doubt
+
+
+def _nothing(ctx: Context) -> Outcome:
+    return Outcome(ctx.session, show=False)
+
+
+# --- what agents do
+
+
+def acted(ctx: Context, event: ByAgent) -> Outcome:
+    """Carry out an agent's action, if the ownership is the one that the agent saw."""
+    if isinstance(event, AgentSaid):
+        return _said(ctx, event)
+    if event.ownership != ctx.session.ownership:
+        return _nothing(ctx)
+    if isinstance(event, AgentTookOver):
+        return _taken(ctx, event.agent, event.name)
+    desk = ctx.session.desk
+    if desk is None or not held(ctx.session):
+        return _nothing(ctx)
+    match event:
+        case AgentReturned():
+            return over(ctx, "returned", ctx.text("desk.returned", name=desk.name) if desk.name else ctx.text("desk.ended"))
+        case AgentReleased() if desk.owner == "human":
+            return waits(ctx, desk, "released", ctx.text("desk.released"))
+        case AgentTransferred(_, to, name):
+            return _given(ctx, desk, to, name, "transferred", ctx.text("desk.transferred"))
+        case AgentClosed(_, _, label):
+            return closed(ctx, "closed", label) if desk.owner == "human" else over(ctx, "closed", ctx.text("desk.ended"))
+        case CorrectionProposed() if desk.owner == "human":
+            return _proposed(ctx, desk, event)
+        case AgentReleased() | CorrectionProposed():
+            # Nobody has it who could.
+            return _nothing(ctx)
+        case _:
+            assert_never(event)
+
+
+def _taken(ctx: Context, agent: str, name: str) -> Outcome:
+    """Asked or unasked, from the bot, the queue or another agent: from here on this agent answers."""
+    desk = ctx.session.desk
+    if desk is None or not held(ctx.session):
+        desk, ticket = opened(ctx, "taken")
+        outcome = _given(ctx, desk, agent, name, "taken")
+        return replace(outcome, effects=(ticket, Record(ticket.step, "agent", "taken"), *outcome.effects))
+    if desk.owner == "human" and desk.agent == agent:
+        return _nothing(ctx)
+    return _given(ctx, desk, agent, name, "taken")
+
+
+def _given(ctx: Context, desk: Desk, agent: str, name: str, what: Change, notice: str = "") -> Outcome:
+    """This agent has it from now on. What another one proposed is off the table."""
+    theirs = replace(desk, owner="human", since=ctx.now, agent=agent, name=name, until=None, correction=None)
+    session, change = owned(ctx, theirs, what)
+    return Outcome(session, notice, (change, CancelTimer(TIMER)))
+
+
+def _said(ctx: Context, event: AgentSaid) -> Outcome:
+    """What its owner says is said; what anybody else says takes over first, if the ownership is the one that they saw."""
+    desk, outcome = ctx.session.desk, _nothing(ctx)
+    if not event.text.strip():
+        return outcome
+    if desk is None or desk.owner != "human" or desk.agent != event.agent:
+        if event.ownership != ctx.session.ownership:
+            return outcome
+        outcome = _taken(ctx, event.agent, event.name)
+        desk = outcome.session.desk
+    assert desk is not None
+    line = Relay(desk.ticket, "agent", "text", event.text, ctx.now, agent=event.agent, name=desk.name, ref=event.ref)
+    return replace(outcome, then=(Say(event.text, None, "agent", desk.name, event.ref), line))
+
+
+def _proposed(ctx: Context, desk: Desk, event: CorrectionProposed) -> Outcome:
+    """Offered to the person through the field's own rules; what they would refuse is not shown, and the agent is told why."""
+    field, draft = BY_ID.get(event.field), ctx.session.draft
+    if field is None or draft is None or draft.consent is None or draft.sending:
+        return _unfit(ctx, desk, f"{event.field} no_form")
+    parsed = field.parse(event.value, local_date(ctx.now))
+    if isinstance(parsed, Rejected):
+        return _unfit(ctx, desk, f"{field.id} {parsed.code}")
+    if (old := draft.answers.get(field.id)) and old.value == parsed.value:
+        return _unfit(ctx, desk, f"{field.id} same")
+    proposing = replace(desk, correction=open_doubt(field.id, parsed, TextSent(event.value)))
+    return Outcome(replace(ctx.session, desk=proposing), effects=(noted(ctx, desk, "proposed", field.id),))
+
+
+def _unfit(ctx: Context, desk: Desk, why: str) -> Outcome:
+    return Outcome(ctx.session, effects=(noted(ctx, desk, "unfit", why),), show=False)
+
+
+# --- what the person does meanwhile
+
+
+def heard(ctx: Context, event: ByPerson) -> Outcome:
+    """To the desk with it. The bot says nothing while an agent answers; in the queue a command or a stray press is answered by where the
+    person stands.
+    """
+    desk = ctx.session.desk
+    assert desk is not None
+    ctx = replace(ctx, session=replace(ctx.session, seen=ctx.now))
+    if isinstance(event, TextSent | MessageEdited) and looks_like_password(event.text):
+        gone = hidden(ctx, TextSent(event.text, event.message))
+        safe = Relay(desk.ticket, "person", "password", "", ctx.now, event.message)
+        return Outcome(gone.session, effects=(*gone.effects, Say(gone.notice, author="system"), safe), show=False)
+    kind, text, message, detail = _what(event)
+    if isinstance(event, MediaSent) or read(text, local_date(ctx.now)):
+        # A photo of a KTP or a number is as personal here as it is in the form, and goes from the chat with it.
+        ctx = remembering(ctx, message)
+    line = Relay(desk.ticket, "person", kind, text, ctx.now, message, detail)
+    waits = desk.owner == "queued" and isinstance(event, Started | CommandSent | ButtonPressed)
+    return Outcome(ctx.session, effects=(line,), show=waits)
+
+
+def _what(event: ByPerson) -> tuple[RelayKind, str, str, str]:
+    """Kind, text, message and detail of a line."""
+    match event:
+        case TextSent(text, message):
+            return "text", text, message, ""
+        case MessageEdited(message, text):
+            return "edit", text, message, ""
+        case ContactShared(phone, own, message):
+            return "contact", phone, message, "own" if own else "another"
+        case MediaSent(kind, message):
+            return "media", "", message, kind
+        case ButtonPressed(_, action, message):
+            return "press", "", message, action
+        case CommandSent(command, argument):
+            return "text", f"/{command} {argument}".strip(), "", ""
+        case Started():
+            # A link's payload may be a key; it stays here.
+            return "text", "/start", "", ""
+        case _:
+            assert_never(event)
+
+
+# --- what happens by itself
+
+
+def waited(ctx: Context) -> Outcome:
+    """The queue's patience ends: whoever waited is told whom to call, and the bot goes on."""
+    desk = ctx.session.desk
+    if desk is None or desk.owner != "queued":
+        return Outcome(ctx.session, effects=(CancelTimer(TIMER),) if ctx.session.serial else (), show=False)
+    if desk.until is not None and ctx.now < desk.until:
+        return Outcome(ctx.session, effects=(SetTimer(TIMER, desk.until),), show=False)
+    return over(ctx, "timed_out", ctx.text("desk.timed_out", contacts=contacts(ctx)))
+
+
+def beside(ctx: Context, outcome: Outcome) -> Outcome:
+    """What the backend or time has brought while the helpdesk has the conversation: the fact is told, and nothing is asked."""
+    if not held(ctx.session) or not outcome.show:
+        return outcome
+    words = outcome.news or outcome.notice
+    said = (Say(words, outcome.about, "system"),) if words else ()
+    return Outcome(outcome.session, effects=(*outcome.effects, *said), show=False)
