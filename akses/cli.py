@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from akses import agents_cli, jobs_cli, records_cli
+from akses import agents_cli, jobs_cli, records_cli, telegram_cli
 from akses.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ keys = typer.Typer(help="Keys that protect personal data at rest.", no_args_is_h
 app.add_typer(keys, name="keys")
 app.add_typer(agents_cli.app, name="agents")
 app.add_typer(jobs_cli.app, name="jobs")
+app.add_typer(telegram_cli.app, name="telegram")
 app.add_typer(records_cli.audit, name="audit")
 app.add_typer(records_cli.subject, name="subject")
 app.add_typer(records_cli.incident, name="incident")

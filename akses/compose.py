@@ -44,6 +44,7 @@ from dialogs.effects import OpenTicket, Record
 if TYPE_CHECKING:
     from akses.simulator import Simulator
     from backend.config import BackendConfig
+    from bot.channels.telegram.running import TelegramConfig
     from bot.redis_link import RedisLink
     from helpdesk.service import Helpdesk, People
 
@@ -201,6 +202,19 @@ def backend_config(settings: Settings) -> BackendConfig:
     )
 
 
+def telegram_config(settings: Settings) -> TelegramConfig:
+    """The Telegram bot's part of the settings. Raises TelegramConfigInvalid."""
+    from bot.channels.telegram.running import TelegramConfig
+
+    return TelegramConfig(
+        token=settings.telegram_bot_token,
+        api_base=settings.telegram_api_base,
+        mode=settings.telegram_mode,
+        webhook_secret=settings.telegram_webhook_secret,
+        public_url=settings.public_base,
+    )
+
+
 async def _backend(parts: Parts, role: Role) -> None:
     """The reference backend: accounts, mail, pages, API."""
     from backend import migrate
@@ -292,17 +306,16 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     }
     telegram = None
     if settings.telegram_bot_token:
-        from bot.channels.telegram.running import Telegram, TelegramConfig
+        from bot.channels.telegram.introduction import introductions
+        from bot.channels.telegram.running import Telegram
         from bot.redis_limits import RedisBuckets
 
-        account = TelegramConfig(
-            token=settings.telegram_bot_token,
-            api_base=settings.telegram_api_base,
-            mode=settings.telegram_mode,
-            webhook_secret=settings.telegram_webhook_secret,
-            public_url=settings.public_base,
+        account = telegram_config(settings)
+        telegram = Telegram(
+            account,
+            introductions=introductions(settings.operator_name, demo=settings.embedded),
+            buckets=RedisBuckets(link, account.bot_id) if link else None,
         )
-        telegram = Telegram(account, buckets=RedisBuckets(link, account.bot_id) if link else None)
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
     client = await stack.enter_async_context(
         BackendClient(
@@ -339,7 +352,7 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     metrics.watch_outbox(kept.backlog)
     await stack.enter_async_context(running(forgetting(transcript), "transcript expiry"))
     if telegram is not None:
-        telegram.start(turns, reached=delivery.reached)
+        telegram.start(turns, reached=delivery.reached, blocked=delivery.blocked)
         stack.push_async_callback(telegram.close)
         parts.posts |= telegram.posts
     config = WebConfig(

@@ -334,6 +334,9 @@ class CountedChannel:
     def capabilities(self) -> Capabilities:
         return self._inner.capabilities
 
+    def typing(self, address: str) -> None:
+        self._inner.typing(address)
+
     async def deliver(self, address: str, message: ChatMessage, key: str) -> Delivery:
         began = perf_counter()
         outcome = await self._inner.deliver(address, message, key)

@@ -58,6 +58,9 @@ POLL_SECONDS: Final = 1.0
 # How long one item may take before another process may take it up as well; what a process leaves that dies waits as long.
 WORK_SECONDS: Final = 20.0
 BATCH: Final = 64
+# A request that takes longer than this is shown to be under way, and again so often (Telegram shows it for 5 seconds).
+TYPING_AFTER_SECONDS: Final = 1.0
+TYPING_EVERY_SECONDS: Final = 4.5
 # Batches under way at a time: those that wait for a place in their channel do not hold up requests to the backend.
 BATCHES: Final = 8
 EXPIRE_EVERY_SECONDS: Final = 600.0
@@ -149,6 +152,10 @@ class OutboxDelivery:
     async def reached(self, conversation: Conversation) -> None:
         """This chat can be written to, for its person has just been there: what was kept for that is sent, and what came after it."""
         await self._guarded(conversation, self._revive(conversation))
+
+    async def blocked(self, conversation: Conversation) -> None:
+        """This chat's person has shut it: what waits for it is kept for their return, and news of it is told by mail meanwhile."""
+        await self._guarded(conversation, self._shut(conversation))
 
     async def dead_letters(self) -> Sequence[Letter]:
         """What was given up, oldest first. Raises StoreUnavailable."""
@@ -358,6 +365,11 @@ class OutboxDelivery:
         else:
             await self._store.postpone(str(conversation), item.key, self._now() + again, item.attempts + 1)
 
+    async def _shut(self, conversation: Conversation) -> None:
+        async with self._in_order(conversation):
+            if waiting := await self._waiting(conversation):
+                await self._put_by(conversation, waiting, frozenset())
+
     async def _revive(self, conversation: Conversation) -> None:
         async with self._in_order(conversation):
             put_by = [each for each in await self._waiting(conversation) if each.put_by]
@@ -385,7 +397,14 @@ class OutboxDelivery:
             await self._tell_desk(conversation, item, request)
             return
         assert isinstance(request, SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration)
-        again = await self._requests.carry_out(conversation, request, item.key, item.attempts)
+        # Only while its person may be waiting for it: a backend that is away is tried again for a day.
+        channel = self._channels.get(conversation.channel) if not item.attempts else None
+        busy = asyncio.create_task(_typing(channel, conversation.address), name="typing") if channel is not None else None
+        try:
+            again = await self._requests.carry_out(conversation, request, item.key, item.attempts)
+        finally:
+            if busy is not None:
+                busy.cancel()
         if again is None:
             await self._store.done(str(conversation), (item.key,))
         else:
@@ -413,6 +432,14 @@ class OutboxDelivery:
             await self._store.done(str(conversation), (item.key,))
         elif taken.left:
             await self._turns.deliver(conversation)
+
+
+async def _typing(channel: Channel, address: str) -> None:
+    """Show the person that something is under way, once it takes long, and until this is cancelled."""
+    await asyncio.sleep(TYPING_AFTER_SECONDS)
+    while True:
+        channel.typing(address)
+        await asyncio.sleep(TYPING_EVERY_SECONDS)
 
 
 def _overtaken(waiting: Sequence[Waiting], now: datetime) -> list[Waiting]:

@@ -71,6 +71,9 @@ class Channel(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
+    def typing(self, address: str) -> None:
+        """Show the person that something is under way, where the channel can; returns at once, and may come to nothing."""
+
     async def deliver(self, address: str, message: Message, key: str) -> Delivery:
         """Carry one message to the chat. `key` is the same at every attempt; where the channel can, it makes the second one harmless.
 

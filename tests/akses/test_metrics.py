@@ -98,6 +98,8 @@ class Outcomes:
     def __init__(self, *outcomes: Delivery) -> None:
         self._outcomes = list(outcomes)
 
+    def typing(self, address: str) -> None: ...
+
     async def deliver(self, address: str, message: Message, key: str) -> Delivery:
         return self._outcomes.pop(0)
 

@@ -319,6 +319,8 @@ class _Named:
     chat: _Chat
     capabilities: Capabilities = Capabilities(buttons=10)  # noqa: RUF009 (frozen)
 
+    def typing(self, address: str) -> None: ...
+
     async def deliver(self, address: str, message: Message, key: str) -> Delivery:
         return await self.chat.deliver(Conversation(self.name, address), message, key)
 

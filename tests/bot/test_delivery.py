@@ -19,8 +19,10 @@ import redis
 
 from akses.keyring import Keyring
 from backend_client.client import BackendClient
+from backend_client.errors import RequestRefused
 from backend_client.fake import FakeBackend
 from backend_client.models import Consent, NewRegistration
+from backend_client.models import Registration as Taken
 from bot.channels.port import Channel
 from bot.channels.telegram.running import Telegram, TelegramConfig
 from bot.conversation import Conversation
@@ -34,7 +36,7 @@ from bot.stores.embedded import EmbeddedStore
 from bot.stores.port import Commit, Item, Outcome, Store
 from bot.stores.redis import RedisStore
 from bot.turns import KEEP_SECONDS, TurnRunner
-from dialogs.effects import DeleteUserMessages, Say
+from dialogs.effects import DeleteUserMessages, ResendActivation, Say
 from dialogs.events import ActivationChanged, ActivationStatus
 from dialogs.session import Registration, Session
 from dialogs.testing import PROFILE
@@ -112,7 +114,7 @@ async def side(
     delivery = OutboxDelivery(store, Sessions(KEYS), channels, clock=clock, chance=lambda: 0.5)
     turns.deliver_through(delivery)
     delivery.connect(turns, BackendRequests(backend or FakeBackend(), turns, notices=backend))
-    telegram.start(turns, reached=delivery.reached)
+    telegram.start(turns, reached=delivery.reached, blocked=delivery.blocked)
     loop = asyncio.create_task(delivery.run()) if looping else None
     try:
         await telegram.ready()
@@ -269,6 +271,50 @@ async def test_a_message_that_telegram_will_not_delete_any_more_holds_up_nothing
         assert await ours.waiting(user) == 0
 
 
+class Slow(FakeBackend):
+    """Takes its time over a resend, and refuses it then."""
+
+    def __init__(self, held: asyncio.Event) -> None:
+        super().__init__()
+        self._held = held
+
+    async def resend(self, registration: str, *, key: str) -> Taken:
+        await self._held.wait()
+        raise RequestRefused(f"{registration} {key}")
+
+
+async def resend_asked(ours: Side, user: User) -> None:
+    name, request = str(of(user)), ResendActivation(f"hreg{user.id}-r1", f"reg{user.id}")
+    await ours.store.add(name, Item("k1", "do", Sessions(KEYS).write_effect(name, "k1", request), ours.clock().timestamp()))
+
+
+async def test_a_slow_answer_of_the_backend_is_shown_as_typing_until_it_is_there(
+    store: Store, api: FakeBotApi, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.delivery.TYPING_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr("bot.delivery.TYPING_EVERY_SECONDS", 0.01)
+    answered = asyncio.Event()
+    async with side(store, api, backend=Slow(answered)) as ours:
+        await resend_asked(ours, user)
+        working = asyncio.create_task(ours.settles())
+        await until(lambda: user.chat.actions[:3] == ["typing"] * 3)
+        assert texts(user) == []
+        answered.set()
+        await working
+        assert len(texts(user)) == 1
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "typing" and not task.cancelling()]
+
+
+async def test_a_quick_answer_is_not_announced(store: Store, api: FakeBotApi, user: User) -> None:
+    answered = asyncio.Event()
+    answered.set()
+    async with side(store, api, backend=Slow(answered)) as ours:
+        await resend_asked(ours, user)
+        await ours.settles()
+        assert len(texts(user)) == 1
+        assert api.called("sendChatAction") == []
+
+
 # --- faults
 
 
@@ -386,6 +432,25 @@ async def test_who_blocked_the_bot_is_not_tried_again_and_is_told_by_mail_once(
             await ours.settles()
         assert len(api.called("sendMessage")) == 1
         assert backend.notices == [("reg1", "active")]
+
+
+async def test_who_blocks_the_bot_while_news_waits_for_them_is_told_by_mail_without_another_try(
+    store: Store, api: FakeBotApi, backend: FakeBackend
+) -> None:
+    user = api.user("Siti")
+    await registered(store, user, "reg1")
+    async with side(store, api, backend=backend) as ours:
+        api.refuse("sendMessage", 502, "Bad Gateway")
+        await ours.news(user, "active", "reg1")
+        user.blocks()
+        async with asyncio.timeout(30):
+            while not backend.notices:
+                await ours.settles()
+                await asyncio.sleep(0.01)
+        assert backend.notices == [("reg1", "active")]
+        assert len(api.called("sendMessage")) == 1
+        user.unblocks()
+        await user.sees(ACTIVE)
 
 
 async def test_only_the_newest_news_is_kept_and_told_first_when_the_person_is_back(

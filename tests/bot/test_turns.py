@@ -60,6 +60,8 @@ class Screenful:
     got: list[tuple[str, str, Message]] = field(default_factory=list)
     answers: list[Delivery] = field(default_factory=list)
 
+    def typing(self, address: str) -> None: ...
+
     async def deliver(self, address: str, message: Message, key: str) -> Delivery:
         answer = self.answers.pop(0) if self.answers else Sent(key)
         if isinstance(answer, Sent):

@@ -21,6 +21,7 @@ import contextlib
 import itertools
 import math
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -136,6 +137,8 @@ class FakeBotApi:
     calls: list[Called] = field(default_factory=list)
     delivered: list[Delivered] = field(default_factory=list)
     commands: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)
+    presented: dict[tuple[str, str], str] = field(default_factory=dict)  # ("MyName", language) and its like -> the words
+    menu_button: dict[str, Any] = field(default_factory=lambda: {"type": "default"})
     webhook: Webhook | None = None
     allowed: list[str] = field(default_factory=list)
     flood_control: FloodControl | None = None
@@ -308,8 +311,7 @@ class FakeBotApi:
             case "deleteWebhook":
                 return self._set_webhook({"url": "", **params})
             case "getWebhookInfo":
-                url = self.webhook.url if self.webhook else ""
-                return {"url": url, "has_custom_certificate": False, "pending_update_count": len(self.pending)}
+                return self._webhook_info()
             case "sendMessage":
                 return self._send(params)
             case "editMessageText" | "editMessageReplyMarkup":
@@ -328,7 +330,24 @@ class FakeBotApi:
                 self.commands.pop(_menu(params), None)
                 return True
             case "sendChatAction":
-                self._chat(params)
+                rules.chat_action(params)
+                self._chat(params).actions.append(params["action"])
+                return True
+            case "getMyName" | "getMyDescription" | "getMyShortDescription":
+                what, code = method.removeprefix("get"), rules.language_code(params)
+                # A language without words of its own shows those for all; a bot's name is at first what BotFather was told.
+                first = self.bot["first_name"] if what == "MyName" else ""
+                words = self.presented.get((what, code)) or self.presented.get((what, "")) or first
+                return {rules.PRESENTED[what][0]: words}
+            case "setMyName" | "setMyDescription" | "setMyShortDescription":
+                what = method.removeprefix("set")
+                code, words = rules.presented(what, params)
+                self.presented[what, code] = words
+                return True
+            case "getChatMenuButton":
+                return self.menu_button
+            case "setChatMenuButton":
+                self.menu_button = rules.menu_button(params.get("menu_button", {"type": "default"}))
                 return True
             case _:
                 return True
@@ -347,12 +366,20 @@ class FakeBotApi:
     def _send(self, params: Mapping[str, Any]) -> dict[str, Any]:
         text = rules.message_text(params)
         chat = self._chat(params)
+        effect = rules.effect(params, private=chat.type == "private")
         markup = rules.markup(params["reply_markup"], private=chat.type == "private") if "reply_markup" in params else {}
         if "keyboard" in markup:
             chat.keyboard = [[{"text": b} if isinstance(b, str) else b for b in row] for row in markup["keyboard"]]
         elif "remove_keyboard" in markup:
             chat.keyboard = None
-        message = chat.add("bot", text, markup=markup, protected=params.get("protect_content", False))
+        message = chat.add(
+            "bot",
+            text,
+            markup=markup,
+            protected=params.get("protect_content", False),
+            effect=effect,
+            entities=params.get("entities", []),
+        )
         return self._describe(chat, message.id)
 
     def _edit(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -377,6 +404,9 @@ class FakeBotApi:
         if not isinstance(ids, list) or not 1 <= len(ids) <= 100 or not all(type(id_) is int for id_ in ids):
             raise bad("message identifiers are not specified")
         found = [message for id_ in ids if (message := chat.find(id_)) is not None]
+        if any(message.date < time.time() - rules.CAN_DELETE_SECONDS for message in found):
+            # One that is too old keeps all of them.
+            raise bad("message can't be deleted for everyone")
         if "message_id" in params and not found:
             raise bad("message to delete not found")
         for message in found:
@@ -444,6 +474,16 @@ class FakeBotApi:
         return [each.update for each in self.pending[:limit]]
 
     # --- updates by webhook
+
+    def _webhook_info(self) -> dict[str, Any]:
+        info = {"url": "", "has_custom_certificate": False, "pending_update_count": len(self.pending)}
+        if self.webhook is None:
+            return info
+        more = {"url": self.webhook.url, "max_connections": self.webhook.max_connections, "allowed_updates": self.allowed}
+        if failed := next((each for each in reversed(self.delivered) if not 200 <= each.status < 300), None):
+            words = f"Wrong response from the webhook: {failed.status}" if failed.status else "Connection refused"
+            more |= {"last_error_date": int(time.time()), "last_error_message": words}
+        return info | more
 
     def _set_webhook(self, params: Mapping[str, Any]) -> bool:
         rules.webhook(params)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from tests.fakes import telegram_rules as rules
+
 PATIENCE = 10.0  # seconds before an awaited message is a failed test
 Sends = Literal["photo", "voice", "video", "sticker", "location", "document", "poll"]
 _CONTENT: dict[Sends, Any] = {
@@ -68,6 +70,8 @@ class ChatMessage:
     protected: bool = False
     edited: bool = False
     deleted: bool = False
+    effect: str = ""
+    entities: list[dict[str, Any]] = field(default_factory=list)
     changed: int = 0  # the chat's change number that touched it last
     date: int = field(default_factory=lambda: int(time.time()))
 
@@ -93,6 +97,7 @@ class Chat:
         self.messages: list[ChatMessage] = []
         self.keyboard: list[list[dict[str, Any]]] | None = None
         self.blocked = False
+        self.actions: list[str] = []  # what sendChatAction showed
         self.started = type_ != "private"  # a bot cannot begin a private chat
         self.changes = 0
         self._changed = asyncio.Condition()
@@ -141,7 +146,7 @@ class Chat:
         lines = []
         for message in self.visible:
             sign = "<" if message.author == "bot" else ">"
-            marks = " (edited)" * message.edited + " (protected)" * message.protected
+            marks = " (edited)" * message.edited + " (protected)" * message.protected + " (effect)" * bool(message.effect)
             first, *rest = message.text.split("\n")
             lines.append(f"{sign} {first}{marks}")
             lines += [f"  {line}".rstrip() for line in rest]
@@ -174,6 +179,7 @@ class User:
 
     def starts(self, payload: str = "") -> int:
         """Press START, or open a deep link."""
+        rules.start_payload(payload)
         return self.says(f"/start {payload}".rstrip())
 
     def says(self, text: str) -> int:

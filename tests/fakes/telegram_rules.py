@@ -68,6 +68,12 @@ METHODS: Mapping[str, Mapping[str, Kind]] = {
     "deleteMessages": {"chat_id": "int", "message_ids": "json"},
     "answerCallbackQuery": {"callback_query_id": "str", "text": "str", "show_alert": "bool", "url": "str", "cache_time": "int"},
     "sendChatAction": {"chat_id": "int", "action": "str"},
+    "getMyName": {"language_code": "str"},
+    "getMyDescription": {"language_code": "str"},
+    "getMyShortDescription": {"language_code": "str"},
+    "getChatMenuButton": {"chat_id": "int"},
+    "logOut": {},
+    "close": {},
     "setMyCommands": {"commands": "json", "scope": "json", "language_code": "str"},
     "getMyCommands": {"scope": "json", "language_code": "str"},
     "deleteMyCommands": {"scope": "json", "language_code": "str"},
@@ -92,6 +98,28 @@ NOT_IN_A_RESPONSE = frozenset({"setWebhook", "deleteWebhook", "close", "logOut"}
 
 UPDATE_KINDS = frozenset({"message", "edited_message", "callback_query", "my_chat_member", "chat_member", "channel_post"})
 _PYTHON: Mapping[Kind, type] = {"int": int, "str": str, "bool": bool}
+# Everything that a bot says of itself by language: parameter, and how long it may be in UTF-16 units.
+PRESENTED: Mapping[str, tuple[str, int]] = {
+    "MyName": ("name", 64),
+    "MyDescription": ("description", 512),
+    "MyShortDescription": ("short_description", 120),
+}
+# The effects that any bot may use: fire, like, dislike, heart, party, poop.
+EFFECTS = frozenset(
+    {
+        "5104841245755180586",
+        "5107584321108051014",
+        "5104858069142078462",
+        "5159385139981059251",
+        "5046509860389126442",
+        "5046589136895476101",
+    }
+)
+CAN_DELETE_SECONDS = 48 * 3600
+_ENTITIES = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "text_link", "date_time"})
+_DATE_TIME = re.compile(r"r|w?[dD]?[tT]?")
+_START = re.compile(r"[A-Za-z0-9_-]{0,64}")
+_ACTIONS = frozenset({"typing", "upload_photo", "upload_document", "choose_sticker", "find_location"})
 _TARGETS = frozenset({"callback_data", "url", "web_app", "copy_text", "switch_inline_query", "disabled"})
 _SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
@@ -150,7 +178,67 @@ def message_text(params: Mapping[str, Any]) -> str:
         {"is_disabled", "url", "prefer_small_media", "prefer_large_media", "show_above_text"},
     )
     _only(params.get("reply_parameters", {}), {"message_id", "chat_id", "allow_sending_without_reply"})
+    for entity in params.get("entities", []):
+        _entity(entity, params["text"])
     return text
+
+
+def _entity(entity: Any, text: str) -> None:
+    if not isinstance(entity, dict) or entity.get("type") not in _ENTITIES:
+        raise bad("can't parse entities: unsupported type specified")
+    offset, length = entity.get("offset"), entity.get("length")
+    if type(offset) is not int or type(length) is not int or offset < 0 or length < 1 or offset + length > units(text):
+        raise bad("can't parse entities: entity out of the text")
+    if entity["type"] == "date_time":
+        _only(entity, {"type", "offset", "length", "unix_time", "date_time_format"})
+        if type(entity.get("unix_time")) is not int or entity["unix_time"] <= 0:
+            raise bad("can't parse entities: unix_time must be a positive integer")
+        if not _DATE_TIME.fullmatch(entity.get("date_time_format", "")):
+            raise bad("can't parse entities: invalid date_time_format")
+
+
+def effect(params: Mapping[str, Any], *, private: bool) -> str:
+    """The effect that a message comes with, "" without one."""
+    wanted: str = params.get("message_effect_id", "")
+    if wanted and not private:
+        raise bad("can't use message effects in the chat")
+    if wanted and wanted not in EFFECTS:
+        raise bad("EFFECT_ID_INVALID")
+    return wanted
+
+
+def start_payload(payload: str) -> None:
+    """What a link t.me/bot?start=... can carry; a person may type anything behind /start, a link cannot."""
+    assert _START.fullmatch(payload), f"no link can carry {payload!r}"
+
+
+def chat_action(params: Mapping[str, Any]) -> None:
+    if params["action"] not in _ACTIONS:
+        raise bad("wrong parameter action in request")
+
+
+def presented(method: str, params: Mapping[str, Any]) -> tuple[str, str]:
+    """Language and words of setMyName and its like."""
+    name, most = PRESENTED[method]
+    words: str = params.get(name, "")
+    if units(words) > most:
+        raise bad(f"{name} is too long")
+    return language_code(params), words
+
+
+def language_code(params: Mapping[str, Any]) -> str:
+    code: str = params.get("language_code", "")
+    if not re.fullmatch(r"([a-z]{2})?", code):
+        raise bad("invalid language code specified")
+    return code
+
+
+def menu_button(written: Any) -> dict[str, Any]:
+    if not isinstance(written, dict) or written.get("type") not in ("default", "commands", "web_app"):
+        raise bad("can't parse menu button")
+    if written["type"] == "web_app" and not written.get("text"):
+        raise bad("text of the menu button must be non-empty")
+    return written
 
 
 def markup(written: Any, *, private: bool = True, inline_only: bool = False) -> dict[str, Any]:
@@ -283,5 +371,4 @@ def commands(params: Mapping[str, Any]) -> None:
             raise bad("BOT_COMMAND_DESCRIPTION_INVALID")
     if params.get("scope", {"type": "default"}).get("type") not in _SCOPES:
         raise bad("unsupported BotCommandScope specified")
-    if not re.fullmatch(r"([a-z]{2})?", params.get("language_code", "")):
-        raise bad("invalid language code specified")
+    language_code(params)

@@ -38,6 +38,11 @@ class BotApiError(Exception):
         self.retry_after = retry_after
         super().__init__(f"{code} {self.description}")
 
+    @property
+    def undeletable(self) -> bool:
+        """A message is too old to be deleted (48 hours); one such keeps all that are in the same call."""
+        return self.code == 400 and "message can't be deleted" in self.description.lower()
+
 
 class BotApi(Protocol):
     async def call(self, method: str, params: dict[str, Any], *, within: float | None = None) -> Any:

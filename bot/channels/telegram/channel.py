@@ -14,7 +14,8 @@ import structlog
 
 from bot.channels.port import SEND_SECONDS, Capabilities, Delivery, Later, Refused, Sent
 from bot.channels.telegram.api import BotApi, BotApiError, outcome
-from bot.channels.telegram.codec import Call, draw
+from bot.channels.telegram.codec import Call, draw, plain
+from bot.channels.telegram.courtesies import Courtesies
 from bot.limits import PATIENCE_SECONDS, Limiter, LocalBuckets
 from dialogs.effects import Message, Say, Show
 
@@ -48,14 +49,22 @@ def _notifies(message: Message) -> bool:
 
 class TelegramChannel:
     """The `Channel` port over a `BotApi`. `limiter` is where every message to a chat waits for its place; `connected` says whether the
-    Bot API can be called yet.
+    Bot API can be called yet; `courtesies` carries what may get lost.
     """
 
     name: Final = NAME
     capabilities: Final = Capabilities(buttons=100, edit=True, delete=True, contact=True)
 
-    def __init__(self, api: BotApi, limiter: Limiter | None = None, *, connected: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        api: BotApi,
+        limiter: Limiter | None = None,
+        *,
+        connected: Callable[[], bool] = lambda: True,
+        courtesies: Courtesies | None = None,
+    ) -> None:
         self._api = api
+        self._courtesies = courtesies
         self._connected = connected
         self._limiter = limiter or Limiter(LocalBuckets())
         self._keyboards: _Recent[int, None] = _Recent()
@@ -82,18 +91,54 @@ class TelegramChannel:
             self.sent(call)
         return Sent(last)
 
+    def typing(self, address: str) -> None:
+        """Telegram shows it for five seconds, or until the next message comes."""
+        if self._courtesies is not None and address.isdecimal():
+            self._courtesies.send(Call("sendChatAction", {"chat_id": int(address), "action": "typing"}))
+
     async def _call(self, chat: int, call: Call, *, urgent: bool) -> Delivery:
-        if wait := await self._limiter.place(str(chat), urgent=urgent):
-            return Later(wait)
         try:
-            result: Any = await self._api.call(*call, within=_CALL_SECONDS)
+            return await self._attempt(chat, call, urgent=urgent)
         except BotApiError as error:
             delivery = outcome(error)
             if isinstance(delivery, Later):
                 delivery = await self._slowed(chat, delivery)
             if not isinstance(delivery, Sent):
                 logger.info("telegram.not_delivered", method=call.method, code=error.code, outcome=type(delivery).__name__)
+            # A server that knows an adornment not, or not any more, shall not cost the person the message.
+            if isinstance(delivery, Refused) and (unadorned := plain(call)) is not None:
+                return await self._call(chat, unadorned, urgent=urgent)
             return delivery
+
+    async def _attempt(self, chat: int, call: Call, *, urgent: bool) -> Delivery:
+        """The call, and of messages to delete those that still can be. Raises BotApiError."""
+        try:
+            return await self._once(chat, call, urgent=urgent)
+        except BotApiError as error:
+            ids = sorted(call.params.get("message_ids", ()))
+            if not error.undeletable or len(ids) <= 1:
+                raise
+        # Ids rise with time: everything before `first` is too old, everything from `last` on is gone.
+        first, last = 1, len(ids)
+        while first < last:
+            middle = (first + last) // 2
+            newer = Call(call.method, {**call.params, "message_ids": ids[middle:last]})
+            try:
+                delivery = await self._once(chat, newer, urgent=urgent)
+            except BotApiError as error:
+                if not error.undeletable:
+                    raise
+                first = middle + 1
+            else:
+                if not isinstance(delivery, Sent):
+                    return delivery
+                last = middle
+        return Sent()
+
+    async def _once(self, chat: int, call: Call, *, urgent: bool) -> Delivery:
+        if wait := await self._limiter.place(str(chat), urgent=urgent):
+            return Later(wait)
+        result: Any = await self._api.call(*call, within=_CALL_SECONDS)
         return Sent(str(result.get("message_id", "")) if isinstance(result, dict) else "")
 
     async def _slowed(self, chat: int, later: Later) -> Later:

@@ -26,7 +26,7 @@ from dialogs.events import (
     Started,
     TextSent,
 )
-from dialogs.screens import Action, Screen
+from dialogs.screens import Action, Moment, Screen
 from dialogs.texts import Language
 
 ALLOWED_UPDATES: Final = (
@@ -38,6 +38,9 @@ ALLOWED_UPDATES: Final = (
 TEXT_UNITS: Final = 4096  # UTF-16 code units in a message's text
 DELETE_AT_ONCE: Final = 100  # ids in one deleteMessages
 SHORT_LABEL: Final = 16  # characters: two buttons of at most this fit side by side on a phone
+# One of the six message effects that any bot may use; the Bot API lists none, MTProto's messages.getAvailableEffects does.
+PARTY: Final = "5046509860389126442"
+PHONE_EXAMPLE: Final = "0812-3456-7890"  # what the empty input field shows where a phone number is asked for
 CHECK_MARK: Final = "\N{CHECK MARK}"  # says "taken" in every language
 
 # ---------------------------------------------------------------------------------------------------------- what comes in
@@ -283,10 +286,14 @@ def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Cal
     next screen without buttons removes it: no extra bubble, no extra call. Only a screen that leaves the form takes a bubble to remove it.
     """
     match message:
-        case Say(text):
-            return _send(chat, text, protect=False, markup=None)
-        case Show(screen):
-            return _show(chat, screen, keyboard_up=keyboard_up)
+        case Say(text, news):
+            calls = _send(chat, text, protect=False, markup=None)
+            return _celebrated(calls) if news is not None and news.status == "active" else calls
+        case Show(screen, news):
+            calls = _show(chat, screen, keyboard_up=keyboard_up)
+            if screen.moments:
+                _told_by_their_clock(calls, screen.moments)
+            return _celebrated(calls) if news is not None and news.status == "active" else calls
         case Redraw(id_, screen):
             return _redraw(chat, id_, screen)
         case DeleteUserMessages(messages):
@@ -301,6 +308,46 @@ def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Cal
                 )
                 for start in range(0, len(ids), DELETE_AT_ONCE)
             )
+
+
+def _celebrated(calls: tuple[Call, ...]) -> tuple[Call, ...]:
+    if calls:
+        calls[-1].params["message_effect_id"] = PARTY
+    return calls
+
+
+def _told_by_their_clock(calls: tuple[Call, ...], moments: tuple[Moment, ...]) -> None:
+    """The words that tell a moment become the time of day on the person's own phone; an older app shows the words."""
+    for params in (call.params for call in calls):
+        found = ((moment, params["text"].find(moment.words)) for moment in moments)
+        entities = [
+            {
+                "type": "date_time",
+                "offset": _units(params["text"][:at]),
+                "length": _units(moment.words),
+                "unix_time": int(moment.at.timestamp()),
+                "date_time_format": "t",
+            }
+            for moment, at in found
+            if at >= 0
+        ]
+        if entities:
+            params["entities"] = entities
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def plain(call: Call) -> Call | None:
+    """The call without what only adorns it: colours, an effect, times by the person's clock. None where nothing does."""
+    params = {name: value for name, value in call.params.items() if name not in ("message_effect_id", "entities")}
+    markup = params.get("reply_markup", {})
+    for kind in ("inline_keyboard", "keyboard"):
+        if kind in markup:
+            rows = [[{name: value for name, value in each.items() if name != "style"} for each in row] for row in markup[kind]]
+            params["reply_markup"] = {**markup, kind: rows}
+    return Call(call.method, params) if params != call.params else None
 
 
 def _show(chat: int, screen: Screen, *, keyboard_up: bool) -> tuple[Call, ...]:
@@ -409,11 +456,8 @@ def _reply_keyboard(screen: Screen) -> dict[str, Any]:
     ]
     others = [{"text": action.label} for action in screen.actions if not action.contact and not action.url]
     rows = [others[start : start + 2] for start in range(0, len(others), 2)]
-    return {
-        "keyboard": [*share, *rows],
-        "resize_keyboard": True,
-        "one_time_keyboard": True,
-    }
+    keyboard = {"keyboard": [*share, *rows], "resize_keyboard": True, "one_time_keyboard": True}
+    return {**keyboard, "input_field_placeholder": PHONE_EXAMPLE} if screen.hint == "phone" else keyboard
 
 
 def split(text: str) -> list[str]:

@@ -50,15 +50,23 @@ def where(error: BaseException) -> str:
 
 class Intake:
     """One for a running bot. `courtesies` carries calls that may get lost; `reached` is told of people who can be written to, where that
-    may be news. `username` is the bot's own, "" until Telegram has told it.
+    may be news, and `blocked` of those who cannot any more. `username` is the bot's own, "" until Telegram has told it.
     """
 
-    def __init__(self, turns: Turns, channel: TelegramChannel, courtesies: Courtesies, reached: Reached | None = None) -> None:
+    def __init__(
+        self,
+        turns: Turns,
+        channel: TelegramChannel,
+        courtesies: Courtesies,
+        reached: Reached | None = None,
+        blocked: Reached | None = None,
+    ) -> None:
         self.username = ""
         self._turns = turns
         self._channel = channel
         self.courtesies = courtesies
         self._reached = reached
+        self._blocked = blocked
         self._tasks: set[asyncio.Task[None]] = set()
         self._invited: OrderedDict[int, float] = OrderedDict()
         self._answered: OrderedDict[int, None] = OrderedDict()
@@ -80,10 +88,10 @@ class Intake:
                 drawn: tuple[Call, ...] = ()
 
                 def one_call(message: Message) -> bool:
-                    """A message that takes two calls cannot travel in one response."""
+                    """A message that takes two calls cannot travel in one response; what a server may refuse had better not, unseen."""
                     nonlocal drawn
                     drawn = self._channel.drawn(chat, message)
-                    return len(drawn) == 1
+                    return len(drawn) == 1 and "entities" not in drawn[0].params
 
                 answerable = one_call if answering else None
                 taken = await self._turns.take(conversation, event, str(update_id), language=language, answerable=answerable)
@@ -109,8 +117,9 @@ class Intake:
                 return Done(self._invitation(update))
             case Reachable(chat=chat, yes=yes):
                 logger.info("telegram.reachable" if yes else "telegram.unreachable")
-                if yes:
-                    self._spawn(self._at_ease((self._reached or self._turns.deliver)(Conversation(NAME, str(chat)))))
+                told = (self._reached or self._turns.deliver) if yes else self._blocked
+                if told is not None:
+                    self._spawn(self._at_ease(told(Conversation(NAME, str(chat)))))
                 return NOTHING
 
     def answered(self, update: Update) -> None:

@@ -21,23 +21,21 @@ from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.codec import ALLOWED_UPDATES
 from bot.channels.telegram.courtesies import Courtesies
 from bot.channels.telegram.intake import Intake, Reached, where
+from bot.channels.telegram.introduction import Introductions, introduce
 from bot.channels.telegram.polling import Polling, pause
-from bot.channels.telegram.texts import WORDS
 from bot.channels.telegram.webhook import PATH, Webhook
 from bot.limits import Buckets, Limiter, LocalBuckets
 from bot.plain_http import Plain
 from bot.turns import Turns
-from dialogs.texts import Language
 
 logger = structlog.get_logger(__name__)
 
 MAX_CONNECTIONS: Final = 100
+CLOUD_PORTS: Final = (443, 80, 88, 8443)
 _TOKEN: Final = re.compile(r"\d+:[A-Za-z0-9_-]+")
 _API_BASE: Final = re.compile(r"https?://[^\s{}]+(?:\{token\}[^\s{}]*)?")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _GRACE: Final = 5.0  # seconds that a delivery under way may take when the process ends
-
-Menu = Mapping[Language, Mapping[str, str]]
 
 
 class TelegramConfigInvalid(ValueError):
@@ -59,6 +57,17 @@ class TelegramConfig:
         """The bot's own number at Telegram; no secret."""
         return self.token.partition(":")[0]
 
+    @property
+    def webhook(self) -> dict[str, Any]:
+        """The parameters of setWebhook: nobody's waiting message is ever thrown away by it."""
+        return {
+            "url": self.public_url.rstrip("/") + PATH,
+            "secret_token": self.webhook_secret,
+            "allowed_updates": list(ALLOWED_UPDATES),
+            "max_connections": MAX_CONNECTIONS,
+            "drop_pending_updates": False,
+        }
+
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.token):
             raise TelegramConfigInvalid("TELEGRAM_BOT_TOKEN is not a token as BotFather writes it (digits:letters)")
@@ -67,11 +76,25 @@ class TelegramConfig:
         if self.mode == "webhook":
             if not _SECRET.fullmatch(self.webhook_secret):
                 raise TelegramConfigInvalid("TELEGRAM_WEBHOOK_SECRET must be 1 to 256 of A-Z a-z 0-9 _ - in webhook mode")
-            if urlsplit(self.public_url).scheme not in ("http", "https"):
-                raise TelegramConfigInvalid("PUBLIC_URL is needed in webhook mode")
+            if not self._can_be_called():
+                raise TelegramConfigInvalid(
+                    "PUBLIC_URL must be an https:// address on port 443, 80, 88 or 8443 in webhook mode: Telegram calls no other "
+                    "(a local Bot API server does: TELEGRAM_API_BASE)"
+                )
+
+    def _can_be_called(self) -> bool:
+        try:
+            url = urlsplit(self.public_url)
+            port = url.port or 443
+        except ValueError:
+            return False
+        if not self.api_base.startswith(CLOUD):
+            return url.scheme in ("http", "https") and bool(url.hostname)
+        return url.scheme == "https" and bool(url.hostname) and port in CLOUD_PORTS
 
 
-def _aiogram(config: TelegramConfig) -> BotApi:
+def connect(config: TelegramConfig) -> BotApi:
+    """The Bot API through the library; importing that takes seconds."""
     from bot.channels.telegram.aiogram_binding import AiogramApi
 
     return AiogramApi(config.token, config.api_base)
@@ -105,7 +128,7 @@ class _Connection:
 
 
 class Telegram:
-    """One bot. `menu` is the list of commands by language; Indonesian is also what every other language sees.
+    """One bot. `introductions` is how it presents itself, by language; without them that is left as it is.
 
     `buckets` count what is sent; without them this process counts for itself alone.
     """
@@ -114,29 +137,32 @@ class Telegram:
         self,
         config: TelegramConfig,
         *,
-        menu: Menu | None = None,
-        connect: Callable[[TelegramConfig], BotApi] = _aiogram,
+        introductions: Introductions | None = None,
+        connect: Callable[[TelegramConfig], BotApi] = connect,
         buckets: Buckets | None = None,
     ) -> None:
         self._config = config
-        self._menu = menu or {language: words.commands for language, words in WORDS.items()}
+        self._introductions = introductions or {}
         self._connect = connect
         self._api = _Connection()
         self._intake: Intake | None = None
         self._life: asyncio.Task[None] | None = None
+        self._introducing: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
-        self.channel = TelegramChannel(self._api, Limiter(buckets or LocalBuckets()), connected=self._api.there.is_set)
+        self._courtesies = Courtesies(config.token, config.api_base)
+        self.channel = TelegramChannel(
+            self._api, Limiter(buckets or LocalBuckets()), connected=self._api.there.is_set, courtesies=self._courtesies
+        )
         self.posts: Mapping[str, Plain] = {}
 
-    def start(self, turns: Turns, *, reached: Reached | None = None) -> None:
+    def start(self, turns: Turns, *, reached: Reached | None = None, blocked: Reached | None = None) -> None:
         """Begin, inside a running loop; returns at once. In webhook mode `posts` holds the endpoint from here on.
 
-        `reached` is told of people who can be written to again (`OutboxDelivery.reached`).
+        `reached` is told of people who can be written to again (`OutboxDelivery.reached`), `blocked` of those who cannot any more.
 
         The library is imported and Telegram told of commands and webhook in the background, as often as the network needs.
         """
-        courtesies = Courtesies(self._config.token, self._config.api_base)
-        self._intake = Intake(turns, self.channel, courtesies, reached)
+        self._intake = Intake(turns, self.channel, self._courtesies, reached, blocked)
         if self._config.mode == "webhook":
             self.posts = {PATH: Webhook(self._intake, self._config.webhook_secret)}
         self._ready = asyncio.get_running_loop().create_future()
@@ -149,9 +175,10 @@ class Telegram:
 
     async def close(self) -> None:
         """Stop receiving, let what is under way end, hang up."""
-        if self._life is not None:
-            self._life.cancel()
-            await asyncio.gather(self._life, return_exceptions=True)
+        ending = [task for task in (self._life, self._introducing) if task is not None]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         if self._intake is not None:
             await self._intake.close(_GRACE)
         await self._api.close()
@@ -162,6 +189,8 @@ class Telegram:
             await self._set_up(intake)
             ready.set_result(None)
             logger.info("telegram.ready", mode=self._config.mode, username=intake.username)
+            if self._introductions:
+                self._introducing = asyncio.create_task(introduce(self._api, self._introductions))
             if self._config.mode == "polling":
                 await Polling(self._api, intake).run()
         except Exception as error:  # noqa: BLE001 - nobody awaits this task, so whatever ends it is told here and in `ready`
@@ -177,22 +206,8 @@ class Telegram:
 
     async def _set_up(self, intake: Intake) -> None:
         intake.username = (await self._insist("getMe", {})).get("username", "")
-        scope = {"type": "all_private_chats"}
-        for language, commands in self._menu.items():
-            menu = [{"command": name, "description": description} for name, description in commands.items()]
-            code = {} if language == "id" else {"language_code": language}
-            await self._insist("setMyCommands", {"commands": menu, "scope": scope, **code})
         if self._config.mode == "webhook":
-            await self._insist(
-                "setWebhook",
-                {
-                    "url": self._config.public_url.rstrip("/") + PATH,
-                    "secret_token": self._config.webhook_secret,
-                    "allowed_updates": list(ALLOWED_UPDATES),
-                    "max_connections": MAX_CONNECTIONS,
-                    "drop_pending_updates": False,
-                },
-            )
+            await self._insist("setWebhook", self._config.webhook)
         else:
             await self._insist("deleteWebhook", {"drop_pending_updates": False})
 

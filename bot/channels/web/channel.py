@@ -36,6 +36,9 @@ class WebChannel:
         self._transcript = transcript
         self._clock = clock
 
+    def typing(self, address: str) -> None:
+        """Nothing: the page shows by itself that an answer is awaited."""
+
     async def deliver(self, address: str, message: Message, key: str) -> Delivery:
         """Write the message into the transcript; the streams of whoever looks at it wake up. A key that was written is not again."""
         conversation = Conversation(self.name, address)

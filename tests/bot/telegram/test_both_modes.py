@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from bot.channels.telegram.codec import ALLOWED_UPDATES
+from bot.channels.telegram.codec import ALLOWED_UPDATES, PARTY
 from bot.channels.telegram.texts import WORDS
-from dialogs.effects import DeleteUserMessages, Redraw, Say, Show
+from dialogs.effects import DeleteUserMessages, News, Redraw, Say, Show
 from dialogs.events import ButtonPressed, ContactShared, MediaSent, MessageEdited, Started, TextSent
-from dialogs.screens import Action, Screen
+from dialogs.screens import Action, Moment, Screen
 from tests.bot.telegram.scripted import ScriptedTurns
+from tests.fakes import telegram_rules as rules
 from tests.fakes.bot_api import FakeBotApi
 
 pytestmark = pytest.mark.usefixtures("telegram")
@@ -269,15 +272,43 @@ async def test_the_store_comes_back_and_nothing_was_lost(api: FakeBotApi, turns:
     assert turns.texts == ["satu", "dua"]
 
 
-async def test_commands_are_registered_in_both_languages_and_only_what_is_used_is_asked_for(api: FakeBotApi) -> None:
-    for language in ("", "en"):
-        menu = {each["command"]: each["description"] for each in api.commands["all_private_chats", language]}
-        assert menu == dict(WORDS["en" if language else "id"].commands)
-        assert list(menu) == ["start", "daftar", "status", "bantuan", "batal", "bahasa", "privasi", "hapus"]
+async def test_only_what_is_used_is_asked_for(api: FakeBotApi) -> None:
     user = api.user("Budi")
     user.starts()
     await user.sees("started")
     assert sorted(api.allowed) == sorted(ALLOWED_UPDATES)
+
+
+async def test_an_active_account_is_celebrated_where_telegram_has_the_effect_and_told_where_it_has_not(
+    api: FakeBotApi, turns: ScriptedTurns
+) -> None:
+    news = News("reg_1", "active")
+    turns.script = lambda event: (
+        (Say("satu"), Say("Selamat!", news)) if isinstance(event, Started) else (Say("Beres."), Say("x", news))
+    )
+    user = api.user("Budi")
+    user.starts()
+    assert (await user.sees("Selamat!")).effect == PARTY
+    assert [each.effect for each in user.answers if each.text == "satu"] == [""]
+    rules.EFFECTS, effects = frozenset(), rules.EFFECTS
+    try:
+        user.says("halo")
+        assert (await user.sees("x")).effect == ""
+    finally:
+        rules.EFFECTS = effects
+
+
+async def test_a_time_is_told_by_the_person_s_own_clock(api: FakeBotApi, turns: ScriptedTurns) -> None:
+    at = datetime(2026, 11, 25, 7, 5, tzinfo=UTC)
+    notice = "\N{GRINNING FACE} Kirim Ulang bisa dipakai mulai pukul 14.05 WIB."
+    turns.script = lambda event: (Show(Screen("t", "pending", "Menunggu.", notice=notice, moments=(Moment("14.05 WIB", at),))),)
+    user = api.user("Budi")
+    user.says("halo")
+    shown = await user.sees("14.05 WIB")
+    (entity,) = shown.entities
+    assert (entity["type"], entity["unix_time"], entity["date_time_format"]) == ("date_time", int(at.timestamp()), "t")
+    told = shown.text.encode("utf-16-le")[entity["offset"] * 2 : (entity["offset"] + entity["length"]) * 2].decode("utf-16-le")
+    assert told == "14.05 WIB"
 
 
 async def test_every_message_of_ours_is_plain_text_without_a_link_preview(api: FakeBotApi, turns: ScriptedTurns) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.channels.telegram.codec import TEXT_UNITS, FromPerson, InGroup, Reachable, draw, read_update, split
-from dialogs.effects import DeleteUserMessages, Redraw, Say, Show
+from bot.channels.telegram.codec import TEXT_UNITS, Call, FromPerson, InGroup, Reachable, draw, plain, read_update, split
+from dialogs.effects import DeleteUserMessages, News, Redraw, Say, Show
 from dialogs.events import CommandSent, ContactShared, Event, MediaSent, Started, TextSent
 from dialogs.frozen import replace
-from dialogs.screens import Action, Screen
+from dialogs.screens import Action, Moment, Screen
+from dialogs.testing import Conversation
 from tests.fakes import telegram_rules as rules
 
 ME = {"id": 5, "type": "private"}
@@ -250,6 +252,52 @@ def test_a_question_after_the_contact_keyboard_takes_it_away_in_one_message_wher
     first, second = checked(draw(5, Show(Screen("t", "s", "E-mail?", actions=(Action("a", "Ya"),))), keyboard_up=True))
     assert first[1]["reply_markup"] == {"remove_keyboard": True}
     assert second[1]["text"] == "E-mail?"
+
+
+def test_aktivasi_is_green_and_what_throws_away_is_red() -> None:
+    chat = Conversation()
+    chat.starts()
+    for act in ("agree", "kind.individu_lokal"):
+        chat.presses(act)
+    for answer in ("Siti Rahmawati", "3171234501900002", "0813-2233-4455", "siti@example.com"):
+        chat.says(answer)
+
+    def styles() -> dict[str, str]:
+        assert chat.screen is not None
+        ((_, params),) = checked(draw(5, Show(chat.screen)))
+        rows = params["reply_markup"]["inline_keyboard"]
+        return {button["text"]: button.get("style", "") for row in rows for button in row}
+
+    assert styles() == {"Aktivasi": "success", "Kembali": "", "Batal": ""}
+    chat.presses("Batal")
+    assert sorted(styles().values()) == ["danger", "primary"]
+    chat.says("/hapus")
+    assert sorted(styles().values()) == ["danger", "primary"]
+
+
+def test_the_number_is_asked_for_with_an_example_in_the_empty_field() -> None:
+    screen = Screen("t", "phone", "Nomor?", actions=(Action("contact", "Bagikan nomor", contact=True),), hint="phone")
+    ((_, params),) = checked(draw(5, Show(screen)))
+    assert params["reply_markup"]["input_field_placeholder"] == "0812-3456-7890"
+
+
+def test_a_moment_is_marked_in_the_part_that_tells_it_and_in_no_other() -> None:
+    at = datetime(2026, 11, 25, 7, 5, tzinfo=UTC)
+    screen = Screen("t", "s", "kata\n\n" * 800 + "pukul 14.05 WIB", moments=(Moment("14.05 WIB", at), Moment("tidak ada", at)))
+    first, second = checked(draw(5, Show(screen)))
+    assert "entities" not in first[1]
+    assert [entity["length"] for entity in second[1]["entities"]] == [9]
+
+
+def test_a_plain_call_is_the_same_without_colours_effects_and_moments() -> None:
+    at = datetime(2026, 11, 25, 7, 5, tzinfo=UTC)
+    screen = Screen("t", "s", "14.05 WIB", actions=(Action("a", "Ya", "success"),), moments=(Moment("14.05 WIB", at),))
+    (adorned,) = draw(5, Show(screen, News("r", "active")))
+    assert {"entities", "message_effect_id"} < set(adorned.params)
+    (unadorned,) = draw(5, Show(replace(screen, actions=(Action("a", "Ya"),), moments=())))
+    assert plain(adorned) == unadorned
+    assert plain(unadorned) is None
+    assert plain(Call("deleteMessages", {"chat_id": 5, "message_ids": [1]})) is None
 
 
 def test_deletions_go_in_hundreds_and_what_is_no_message_id_is_left_out() -> None:

@@ -143,6 +143,36 @@ async def test_a_redraw_that_changes_nothing_counts_as_done(by_polling: Telegram
     assert isinstance(await by_polling.channel.deliver(str(user.id), Redraw("99999", screen), "r2"), Sent), "it is gone already"
 
 
+async def test_what_a_server_does_not_know_of_adornments_does_not_cost_the_message(
+    api: FakeBotApi, by_polling: Telegram, user: User
+) -> None:
+    screen = Screen("t", "s", "Setuju?", actions=(Action("a", "Ya", "success"),))
+    api.refuse("sendMessage", 400, "Bad Request: invalid button style specified")
+    assert isinstance(await by_polling.channel.deliver(str(user.id), Show(screen), "k"), Sent)
+    assert "style" not in user.answers[-1].rows[0][0]
+    api.refuse("sendMessage", 400, "Bad Request: message is too strange", times=2)
+    assert isinstance(await by_polling.channel.deliver(str(user.id), Show(screen), "k2"), Refused)
+
+
+@pytest.mark.parametrize(("count", "too_old"), [(2, 1), (7, 0), (7, 3), (7, 7), (100, 1), (100, 99), (1, 1)])
+async def test_messages_that_are_too_old_to_be_deleted_do_not_keep_the_others(
+    api: FakeBotApi, by_polling: Telegram, user: User, count: int, too_old: int
+) -> None:
+    typed = [user.chat.add("person", f"rahasia {number}") for number in range(count)]
+    for message in typed[:too_old]:
+        message.date -= 49 * 3600
+    ids = tuple(str(message.id) for message in typed)
+    assert isinstance(await by_polling.channel.deliver(str(user.id), DeleteUserMessages(ids), "k"), Sent)
+    assert [message.deleted for message in typed] == [False] * too_old + [True] * (count - too_old)
+    assert len(api.called("deleteMessages")) <= 8, "the place where the old ones end is found by halves"
+
+
+async def test_typing_is_shown_and_an_address_of_another_channel_is_left_alone(by_polling: Telegram, user: User) -> None:
+    by_polling.channel.typing("bukan-angka")
+    by_polling.channel.typing(str(user.id))
+    await until(lambda: user.chat.actions == ["typing"])
+
+
 async def test_an_address_of_another_channel_is_refused(by_polling: Telegram) -> None:
     assert isinstance(await by_polling.channel.deliver("bukan-angka", Say("halo"), "k"), Refused)
     assert by_polling.channel.capabilities == Capabilities(buttons=100, edit=True, delete=True, contact=True)

@@ -32,6 +32,10 @@ def keyboard(**button: str) -> dict[str, Any]:
     return {"reply_markup": {"inline_keyboard": [[button]]}}
 
 
+def entity(**fields: Any) -> dict[str, Any]:
+    return {"entities": [{"type": "date_time", "offset": 0, "length": 4, **fields}]}
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
@@ -54,6 +58,12 @@ def keyboard(**button: str) -> dict[str, Any]:
         ({"reply_markup": {"keyboard": [["Ya"]], "inline_keyboard": [[]]}}, "Bad Request"),
         ({"reply_markup": {"inline_keyboard": [[{"text": "a", "callback_data": "a"}] * 9]}}, "too long"),
         ({"reply_markup": {"remove_keyboard": False}}, "remove_keyboard"),
+        ({"message_effect_id": "1"}, "EFFECT_ID_INVALID"),
+        ({"link_preview_options": {"disabled": True}}, "unknown field"),
+        (entity(date_time_format="t"), "unix_time"),
+        (entity(unix_time=1, date_time_format="x"), "date_time_format"),
+        (entity(unix_time=1, length=5), "out of the text"),
+        (entity(type="clock"), "unsupported type"),
     ],
 )
 async def test_a_message_that_telegram_would_refuse_is_refused(api: FakeBotApi, params: dict[str, Any], words: str) -> None:
@@ -88,6 +98,47 @@ async def test_an_edit_must_change_something_of_a_message_of_the_bot_with_inline
     assert "inline keyboard expected" in await edit(sent, text="lain", reply_markup={"remove_keyboard": True})
     assert await edit(sent, text="Tanya") == ""
     assert user.chat.transcript() == "> /start\n< Tanya (edited)"
+
+
+async def test_effects_are_for_private_chats_and_a_chat_action_is_one_of_telegram_s(api: FakeBotApi) -> None:
+    user, group = api.user("Budi"), api.group("Direksi")
+    user.starts()
+    assert (await call(api, "sendMessage", chat_id=user.id, text="halo", message_effect_id="5046509860389126442"))["ok"]
+    refused = await call(api, "sendMessage", chat_id=group.chat.id, text="halo", message_effect_id="5046509860389126442")
+    assert "can't use message effects" in refused["description"]
+    assert "action" in (await call(api, "sendChatAction", chat_id=user.id, action="thinking"))["description"]
+
+
+async def test_one_message_that_is_too_old_keeps_all_of_its_call(api: FakeBotApi) -> None:
+    user = api.user("Budi")
+    ids = [user.says("satu"), user.says("dua")]
+    user.chat.messages[0].date -= 49 * 3600
+    assert (
+        "can't be deleted for everyone" in (await call(api, "deleteMessages", chat_id=user.id, message_ids=ids))["description"]
+    )
+    assert (await call(api, "deleteMessages", chat_id=user.id, message_ids=[*ids[1:], 999]))["ok"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("setMyName", {"name": "x" * 65}),
+        ("setMyDescription", {"description": "x" * 513}),
+        ("setMyShortDescription", {"short_description": "x" * 121}),
+        ("setMyName", {"name": "x", "language_code": "english"}),
+        ("setChatMenuButton", {"menu_button": {"type": "menu"}}),
+    ],
+)
+async def test_an_introduction_that_telegram_would_not_take_is_refused(
+    api: FakeBotApi, method: str, params: dict[str, Any]
+) -> None:
+    assert (await call(api, method, **params))["error_code"] == 400
+
+
+def test_no_link_carries_what_telegram_s_links_cannot(api: FakeBotApi) -> None:
+    for payload in ("dua kata", "a" * 65, "a.b"):
+        with pytest.raises(AssertionError, match="no link can carry"):
+            api.user("Budi").starts(payload)
 
 
 async def test_a_callback_query_can_be_answered_once(api: FakeBotApi) -> None:

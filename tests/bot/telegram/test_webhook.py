@@ -13,7 +13,7 @@ import pytest
 from bot.channels.telegram.running import TelegramConfig, TelegramConfigInvalid
 from bot.channels.telegram.webhook import PATH, Webhook
 from dialogs.effects import Say
-from tests.bot.telegram.conftest import SECRET, running
+from tests.bot.telegram.conftest import SECRET, ReverseProxy, running
 from tests.bot.telegram.scripted import ScriptedTurns, until
 from tests.fakes.bot_api import FakeBotApi
 
@@ -117,6 +117,22 @@ async def test_a_turn_of_several_messages_is_sent_in_order_by_calls_and_a_turn_m
     assert [message.text for message in user.answers] == ["started", "satu", "dua", "tiga"]
 
 
+async def test_behind_a_reverse_proxy_with_a_path_of_its_own_everything_is_the_same(
+    api: FakeBotApi, turns: ScriptedTurns
+) -> None:
+    async with ReverseProxy() as proxy, running(api, turns, "webhook", proxy=proxy):
+        user = api.user("Budi")
+        for text in ("satu", "dua"):
+            user.says(text)
+        await user.sees("echo dua")
+        assert api.called("sendMessage") == [call for call in api.called("sendMessage") if call.response]
+        async with httpx2.AsyncClient(trust_env=False) as anybody:
+            address = f"{proxy.url.rstrip('/')}{PATH}"
+            claimed = {"x-forwarded-for": "149.154.160.1"}
+            assert (await anybody.post(address, json=update("halo", 9), headers=claimed)).status_code == 401
+    assert turns.texts == ["satu", "dua"]
+
+
 async def test_an_unreachable_bot_gets_its_updates_later(api: FakeBotApi, turns: ScriptedTurns) -> None:
     user = api.user("Budi")
     async with running(api, turns, "webhook"):
@@ -146,6 +162,17 @@ def test_webhook_mode_refuses_to_start_without_a_good_secret(secret: str) -> Non
 def test_the_endpoint_itself_cannot_be_built_open() -> None:
     with pytest.raises(ValueError, match="secret"):
         Webhook(None, "")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "http://bot.example", "https://bot.example:9000", "https:///x", "https://bot.example:x", "bot.example"]
+)
+def test_webhook_mode_refuses_an_address_that_telegram_will_not_call_and_a_local_server_calls_more(url: str) -> None:
+    with pytest.raises(TelegramConfigInvalid, match="PUBLIC_URL"):
+        TelegramConfig("1:abc", mode="webhook", webhook_secret="s", public_url=url)
+    for fine in ("https://bot.example", "https://bot.example:8443/akses/"):
+        TelegramConfig("1:abc", mode="webhook", webhook_secret="s", public_url=fine)
+    TelegramConfig("1:abc", "http://127.0.0.1:8081", "webhook", "s", "http://10.0.0.5:9000")
 
 
 @pytest.mark.parametrize("token", ["", "abc", "1:a b", ":x"])
