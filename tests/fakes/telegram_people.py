@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+from urllib.parse import quote
+
+from tests.fakes.telegram_launch import launch
 
 from tests.fakes import telegram_rules as rules
 
@@ -48,6 +51,7 @@ class Telegram(Protocol):
     """What people need of the fake server."""
 
     bot: dict[str, Any]
+    token: str
 
     def emit(self, kind: str, payload: dict[str, Any], queue: str) -> None:
         """Queue an update for the bot."""
@@ -220,6 +224,15 @@ class User:
                 if button["text"] == label and "callback_data" in button:
                     return self._callback(each, button["callback_data"])
         raise AssertionError(f"there is no button {label!r}; the chat:\n{self.chat.transcript()}")
+
+    def opens(self, label: str) -> str:
+        """Press the newest visible button of this label that opens a page inside the chat; the page's address as Telegram opens it."""
+        for each in reversed(self.chat.visible):
+            for button in (button for row in each.rows for button in row):
+                if button["text"] == label and "web_app" in button:
+                    data = quote(launch(self.id, token=self._telegram.token), safe="")
+                    return f"{button['web_app']['url']}#tgWebAppData={data}&tgWebAppVersion=9.1&tgWebAppPlatform=android"
+        raise AssertionError(f"there is no page {label!r}; the chat:\n{self.chat.transcript()}")
 
     def presses_data(self, message: int, data: str) -> str:
         """Press a button whose data is made up: what a client that does not play by the rules can do."""
