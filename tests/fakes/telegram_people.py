@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
-from tests.fakes.telegram_launch import launch
-
 from tests.fakes import telegram_rules as rules
+from tests.fakes.telegram_launch import launch
 
 PATIENCE = 10.0  # seconds before an awaited message is a failed test
 Sends = Literal["photo", "voice", "video", "sticker", "location", "document", "poll"]
