@@ -55,11 +55,9 @@ const swap = (fresh) => {
   // The place to write changes only with who may write; what was begun there stays.
   const write = document.getElementById("tulis");
   const next = fresh.getElementById("tulis");
-  if (write && next && !!write.querySelector("form") !== !!next.querySelector("form")) {
-    const begun = write.querySelector("textarea")?.value ?? "";
+  const begun = write?.querySelector("textarea")?.value ?? "";
+  if (write && next && !!write.querySelector("form") !== !!next.querySelector("form") && !(begun && write.querySelector("form"))) {
     write.replaceChildren(...[...next.childNodes].map((node) => document.importNode(node, true)));
-    const area = write.querySelector("textarea");
-    if (area && begun) area.value = begun;
   }
   const hint = next?.querySelector("textarea")?.placeholder;
   if (hint) write.querySelector("textarea")?.setAttribute("placeholder", hint);
