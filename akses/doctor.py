@@ -323,6 +323,34 @@ async def telegram(settings: Settings) -> str:
     return f"@{username}, webhook at {expected}"
 
 
+async def telegram_page(settings: Settings) -> str:
+    """The page that the chat's button opens is there, and may be framed by Telegram's web clients."""
+    if settings.telegram_bot is None:
+        return "no page inside Telegram (it needs a bot and https in PUBLIC_URL)"
+    return await page_in_telegram(f"{settings.public_base}/telegram/app")
+
+
+async def page_in_telegram(url: str) -> str:
+    """Raises Unwell."""
+    import httpx2
+
+    from backend.pages.headers import TELEGRAM_WEB
+
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            answer = await client.get(url)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise Unwell(f"the page inside Telegram cannot be reached at {url}: {type(error).__name__}") from None
+    if answer.status_code != 200:
+        raise Unwell(
+            f"the page inside Telegram answers {answer.status_code}: set TELEGRAM_BOT_ID for the web process and lead {url} there,"
+            " or set TELEGRAM_APP=off"
+        )
+    if TELEGRAM_WEB[0] not in answer.headers.get("content-security-policy", "") or "x-frame-options" in answer.headers:
+        raise Unwell(f"what stands before {url} changes its headers, so Telegram's web clients cannot show it")
+    return f"the page inside Telegram is at {url}"
+
+
 async def _telegram(settings: Settings, method: str) -> dict[str, Any]:
     import httpx2
 
@@ -366,6 +394,7 @@ CHECKS: Final[dict[str, Check]] = {
     "product": product,
     "status webhook": status_webhook,
     "telegram": telegram,
+    "page inside Telegram": telegram_page,
 }
 
 

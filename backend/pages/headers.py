@@ -47,15 +47,16 @@ class PageHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool, in_telegram: bool = False) -> None:
         self._app = app
-        self._headers = self.headers(https=https)
-        if in_telegram:
-            del self._headers["X-Frame-Options"]  # it cannot name whose frames are welcome
-            self._headers |= _IN_TELEGRAM
+        self._headers = self.headers(https=https, in_telegram=in_telegram)
 
     @staticmethod
-    def headers(*, https: bool) -> dict[str, str]:
+    def headers(*, https: bool, in_telegram: bool = False) -> dict[str, str]:
         """The headers themselves, for an answer that is made outside a page's route."""
-        return _ALWAYS | (_HTTPS if https else {})
+        found = _ALWAYS | (_HTTPS if https else {})
+        if in_telegram:
+            del found["X-Frame-Options"]  # it cannot name whose frames are welcome
+            found |= _IN_TELEGRAM
+        return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:

@@ -25,6 +25,7 @@ from backend.audit import Audit
 from backend.clock import utc_now
 from backend.database import Database
 from backend.jobs import Dead, Handler, Jobs
+from backend.pages.headers import PageHeaders
 from backend.registry import TableRegistry
 from backend.vault import Vault
 from bot import status_webhook
@@ -381,6 +382,32 @@ def use_telegram(settings: Settings, base: str, mode: str) -> None:
 
 
 # --- mail and the product itself
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        (200, PageHeaders.headers(https=True, in_telegram=True), ""),
+        (404, {}, "answers 404: set TELEGRAM_BOT_ID"),
+        (200, PageHeaders.headers(https=True), "changes its headers"),
+        (200, {"X-Frame-Options": "SAMEORIGIN", **PageHeaders.headers(https=True, in_telegram=True)}, "changes its headers"),
+    ],
+)
+async def test_the_page_inside_telegram_must_be_there_and_telegram_may_frame_it(
+    status: int, headers: dict[str, str], words: str
+) -> None:
+    async def answer(_: Request) -> Response:
+        return Response(status_code=status, headers=headers)
+
+    async with served(Starlette(routes=[Route("/telegram/app", answer)])) as client:
+        url = f"{client.base_url}/telegram/app"
+        if words:
+            with pytest.raises(Unwell, match=words):
+                await doctor.page_in_telegram(url)
+        else:
+            assert url in await doctor.page_in_telegram(url)
+    with pytest.raises(Unwell, match="cannot be reached"):
+        await doctor.page_in_telegram("http://127.0.0.1:1/telegram/app")
 
 
 async def test_the_way_of_the_codes_is_told_and_a_gateway_that_is_away_is_unwell(settings: Settings) -> None:
