@@ -44,7 +44,7 @@ from dialogs.effects import OpenTicket, Record
 if TYPE_CHECKING:
     from akses.simulator import Simulator
     from backend.config import BackendConfig
-    from bot.channels.telegram.running import TelegramConfig
+    from bot.channels.telegram.running import Telegram, TelegramConfig
     from bot.redis_link import RedisLink
     from helpdesk.service import Helpdesk, People
 
@@ -273,7 +273,7 @@ async def _console(parts: Parts, desk: Helpdesk) -> None:
 async def _bot(parts: Parts, staff: People | None) -> None:
     """The chats: store, runner, delivery, channels; and the helpdesk that steps into them, where there is one."""
     from backend_client.client import BackendClient
-    from bot import status_webhook
+    from bot import move_page, status_webhook
     from bot.channels.port import Channel
     from bot.channels.web.api import WebApi
     from bot.channels.web.channel import WebChannel
@@ -283,6 +283,7 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     from bot.delivery import OutboxDelivery
     from bot.desk import Agents
     from bot.funnel import Tally
+    from bot.moves import Links, Moves
     from bot.requests import BackendRequests
     from bot.sessions import Sessions
     from bot.turns import TurnRunner
@@ -342,7 +343,11 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     if parts.simulator:
         turns, backend = parts.simulator.watching(turns, runner.session), parts.simulator.failing(backend)
         parts.simulator.sleeping.append(delivery.wake)
-    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=traced)))
+    moves = Moves(Links(kept, keyring, parts.clock), turns, runner, _places(settings, telegram), parts.clock)
+    delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=traced)), moves)
+    parts.routes += move_page.routes(
+        moves, operator=settings.operator_name, demo=settings.embedded, https=settings.public_base.startswith("https://")
+    )
     if staff and desk:
         acting = Agents(turns, runner)
         stack.push_async_callback(acting.close)
@@ -368,6 +373,15 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     parts.routes += web_routes(api, config)
     parts.routes += status_webhook.routes(turns, settings.webhook_secrets)
     parts.probes["dialog store"] = lambda: store.load("probe", 0.0)
+
+
+def _places(settings: Settings, telegram: Telegram | None) -> dict[str, Callable[[str], str]]:
+    """Where a form can go on, by the names of `dialogs/texts/*/move.toml`; the address of each for a token."""
+    places: dict[str, Callable[[str], str]] = {"telegram": telegram.start_link} if telegram is not None else {}
+    # Behind the #: no log of any server gets to see it.
+    places["web"] = lambda token: f"{settings.public_base}/chat#{token}"
+    places["qr"] = lambda token: f"{settings.public_base}/lanjut/{token}"
+    return places
 
 
 async def _dialog_storage(parts: Parts) -> tuple[RedisLink | None, Store, Transcript, Book]:

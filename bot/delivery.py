@@ -30,13 +30,17 @@ from bot.sessions import Sessions
 from bot.stores.port import Item, Store, StoreUnavailable, timer_of
 from bot.turns import KEEP_SECONDS, LEASE_SECONDS, NOTHING, Turns
 from dialogs.effects import (
+    BringForm,
     ChangeEmail,
     DeleteUserMessages,
     DeskChanged,
+    MakeLink,
     Message,
     MessageFate,
+    Move,
     News,
     OpenTicket,
+    RedeemLink,
     Redraw,
     Relay,
     Request,
@@ -89,6 +93,13 @@ class Requests(Protocol):
         """The same, for news that a chat could not be told."""
 
 
+class Carries(Protocol):
+    """Carries out what takes a form from one chat to another (`bot/moves.py`)."""
+
+    async def carry_out(self, conversation: Conversation, move: Move, item: str) -> float | None:
+        """None when it is over; else the seconds to wait before it is tried again."""
+
+
 class Waiting(NamedTuple):
     """A message in the outbox, read."""
 
@@ -128,11 +139,12 @@ class OutboxDelivery:
         self._in_order = InOrder()
         self._letters = Letters(store)
         self._requests: Requests | None = None
+        self._moves: Carries | None = None
         self._turns: Turns | None = None
 
-    def connect(self, turns: Turns, requests: Requests) -> None:
-        """Timers and the backend's answers become turns of their own."""
-        self._turns, self._requests = turns, requests
+    def connect(self, turns: Turns, requests: Requests, moves: Carries | None = None) -> None:
+        """Timers and the backend's answers become turns of their own, and so does what becomes of a form that goes elsewhere."""
+        self._turns, self._requests, self._moves = turns, requests, moves
 
     def wake(self) -> None:
         self._wake.set()
@@ -396,19 +408,27 @@ class OutboxDelivery:
         if isinstance(request, OpenTicket | Relay | DeskChanged | MessageFate):
             await self._tell_desk(conversation, item, request)
             return
-        assert isinstance(request, SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration)
-        # Only while its person may be waiting for it: a backend that is away is tried again for a day.
-        channel = self._channels.get(conversation.channel) if not item.attempts else None
-        busy = asyncio.create_task(_typing(channel, conversation.address), name="typing") if channel is not None else None
-        try:
-            again = await self._requests.carry_out(conversation, request, item.key, item.attempts)
-        finally:
-            if busy is not None:
-                busy.cancel()
+        if isinstance(request, MakeLink | RedeemLink | BringForm):
+            assert self._moves is not None
+            again = await self._moves.carry_out(conversation, request, item.key)
+        else:
+            assert isinstance(request, SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration)
+            again = await self._ask_backend(conversation, request, item)
         if again is None:
             await self._store.done(str(conversation), (item.key,))
         else:
             await self._store.postpone(str(conversation), item.key, self._now() + again, item.attempts + 1)
+
+    async def _ask_backend(self, conversation: Conversation, request: Request, item: Item) -> float | None:
+        assert self._requests is not None
+        # Only while its person may be waiting for it: a backend that is away is tried again for a day.
+        channel = self._channels.get(conversation.channel) if not item.attempts else None
+        busy = asyncio.create_task(_typing(channel, conversation.address), name="typing") if channel is not None else None
+        try:
+            return await self._requests.carry_out(conversation, request, item.key, item.attempts)
+        finally:
+            if busy is not None:
+                busy.cancel()
 
     async def _tell_desk(self, conversation: Conversation, item: Item, what: ToDesk) -> None:
         if self._desk is None:

@@ -18,12 +18,12 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from dialogs import effects
-from dialogs.effects import Message, Request, ToDesk
+from dialogs.effects import Message, Move, Request, ToDesk
 from dialogs.frozen import Frozen, replace
 from dialogs.session import VERSION, Session
 from dialogs.upcasters import SessionTooNew, upcast
 
-Stored = Message | Request | ToDesk
+Stored = Message | Request | Move | ToDesk
 
 # So many of a conversation's newest events are known again when they are delivered again. Nobody redelivers further back than this
 # within a conversation: a webhook is repeated before the chat's next update comes (Telegram) or within the widget's own retries.
@@ -85,6 +85,9 @@ _CLASSES: Final[tuple[type[Stored], ...]] = (
     effects.ResendActivation,
     effects.ChangeEmail,
     effects.WithdrawRegistration,
+    effects.MakeLink,
+    effects.RedeemLink,
+    effects.BringForm,
     effects.OpenTicket,
     effects.Relay,
     effects.DeskChanged,

@@ -21,13 +21,16 @@ from bot.in_order import InOrder
 from bot.sessions import Memory, Sessions
 from bot.stores.port import Commit, Item, Loaded, Outcome, Store, StoreUnavailable, timer_key
 from dialogs.effects import (
+    BringForm,
     CancelTimer,
     ChangeEmail,
     DeleteUserMessages,
     DeskChanged,
+    MakeLink,
     Message,
     OpenTicket,
     Record,
+    RedeemLink,
     Redraw,
     Relay,
     ResendActivation,
@@ -226,7 +229,15 @@ class TurnRunner:
                 case Say() | Show() | Redraw() | DeleteUserMessages():
                     if effect is not answer:
                         items.append(Item(key, "say", self._sessions.write_effect(name, key, effect), moment + LEASE_SECONDS))
-                case SubmitRegistration() | ResendActivation() | ChangeEmail() | WithdrawRegistration():
+                case (
+                    SubmitRegistration()
+                    | ResendActivation()
+                    | ChangeEmail()
+                    | WithdrawRegistration()
+                    | MakeLink()
+                    | RedeemLink()
+                    | BringForm()
+                ):
                     # Due at once: the delivery loop makes the call, and is woken as soon as the commit holds.
                     items.append(Item(key, "do", self._sessions.write_effect(name, key, effect), moment))
                 case SetTimer(timer, at):

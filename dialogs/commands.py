@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from dialogs import reminders
+from dialogs import moves, reminders
 from dialogs.frozen import replace
 from dialogs.registration import focused, state_of
 from dialogs.steps import desk, privacy
@@ -18,8 +18,13 @@ from dialogs.steps.overlays import laid, lifted, new_draft, speak
 from dialogs.steps.people import lines
 
 
-def start(ctx: Context, _: str) -> Outcome:
-    """A new chat is greeted; an open form offers to continue or start again; otherwise the newest registration is shown."""
+def start(ctx: Context, payload: str) -> Outcome:
+    """A new chat is greeted; an open form offers to continue or start again; otherwise the newest registration is shown.
+
+    A link that takes a form along brings it.
+    """
+    if moves.is_link(payload):
+        return moves.opened(ctx, payload)
     draft = ctx.session.draft
     if draft is not None and not draft.sending and (draft.answers or draft.kind):
         return laid(replace(ctx, session=replace(ctx.session, email_change=None, aside="")), "restart")
@@ -102,6 +107,7 @@ COMMANDS: Final[Mapping[str, Press]] = {
     "privacy": privacy.privacy,
     "erase": privacy.erase,
     "mute": reminders.mute,
+    "move": moves.wanted,
     "go_on": lifted,
     "agent": desk.asked,
     "greet": greet,
@@ -152,6 +158,11 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "erase": ("hapus", "hapus data", "hapus data saya", "erase", "delete my data"),
     "mute": ("jangan ingatkan lagi", "berhenti mengingatkan", "do not remind me again", "don't remind me"),
+    "move": (
+        "pindah", "pindah perangkat", "pindah ke hp", "pindah ke telegram", "lanjut di hp", "lanjutkan di hp", "lanjut di telegram",
+        "lanjutkan di telegram", "lanjut di perangkat lain", "lanjutkan di perangkat lain", "ganti perangkat", "move",
+        "continue on another device", "continue on my phone", "continue in telegram", "switch device",
+    ),
     "agent": (
         "petugas", "hubungi petugas", "bicara dengan petugas", "mau bicara dengan petugas", "bicara dengan orang", "manusia",
         "customer service", "call center", "operator", "helpdesk", "cs", "admin", "agent", "human", "talk to a human",
@@ -173,7 +184,7 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
 # fmt: on
 WORDS: Final[Mapping[str, str]] = {word: command for command, words in _SPOKEN.items() for word in words}
 # What channels register as their menu, in this order; descriptions are the texts `flow.menu.<name>`.
-MENU: Final = ("start", "daftar", "status", "bantuan", "batal", "bahasa", "privasi", "hapus")
+MENU: Final = ("start", "daftar", "status", "bantuan", "batal", "pindah", "bahasa", "privasi", "hapus")
 
 
 def named(text: str) -> str | None:

@@ -6,11 +6,12 @@ Lives here: frozen data, one class per kind of effect. Must not live here: carry
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 from dialogs.events import ActivationStatus, TicketReason
-from dialogs.frozen import Frozen
+from dialogs.frozen import Frozen, field
 from dialogs.screens import Screen
 from dialogs.texts import Language
 
@@ -105,6 +106,28 @@ class WithdrawRegistration(Frozen, frozen=True):
 
     request: str
     registration: str
+
+
+class MakeLink(Frozen, frozen=True):
+    """Make a link that takes the open form elsewhere; `LinkMade` tells of it."""
+
+
+class RedeemLink(Frozen, frozen=True):
+    """Fetch the form that this link leads to: `FormBrought` comes of it, or `LinkDead`."""
+
+    token: str
+
+
+class BringForm(Frozen, frozen=True):
+    """Give the form to the chat `to` (`LinkOpened.to`), for it is no longer here: `FormBrought` there. Without a `kind`, answers or
+    anything typed there is none to give: `LinkDead`.
+    """
+
+    to: str
+    name: str = ""
+    kind: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
 
 
 class SetTimer(Frozen, frozen=True):
@@ -218,5 +241,6 @@ class Record(Frozen, frozen=True):
 
 Message = Say | Show | Redraw | DeleteUserMessages
 Request = SubmitRegistration | ResendActivation | ChangeEmail | WithdrawRegistration
+Move = MakeLink | RedeemLink | BringForm
 ToDesk = OpenTicket | Relay | DeskChanged | MessageFate
-Effect = Message | Request | SetTimer | CancelTimer | OpenTicket | Relay | DeskChanged | Record
+Effect = Message | Request | Move | SetTimer | CancelTimer | OpenTicket | Relay | DeskChanged | Record

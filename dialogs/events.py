@@ -9,6 +9,7 @@ that a message with personal data can be deleted after the hand-off.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -19,6 +20,7 @@ MediaKind = Literal["photo", "voice", "video", "sticker", "location", "document"
 ActivationStatus = Literal["mailed", "mail_failed", "active", "expired", "withdrawn"]
 RefusalCode = Literal["refused", "limit", "closed"]
 TicketReason = Literal["asked", "tries", "taken"]
+DeadLink = Literal["used", "over"]
 
 
 class Started(Frozen, frozen=True):
@@ -118,6 +120,55 @@ class ActivationChanged(Frozen, frozen=True):
     at: datetime
 
 
+# --- a form that goes on elsewhere (`dialogs/moves.py`). `place` is the name of the channel where it was or goes on.
+
+
+class FormWritten(Frozen, frozen=True):
+    """A helpdesk agent, whom the person knows as `name`, has written down what a caller says: what was typed, by field. Nobody is in this
+    chat: the form waits in it for the person to take it into their own.
+    """
+
+    name: str
+    kind: str
+    typed: Mapping[str, str]
+
+
+class LinkMade(Frozen, frozen=True):
+    """There is a link that takes the open form elsewhere, once, until `until` (UTC); an earlier one is void. `addresses` are where it
+    leads, with the name of the place.
+    """
+
+    link: str
+    addresses: tuple[tuple[str, str], ...]
+    until: datetime
+
+
+class LinkOpened(Frozen, frozen=True):
+    """Somebody has opened the link in the chat `to`, which is the bot's word for it and means nothing here."""
+
+    link: str
+    to: str
+    place: str
+
+
+class FormBrought(Frozen, frozen=True):
+    """The form that this chat's person has opened a link for: `answers` that were good where it was, by field; `typed` is what was typed
+    there and is good only if the person says so. `name` is the agent's who wrote it down, "" where the person did it themselves.
+    """
+
+    place: str
+    name: str
+    kind: str
+    answers: Mapping[str, str]
+    typed: Mapping[str, str]
+
+
+class LinkDead(Frozen, frozen=True):
+    """The link that was opened here brings nothing: its form went elsewhere or is gone ("used"), or its time is over."""
+
+    why: DeadLink
+
+
 # --- the helpdesk's. `agent` is the agent's id, `name` what the person is told. `ownership` is the version of the ownership
 # (`Session.ownership`) that the agent saw: where it is not the current one, somebody was quicker, and nothing happens. Whether an agent may
 # do what they do is the console's to know.
@@ -204,6 +255,11 @@ Event = (
     | AgentTransferred
     | AgentClosed
     | CorrectionProposed
+    | FormWritten
+    | LinkMade
+    | LinkOpened
+    | FormBrought
+    | LinkDead
 )
 ByPerson = Started | TextSent | ContactShared | ButtonPressed | MessageEdited | MediaSent | CommandSent
 ByAgent = AgentTookOver | AgentSaid | AgentReturned | AgentReleased | AgentTransferred | AgentClosed | CorrectionProposed

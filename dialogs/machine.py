@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final, assert_never
 
-from dialogs import desk, news, reminders
+from dialogs import desk, moves, news, reminders
 from dialogs.campaigns import campaign
 from dialogs.clock import local_date
 from dialogs.commands import COMMANDS, WORDS, named
@@ -39,6 +39,11 @@ from dialogs.events import (
     ContactShared,
     CorrectionProposed,
     Event,
+    FormBrought,
+    FormWritten,
+    LinkDead,
+    LinkMade,
+    LinkOpened,
     MediaKind,
     MediaSent,
     MessageEdited,
@@ -54,7 +59,7 @@ from dialogs.registration import held, step_id, token, with_answer, with_handoff
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import Answer, Draft, Session
-from dialogs.steps import consent, kind, overlays, people, privacy, question, repairs, summary, waiting
+from dialogs.steps import brought, consent, kind, overlays, people, privacy, question, repairs, summary, waiting
 from dialogs.steps import desk as desk_steps
 from dialogs.steps._step import Context, Outcome, Step, may_be_label, remembering
 
@@ -63,6 +68,7 @@ STEPS: Final[Mapping[str, Step]] = {
     for step in (
         consent.STEP,
         kind.STEP,
+        brought.STEP,
         *question.FIELD_STEPS,
         question.DOUBT,
         summary.STEP,
@@ -91,6 +97,8 @@ def step(session: Session, event: Event, now: datetime, profile: Profile) -> Tur
     if session.serial == 0 and not isinstance(event, ButtonPressed) and isinstance(event, ByPerson):
         told = event.zone if isinstance(event, Started) else ""
         session = replace(session, draft=session.draft or Draft(), zone=told or session.zone)
+        if isinstance(event, Started) and moves.is_link(event.payload):
+            return _show(Context(session, now, profile), moves.opened(Context(session, now, profile), event.payload))
         if not (isinstance(event, CommandSent) and event.command in WORDS and WORDS[event.command] == "language"):
             return _show(Context(session, now, profile), Outcome(session, effects=_arrived(event)))
     ctx = Context(session, now, profile, event.message if isinstance(event, ButtonPressed) else "")
@@ -155,7 +163,17 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
         case ActivationChanged():
             return news.changed(ctx, event)
         case TimerFired():
-            return desk.waited(ctx) if event.timer == desk_steps.TIMER else reminders.fired(ctx, event.timer)
+            return _due(ctx, event.timer)
+        case FormWritten():
+            return moves.written(ctx, event)
+        case LinkMade():
+            return moves.made(ctx, event)
+        case LinkOpened():
+            return moves.taken(ctx, event)
+        case FormBrought():
+            return moves.brought(ctx, event)
+        case LinkDead():
+            return moves.dead(ctx, event)
         case (
             AgentTookOver()
             | AgentSaid()
@@ -168,6 +186,16 @@ def _outcome(ctx: Context, event: Event) -> Outcome:
             return desk.acted(ctx, event)
         case _:
             assert_never(event)
+
+
+def _due(ctx: Context, timer: str) -> Outcome:
+    match timer:
+        case desk_steps.TIMER:
+            return desk.waited(ctx)
+        case moves.TIMER:
+            return moves.over(ctx)
+        case _:
+            return reminders.fired(ctx, timer)
 
 
 def _beside_desk(ctx: Context, event: Event) -> Outcome:

@@ -17,11 +17,14 @@ _FIELD_IDS = tuple(field.id for field in FIELDS)
 
 
 def first_unmet(draft: Draft) -> str | None:
-    """The id of the first question without an answer: consent, kind, a field's id; None when the form is complete."""
+    """The id of the first question without an answer: consent, kind, brought, a field's id; None when the form is complete."""
     if draft.consent is None:
         return "consent"
     if draft.kind not in KINDS:
         return "kind"
+    if draft.brought and any(field not in draft.answers for field in _FIELD_IDS):
+        # What is complete is looked through at the summary.
+        return "brought"
     for field in _FIELD_IDS:
         if field not in draft.answers:
             return field

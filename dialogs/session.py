@@ -59,6 +59,9 @@ class Draft(Frozen, frozen=True):
     channel's ids of the messages that answered, well or not, so that they can be deleted. `reminded` counts the reminders sent, `muted`
     says that no more are wanted, `erase` that the registration is to be withdrawn as soon as the backend has taken it. `more` are unusual
     answers that wait behind `doubt`: they came in one message.
+
+    `link` is the newest link that takes the form elsewhere, "" where there is none. `brought` says that it came from elsewhere and its
+    person has not looked through it yet; `by` is the helpdesk agent who wrote it down.
     """
 
     consent: Consent | None = None
@@ -76,6 +79,9 @@ class Draft(Frozen, frozen=True):
     muted: bool = False
     erase: bool = False
     more: tuple[OpenDoubt, ...] = ()
+    link: str = ""
+    brought: bool = False
+    by: str = ""
 
 
 class Registration(Frozen, frozen=True):

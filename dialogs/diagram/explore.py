@@ -32,6 +32,7 @@ from dialogs.events import (
     CommandSent,
     CorrectionProposed,
     Event,
+    FormBrought,
     RefusalCode,
     Started,
     TextSent,
@@ -236,6 +237,9 @@ def _possible(here: _Place) -> Iterator[tuple[Kind, str, Event, datetime]]:
     yield "agent", "the agent closes", AgentClosed("rina", seen), now
     for field, examples in ANSWERS.items():
         yield "agent", "the agent proposes", CorrectionProposed("rina", seen, field, examples[0]), now
+    if session.draft is not None and not session.draft.kind and not session.draft.answers and not session.overlay:
+        begun = {"full_name": ANSWERS["full_name"][0]}
+        yield "agent", "form brought from elsewhere", FormBrought("web", "", "individu_lokal", begun, {}), now
 
 
 def wording(action: Action, language: Language) -> str:

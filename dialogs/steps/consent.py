@@ -10,7 +10,7 @@ from dialogs.frozen import replace
 from dialogs.phrases import AGREE, NO, YES, plain
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
-from dialogs.session import Consent, Session
+from dialogs.session import Consent, Draft, Session
 from dialogs.steps._step import Context, Outcome, Step, button, button_wanted, contacts, remembering, whose
 from dialogs.steps.repairs import hidden
 
@@ -51,8 +51,12 @@ def agree(ctx: Context, _: str) -> Outcome:
 
 
 def decline(ctx: Context, _: str) -> Outcome:
+    """Nothing of the person's is kept; there can be something where the form was brought here."""
+    session = tried(ctx)
+    if (draft := session.draft) is not None and draft.brought:
+        session = replace(session, draft=Draft(tries=draft.tries, typed=draft.typed))
     notice = ctx.text("flow.declined", contacts=contacts(ctx))
-    return Outcome(tried(ctx), notice, (Record("consent", "rejected", "declined"),))
+    return Outcome(session, notice, (Record("consent", "rejected", "declined"),))
 
 
 def means(_: Context, text: str) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from re import Match
 from typing import Any, Final
 
-from dialogs.events import ButtonPressed
+from dialogs.events import ButtonPressed, FormBrought, LinkDead, LinkMade, LinkOpened
 from dialogs.frozen import replace
 from dialogs.office import Office
 from dialogs.testing.conversation import Conversation
@@ -34,6 +35,32 @@ def _time(written: str) -> dict[str, float]:
 def _registration(written: str | None) -> str:
     """`2` is the second that the backend took here, reg_2; anything else is an id."""
     return f"reg_{written}" if written and written.isdecimal() else written or ""
+
+
+def _link(chat: Conversation, found: Match[str]) -> object:
+    chat.transcript.did(f"({found[0]})")
+    addresses = (("telegram", "https://t.me/contoh_bot?start=lanjut-k1"), ("web", "https://akses.example/chat?start=lanjut-k1"))
+    return chat.happens(LinkMade("k1", addresses, chat.now + timedelta(minutes=30)))
+
+
+def _opened(chat: Conversation, found: Match[str]) -> object:
+    chat.transcript.did(f"({found[0]})")
+    return chat.happens(LinkOpened("k1", f"{found[1]}:elsewhere", found[1]))
+
+
+def _brought(chat: Conversation, found: Match[str]) -> object:
+    """`kind individu_lokal, nik 3171...`; what is only typed, and unusual, has a question mark behind it."""
+    chat.transcript.did(f"({found[0]})")
+    values = dict(part.split(" ", 1) for part in found[3].split(", "))
+    answers = {field: value for field, value in values.items() if field != "kind" and not value.endswith("?")}
+    typed = {field: value[:-1] for field, value in values.items() if value.endswith("?")}
+    place, name = found[1] or "", found[2] or ""
+    return chat.happens(FormBrought(place, name, values.get("kind", ""), answers, typed))
+
+
+def _dead(chat: Conversation, found: Match[str]) -> object:
+    chat.transcript.did(f"({found[0]})")
+    return chat.happens(LinkDead("used" if found[1] == "used" else "over"))
 
 
 def _nowhere(chat: Conversation, found: Match[str]) -> object:
@@ -66,6 +93,10 @@ STAGE: Final[tuple[tuple[str, Callable[[Conversation, Any], object]], ...]] = (
     (r"the agent passes the conversation on to (\w+)", lambda chat, found: chat.agent_transfers(found[1])),
     (r"the agent closes the conversation(?: as (.+))?", lambda chat, found: chat.agent_closes(found[1] or "")),
     (r"the agent proposes (\w+): (.*)", lambda chat, found: chat.agent_proposes(found[1], found[2])),
+    (r"the link is made", _link),
+    (r"the link is opened in (\w+)", _opened),
+    (r"the form comes from (?:(\w+)|the agent (.+?)): (.+)", _brought),
+    (r"the link is (used|over)", _dead),
 )
 
 

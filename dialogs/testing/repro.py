@@ -30,12 +30,18 @@ from dialogs.events import (
     ContactShared,
     CorrectionProposed,
     Event,
+    FormBrought,
+    FormWritten,
+    LinkDead,
+    LinkMade,
+    LinkOpened,
     MediaSent,
     MessageEdited,
     Started,
     TextSent,
     TimerFired,
 )
+from dialogs.moves import PREFIX, is_link
 from dialogs.profile import Profile
 from dialogs.registration import open_question
 from dialogs.testing.conversation import NOON, PROFILE, Conversation
@@ -78,7 +84,8 @@ class _Again:
             )
         match moment.event:
             case Started(payload):
-                chat.starts(payload)
+                # A link that takes a form along is nobody's to read.
+                chat.starts(f"{PREFIX}k1" if is_link(payload) else payload)
             case CommandSent(command, argument):
                 chat.says(f"/{command} {argument}".strip())
             case TextSent(text, message):
@@ -109,6 +116,13 @@ class _Again:
                 chat.agent_closes(label)
             case CorrectionProposed(_, _, field, value):
                 chat.agent_proposes(field, self.invention.of(value, field))
+            case FormBrought(place, name, kind, answers, typed):
+                invented = {field: self.invention.of(value, field) for field, value in answers.items()}
+                chat.happens(
+                    FormBrought(place, name, kind, invented, {field: self.invention.of(typed[field], field) for field in typed})
+                )
+            case FormWritten() | LinkMade() | LinkOpened() | LinkDead():
+                chat.happens(moment.event)
             case BackendAccepted(_, registration):
                 self.registrations.setdefault(registration, f"reg_{len(self.registrations) + 1}")
                 chat.accepted()

@@ -15,13 +15,16 @@ from typing import assert_never
 
 from dialogs.clock import WIB
 from dialogs.effects import (
+    BringForm,
     CancelTimer,
     ChangeEmail,
     DeleteUserMessages,
     DeskChanged,
     Effect,
+    MakeLink,
     OpenTicket,
     Record,
+    RedeemLink,
     Redraw,
     Relay,
     ResendActivation,
@@ -102,7 +105,11 @@ class Transcript:
             case DeskChanged(_, what, ownership, _, _, name, detail):
                 facts = (what, detail, f"by {name}" if name else "", f"ownership {ownership}")
                 self.bubble(f"(To the helpdesk: {', '.join(filter(None, facts))}.)")
-            case SetTimer() | CancelTimer() | Record() | Relay():
+            case BringForm():
+                self.bubble(
+                    "(To the other chat: the form.)" if effect.kind or effect.answers else "(To the other chat: no form.)"
+                )
+            case SetTimer() | CancelTimer() | MakeLink() | RedeemLink() | Record() | Relay():
                 pass
             case _:
                 assert_never(effect)

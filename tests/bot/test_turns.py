@@ -18,6 +18,7 @@ from backend_client.models import NewRegistration, Registration
 from bot.channels.port import Capabilities, Dead, Delivery, Later, Sent
 from bot.conversation import Conversation
 from bot.delivery import OutboxDelivery
+from bot.moves import Links, Moves, Places
 from bot.requests import BackendRequests
 from bot.sessions import Memory, Sessions
 from bot.stores.embedded import EmbeddedStore
@@ -32,6 +33,10 @@ from dialogs.testing import PROFILE
 
 CHAT = Conversation("web", "a")
 KEYS = Keyring.parse(Keyring.generate())
+PLACES: Places = {
+    "telegram": lambda token: f"https://t.me/contoh_bot?start={token}",
+    "web": lambda token: f"https://akses.example/chat#{token}",
+}
 
 
 class Crashed(BaseException):
@@ -133,7 +138,8 @@ class Bot:
         self.turns = TurnRunner(self.store, sessions, PROFILE, clock=self.clock)
         self.delivery = OutboxDelivery(self.store, sessions, {"web": self.channel}, clock=self.clock)
         self.turns.deliver_through(self.delivery)
-        self.delivery.connect(self.turns, BackendRequests(self.backend, self.turns))
+        self.moves = Moves(Links(self.store, self.keys, self.clock), self.turns, self.turns, PLACES, self.clock)
+        self.delivery.connect(self.turns, BackendRequests(self.backend, self.turns), self.moves)
 
     async def happens(self, event: Event, id_: str, chat: Conversation = CHAT) -> None:
         if (await self.turns.take(chat, event, id_)).left:

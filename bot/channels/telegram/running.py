@@ -168,6 +168,11 @@ class Telegram:
         self._ready = asyncio.get_running_loop().create_future()
         self._life = asyncio.create_task(self._live(self._intake, self._ready))
 
+    def start_link(self, payload: str) -> str:
+        """The address that opens this bot with a payload; "" until Telegram has told the bot's name."""
+        name = self._intake.username if self._intake is not None else ""
+        return f"https://t.me/{name}?start={payload}" if name else ""
+
     async def ready(self) -> None:
         """Wait until Telegram knows of us. Raises BotApiError where it refuses the token or the set-up for good."""
         assert self._ready is not None, "start first"

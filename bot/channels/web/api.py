@@ -47,6 +47,7 @@ from dialogs.clock import NAMES as ZONE_NAMES
 from dialogs.commands import WORDS as COMMAND_WORDS
 from dialogs.commands import named
 from dialogs.events import ButtonPressed, CommandSent, Event, Started, TextSent
+from dialogs.moves import is_link
 from dialogs.secret import looks_like_password
 from dialogs.texts import Language
 
@@ -244,10 +245,13 @@ class WebApi:
             known = None
         conversation = known or self._sessions.conversation({self._sessions.cookie: token})
         assert conversation is not None
-        # Also greeted when a known session has nothing (any more) to show: a chat is never an empty page.
-        if known is None or not await self._transcript.since(conversation, 0, 1):
+        # Also greeted when a known session has nothing (any more) to show: a chat is never an empty page. A link that takes a form along
+        # is opened in a known session too, and opening it again, by a reload, is opening it once.
+        link = is_link(wanted.payload)
+        if link or known is None or not await self._transcript.since(conversation, 0, 1):
             started = Started(wanted.payload, ZONE_NAMES.get(wanted.time_zone, ""))
-            await self._carry_out(conversation, started, secrets.token_urlsafe(16), wanted.language)
+            id_ = f"start-{wanted.payload}" if link else secrets.token_urlsafe(16)
+            await self._carry_out(conversation, started, id_, wanted.language)
         response = _json(200, msgspec.json.encode({"resumed": known is not None}))
         framed = wanted.framed and bool(self._config.frame_ancestors)
         response.headers["Set-Cookie"] = self._sessions.set_cookie(token, foreign_frame=framed)
