@@ -351,7 +351,7 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     if staff and desk:
         acting = Agents(turns, runner)
         stack.push_async_callback(acting.close)
-        await _console(parts, helpdesk.build(staff, keyring, desk, acting, runner.session, backend))
+        await _console(parts, helpdesk.build(staff, keyring, desk, acting, runner.session, backend, moves))
     await stack.enter_async_context(running(tally.run(), "funnel", tally.stop))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)

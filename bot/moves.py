@@ -14,10 +14,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, assert_never
+from typing import Final, Literal, Protocol, assert_never
 
 import structlog
 
@@ -159,9 +158,9 @@ class Moves:
                 assert_never(move)
         return None
 
-    async def write_down(self, name: str, kind: str, typed: Mapping[str, str]) -> Conversation:
-        """Where a form waits that an agent, known to people as `name`, has written down for a caller."""
-        conversation = Conversation(ASSISTED, secrets.token_urlsafe(16))
+    async def write_down(self, name: str, kind: str, typed: Mapping[str, str], key: str) -> Conversation:
+        """Where a form waits that an agent, known to people as `name`, has written down for a caller; one for each `key`."""
+        conversation = Conversation(ASSISTED, self.links.id_of(f"written down {key}"))
         await self._turns.take(conversation, FormWritten(name, kind, dict(typed)), "written")
         return conversation
 
@@ -172,11 +171,14 @@ class Moves:
         await self._take(conversation, LinkMade(self.links.id_of(token), offer.addresses, offer.until), f"{name} made")
         return offer
 
-    async def waits(self, conversation: Conversation, token: str) -> bool:
-        """Whether the form is still where it was and this link opens it."""
-        stands = await self._runner.standing(conversation, "")
+    async def state(self, token: str) -> Literal["waiting", "fetched", "over"]:
+        """Whether this link's form still waits to be fetched; of one whose time is over nothing else is known."""
+        origin = await self.links.whose(token)
+        if origin is None:
+            return "over"
+        stands = await self._runner.standing(origin, "")
         draft = stands.session.draft if stands else None
-        return draft is not None and draft.link == self.links.id_of(token)
+        return "waiting" if draft is not None and draft.link == self.links.id_of(token) else "fetched"
 
     def addresses(self, token: str, *, but: str = "") -> tuple[tuple[str, str], ...]:
         """Where a token can be opened. `but` is where it comes from: a chat that is the same on every device is no other place."""

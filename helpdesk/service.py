@@ -12,6 +12,7 @@ from bot.desk import Agents as Dialog
 from bot.turns import StoreUnavailable
 from helpdesk.acting import Acting
 from helpdesk.agents import Agents
+from helpdesk.assisting import Assisting, Moving
 from helpdesk.canned import Canned
 from helpdesk.config import DeskConfig
 from helpdesk.feed import Feed
@@ -49,6 +50,7 @@ class Helpdesk:
     panels: Panels
     acting: Acting
     canned: Canned
+    assisting: Assisting
 
     async def forget(self) -> None:
         """Erase what is over; to be called now and then."""
@@ -93,10 +95,15 @@ def records(staff: People, seals: Seals, look: Look) -> tuple[Records, Feed]:
     return Records(staff.database, staff.audit, cells, staff.clock, terms=terms, wake=feed.wake), feed
 
 
-def build(staff: People, seals: Seals, kept: tuple[Records, Feed], dialog: Dialog, look: Look, backend: Backend) -> Helpdesk:
-    """The whole helpdesk, with chats to act on: `dialog` carries an agent's deeds out, `look` shows a conversation as it is."""
+def build(
+    staff: People, seals: Seals, kept: tuple[Records, Feed], dialog: Dialog, look: Look, backend: Backend, moves: Moving
+) -> Helpdesk:
+    """The whole helpdesk, with chats to act on: `dialog` carries an agent's deeds out, `look` shows a conversation as it is, `moves` takes
+    forms from one chat to another.
+    """
     written, feed = kept
     reading = Reading(staff.database, Cells(seals), staff.clock)
     acting = Acting(dialog, look, staff.agents, written, reading, backend, staff.database, staff.audit, staff.clock)
     canned = Canned(staff.database, staff.audit, staff.clock)
-    return Helpdesk(staff, written, reading, feed, Panels(look, backend), acting, canned)
+    assisting = Assisting(moves, look, staff.database, staff.audit, staff.clock)
+    return Helpdesk(staff, written, reading, feed, Panels(look, backend), acting, canned, assisting)

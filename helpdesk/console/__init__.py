@@ -1,7 +1,8 @@
 """The console at /helpdesk: server-rendered, whole without JavaScript, live with it.
 
-Lives here: which address is which page and what right it takes. `door.py` lets people through; `chats.py`, `coming_in.py` and `managing.py`
-hold the pages; templates are in `templates/`, words in `helpdesk/texts/`, looks and the script in `design/` (`desk.css`, `desk.js`).
+Lives here: which address is which page and what right it takes. `door.py` lets people through; the pages are held by `chats.py`,
+`assisting.py`, `coming_in.py` and `managing.py`; templates are in `templates/`, words in `helpdesk/texts/`, looks and the script in
+`design/` (`desk.css`, `desk.js`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
+from helpdesk.console.assisting import PAGE, Callers
 from helpdesk.console.chats import Chats
 from helpdesk.console.coming_in import ComingIn
 from helpdesk.console.door import SIGN_IN, Door
@@ -40,6 +42,7 @@ def console(desk: Helpdesk, *, device: Callable[[Request], str]) -> Console:
     coming = ComingIn(staff.config, staff.sign_in, staff.oidc, view, door, device)
     managing = Managing(staff.config, staff.agents, staff.audit, view, door)
     chats = Chats(desk, view, door)
+    callers = Callers(desk, desk.assisting, view, door)
     chat = "/helpdesk/c/{chat}"
     agent = "/helpdesk/petugas/{agent}"
     routes: list[BaseRoute] = [
@@ -58,6 +61,10 @@ def console(desk: Helpdesk, *, device: Callable[[Request], str]) -> Console:
         door.do(f"{chat}/usul", "act", chats.deed(chats.propose)),
         door.do(f"{chat}/kirim-tautan", "act", chats.deed(chats.resend)),
         door.do(f"{chat}/buka", "act", chats.reveal),
+        door.do(f"{chat}/pindah", "act", callers.move),
+        door.see(PAGE, "act", callers.form),
+        door.do(PAGE, "act", callers.begin),
+        door.do(f"{PAGE}/lihat", "act", callers.look),
         door.see("/helpdesk/balasan", None, chats.replies),
         door.do("/helpdesk/balasan", None, chats.keep_reply),
         door.do("/helpdesk/balasan/hapus", None, chats.remove_reply),

@@ -245,14 +245,14 @@ async def test_a_form_arrives_whole_and_once_whatever_line_the_process_dies_at(c
 
 async def test_what_an_agent_writes_down_is_fetched_by_the_person_and_agreed_to_by_them(bot: Bot) -> None:
     typed = {"full_name": "Siti Rahmawati", "phone": "0812 3456 7890", "email": "siti@gmial.com", "nik": "12"}
-    waiting = await bot.moves.write_down("Rina", "individu_lokal", typed)
+    waiting = await bot.moves.write_down("Rina", "individu_lokal", typed, "k1")
     assert waiting.channel == ASSISTED
     offer = await bot.moves.offer(waiting, "offer")
-    assert await bot.moves.waits(waiting, offer.token)
+    assert await bot.moves.state(offer.token) == "waiting"
     assert dict(offer.addresses)["web"].endswith(offer.token)
     await bot.happens(Started(offer.token), "s", THERE)
     await bot.settles()
-    assert not await bot.moves.waits(waiting, offer.token)
+    assert await bot.moves.state(offer.token) == "fetched"
     assert "Rina" in words(bot, THERE)[-1]
     assert await bot.step(THERE) == "consent"
     await presses(bot, "agree", THERE)
@@ -266,7 +266,7 @@ async def test_what_an_agent_writes_down_is_fetched_by_the_person_and_agreed_to_
 async def test_what_nobody_fetches_in_time_is_not_kept(clock: Clock, backend: FakeBackend) -> None:
     store = MemoryStore()
     bot = Bot(store, clock, Screenful(), backend)
-    waiting = await bot.moves.write_down("Rina", "individu_lokal", {"full_name": "Siti Rahmawati"})
+    waiting = await bot.moves.write_down("Rina", "individu_lokal", {"full_name": "Siti Rahmawati"}, "k1")
     await bot.moves.offer(waiting, "offer")
     assert await answers(bot, waiting)
     clock.now += LIFE + timedelta(seconds=1)

@@ -34,6 +34,7 @@ from bot.channels.port import Capabilities, Delivery, Sent
 from bot.conversation import Conversation
 from bot.delivery import OutboxDelivery
 from bot.desk import Agents as Dialog
+from bot.moves import Links, Moves, Places
 from bot.requests import BackendRequests
 from bot.sessions import Sessions
 from bot.stores.memory import MemoryStore
@@ -168,9 +169,14 @@ async def stage_on(database_url: str, keyring: Keyring, *, oidc: OidcConfig | No
     kept = records(staff, keyring, runner.session)
     delivery = OutboxDelivery(store, sessions, {"web": chat}, clock=clock, desk=kept[0])
     runner.deliver_through(delivery)
-    delivery.connect(runner, BackendRequests(fake, runner))
+    places: Places = {
+        "telegram": lambda token: f"https://t.me/contoh_bot?start={token}",
+        "web": lambda token: f"{url}/chat#{token}",
+    }
+    moves = Moves(Links(store, keyring, clock), runner, runner, places, clock)
+    delivery.connect(runner, BackendRequests(fake, runner), moves)
     dialog = Dialog(runner, runner)
-    desk = build(staff, keyring, kept, dialog, runner.session, fake)
+    desk = build(staff, keyring, kept, dialog, runner.session, fake, moves)
     made = console(desk, device=device)
     beside = [asyncio.create_task(work) for work in (delivery.run(), desk.feed.run())]
     app = Starlette(routes=[*made.routes, Mount("/assets", Assets(DESIGN))])

@@ -7,8 +7,8 @@
   const language = document.documentElement.lang;
   const query = new URLSearchParams(location.search);
   // A link that takes a form along stands behind the #, which no server and no other page gets to see; nor does the history keep it.
-  let link = /^#lanjut-[\w-]{43}$/.test(location.hash) ? location.hash.slice(1) : "";
-  if (link) history.replaceState(null, "", location.pathname + location.search);
+  let moving = /^#lanjut-[\w-]{43}$/.test(location.hash) ? location.hash.slice(1) : "";
+  if (moving) history.replaceState(null, "", location.pathname + location.search);
   addEventListener("hashchange", () => location.hash.startsWith("#lanjut-") && location.reload());
   const framed = document.body.classList.contains("chat-framed");
   const [view, log, answer, state, typing, newest] = ["view", "log", "answer", "state", "typing", "newest"].map(byId);
@@ -310,11 +310,11 @@
       client: "web",
       language,
       framed,
-      payload: link || (query.get("start") ?? ""),
+      payload: moving || (query.get("start") ?? ""),
       time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "",
     });
     if (reply.status !== 200) throw new Error("no session");
-    link = "";
+    moving = "";
     if (reply.body.resumed) return;
     opened += 1;
     // A browser that keeps no cookie in a frame gives a new session each time.
