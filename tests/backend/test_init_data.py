@@ -97,6 +97,11 @@ def test_it_is_good_for_five_minutes_and_half_a_minute_ahead(bot: Bot, age: int,
 GOOD = telegram.fields(at=AT)
 OTHER_USER = GOOD["user"].replace(str(telegram.USER), "5")
 DONE = telegram.signed(GOOD)
+STARTED = telegram.signed({**GOOD, "start_param": "x"})
+
+
+def without(given: dict[str, str], field: str) -> dict[str, str]:
+    return {name: value for name, value in given.items() if name != field}
 
 
 @BOTH
@@ -111,12 +116,12 @@ DONE = telegram.signed(GOOD)
         telegram.written({**DONE, "auth_date": str(int(AT) + 1)}),
         telegram.written({**DONE, "added": "1"}),
         telegram.written({**DONE, "blank": ""}),
-        telegram.written({name: value for name, value in DONE.items() if name != "query_id"}),
+        telegram.written(without(DONE, "query_id")),
         f"{telegram.written(DONE)}&user={quote(OTHER_USER, safe='')}",
         f"user={quote(OTHER_USER, safe='')}&{telegram.written(DONE)}",
         f"{telegram.written(DONE)}&hash={DONE['hash']}",
         telegram.written(telegram.signed(GOOD, f"{telegram.BOT + 1}:AAE-of-another-bot")),
-        telegram.written(telegram.signed({name: value for name, value in GOOD.items() if name != "user"})),
+        telegram.written(telegram.signed(without(GOOD, "user"))),
         telegram.written(telegram.signed({**GOOD, "user": "{}"})),
         telegram.written(telegram.signed({**GOOD, "user": '{"id":"77001"}'})),
         telegram.written(telegram.signed({**GOOD, "user": '{"id":true}'})),
@@ -125,8 +130,9 @@ DONE = telegram.signed(GOOD)
         telegram.written(telegram.signed({**GOOD, "auth_date": ""})),
         telegram.written(telegram.signed({**GOOD, "auth_date": "now"})),
         telegram.written(telegram.signed({**GOOD, "auth_date": f"{int(AT)}.0"})),
-        # The same lines to sign, cut differently.
-        telegram.written({**DONE, "query_id": f"{DONE['query_id']}\nuser={OTHER_USER}"}),
+        # The same lines to sign, cut differently: those of the public key, those of the token.
+        telegram.written({**without(STARTED, "start_param"), "query_id": f"{STARTED['query_id']}\nstart_param=x"}),
+        telegram.written({**without(STARTED, "start_param"), "signature": f"{STARTED['signature']}\nstart_param=x"}),
         telegram.written(telegram.signed({**GOOD, "Upper": "x"})),
         "&".join(f"x{number}=1" for number in range(40)),
     ],
@@ -137,7 +143,7 @@ def test_what_is_not_exactly_what_telegram_signed_is_refused(bot: Bot, data: str
 
 
 def test_each_way_needs_its_own_signature_and_no_other() -> None:
-    without_hash = telegram.written({name: value for name, value in DONE.items() if name != "hash"})
+    without_hash = telegram.written(without(DONE, "hash"))
     without_signature = telegram.written(telegram.hashed(GOOD))
     assert read(without_hash, BY_KEY, NOW).user == read(without_signature, BY_TOKEN, NOW).user == telegram.USER
     for data, bot in ((without_hash, BY_TOKEN), (without_signature, BY_KEY)):

@@ -183,6 +183,7 @@ async def test_without_a_living_visit_nothing_is_shown_or_done(stage: Stage) -> 
 async def test_another_chats_registration_is_like_none_whatever_is_asked_of_it_and_nothing_comes_of_it(stage: Stage) -> None:
     registration = (await stage.register(**MINE))["id"]
     typed = await code(stage)
+    stage.clock.stop()
     async with opened(stage, 5) as stranger:
         for of in (registration, "0" * 32):
             answers = [
