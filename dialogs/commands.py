@@ -11,7 +11,7 @@ from typing import Final
 
 from dialogs import moves, reminders
 from dialogs.frozen import replace
-from dialogs.registration import focused, state_of
+from dialogs.registration import focused, state_of, step_id
 from dialogs.steps import desk, privacy
 from dialogs.steps._step import Context, Outcome, Press, contacts
 from dialogs.steps.overlays import laid, lifted, new_draft, speak
@@ -59,12 +59,19 @@ def language(ctx: Context, argument: str) -> Outcome:
     return speak(ctx, argument) if argument in ("id", "en") else laid(ctx, "language")
 
 
+STANDS: Final = ("pending", "mail_failed", "expired", "withdrawn", "erasing")
+
+
 def status(ctx: Context, _: str) -> Outcome:
     """Every registration of this chat, masked, and how far the open form is. Where there are several, one can be chosen."""
     told = lines(ctx)
     session = replace(ctx.session, overlay="", aside="")
     if session.registrations and (session.draft or len(session.registrations) > 1):
         return Outcome(replace(session, aside="status", email_change=None))
+    here = step_id(session)
+    if here in STANDS:
+        # The line takes the place of what would only say the same again; where there is something to do, the screen says it all.
+        return Outcome(session, news=told if here in ("pending", "erasing") else "")
     return Outcome(session, told or ctx.text("flow.status.none"))
 
 
@@ -147,7 +154,8 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "help": (
         "bagaimana selanjutnya", "apa selanjutnya", "lalu bagaimana", "what next",
         "bantuan", "bantu", "tolong", "bantu saya", "tolong bantu", "saya bingung", "bingung", "tidak mengerti",
-        "saya tidak mengerti", "tidak paham", "cara daftar", "tidak tahu", "saya tidak tahu", "lupa", "saya lupa",
+        "saya tidak mengerti", "tidak paham", "cara daftar", "tidak tahu", "saya tidak tahu", "tidak tau", "gak tau",
+        "ga tau", "nggak tau", "gak tahu", "lupa", "saya lupa",
         "tidak ingat", "di mana lihatnya", "lihat di mana", "i do not know", "i don't know", "i forgot", "apa itu nik",
         "nik itu apa", "what is nik", "help", "help me", "i do not understand", "?",
     ),

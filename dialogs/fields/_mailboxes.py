@@ -14,18 +14,14 @@ PROVIDERS: tuple[str, ...] = (
     "outlook.co.id", "icloud.com", "protonmail.com", "proton.me",
 )  # fmt: skip
 # Real domains one letter away from those: never asked about.
-_REAL = frozenset({"mail.com", "email.com", "yahoo.co.in", "yahoo.co.uk", "yahoo.co.jp", "hotmail.co.uk"})
+_REAL = frozenset({"mail.com", "email.com", "yahoo.co.in"})
 # Misspellings that are further away than one slip of a finger, or as near to two providers.
 _SLIPS: dict[str, str] = {
-    "gmail.co": "gmail.com", "gmail.co.id": "gmail.com", "gmail.id": "gmail.com", "gmail.com.id": "gmail.com",
-    "gmail.net": "gmail.com", "gmaill.co": "gmail.com", "gmai.co": "gmail.com", "gmailcom.com": "gmail.com",
-    "googlemail.co": "googlemail.com", "gimail.com": "gmail.com", "gemail.com": "gmail.com", "mgail.com": "gmail.com",
-    "yaho.co.id": "yahoo.co.id", "yahoo.co": "yahoo.com", "yahoo.com.id": "yahoo.co.id", "yahoo.id": "yahoo.co.id",
-    "yahoo.coid": "yahoo.co.id", "yhoo.co.id": "yahoo.co.id", "yahho.com": "yahoo.com", "ymail.co": "ymail.com",
+    "gmail.co.id": "gmail.com", "gmail.id": "gmail.com", "gmail.com.id": "gmail.com", "gmail.net": "gmail.com",
+    "gmaill.co": "gmail.com", "gmai.co": "gmail.com", "gmailcom.com": "gmail.com", "yahoo.id": "yahoo.co.id",
     "ymail.co.id": "ymail.com", "rocketmail.co.id": "rocketmail.com", "hotmail.id": "hotmail.com",
-    "hotmail.co.id": "hotmail.com", "hotmail.co": "hotmail.com",
-    "outlook.id": "outlook.com", "outlook.co": "outlook.com", "icloud.co": "icloud.com", "icloud.co.id": "icloud.com",
-    "iclod.co": "icloud.com", "aol.co": "aol.com",
+    "hotmail.co.id": "hotmail.com", "outlook.id": "outlook.com", "icloud.co.id": "icloud.com", "iclod.co": "icloud.com",
+    "aol.co": "aol.com",
 }  # fmt: skip
 # Endings that are no top-level domain, and the one that was meant.
 _ENDINGS: dict[str, str] = {

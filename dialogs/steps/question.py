@@ -11,6 +11,7 @@ from dialogs.effects import Record
 from dialogs.events import TextSent
 from dialogs.fields import BY_ID, FIELDS
 from dialogs.fields._field import Accepted, Doubtful, Rejected
+from dialogs.fields.several import is_bare_name
 from dialogs.frozen import replace
 from dialogs.phrases import NO, YES, correction, plain
 from dialogs.registration import first_unmet, open_question, resumed, step_id, with_answer, with_doubts, without_doubt
@@ -211,10 +212,17 @@ def retype(ctx: Context, _: str) -> Outcome:
 
 
 def retyped(ctx: Context, event: TextSent) -> Outcome:
-    """A text answers the open question: the doubtful answer to that one is dropped for it, any other is asked about again."""
+    """A text answers the open question: the doubtful answer to that one is dropped for it, and so is a guess at a second half of the
+    name; any other is asked about again.
+    """
     doubt = ctx.draft.doubt
     assert doubt is not None
-    return typed(ctx if misplaced(ctx, doubt) else replace(ctx, session=retype(ctx, "").session), event)
+    if not part_of_name(ctx, doubt):
+        return typed(ctx if misplaced(ctx, doubt) else replace(ctx, session=retype(ctx, "").session), event)
+    if is_bare_name(event.text, local_date(ctx.now)):
+        # The third bubble of a name.
+        event = replace(event, text=f"{doubt.value} {event.text}")
+    return typed(replace(ctx, session=retype(ctx, "").session), event)
 
 
 def doubt_means(ctx: Context, text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialogs.effects import ChangeEmail, DeleteUserMessages, ResendActivation, Say
-from dialogs.events import ButtonPressed, MediaSent
+from dialogs.events import ActivationStatus, ButtonPressed, MediaSent
 from dialogs.testing import Conversation
 from dialogs.texts import LANGUAGES, Language
 from tests.dialogs.test_conversation import at_question, at_summary, waiting_for_activation
@@ -699,3 +699,45 @@ def test_who_has_no_such_thing_is_told_how_to_get_it_and_that_nothing_is_lost(nu
     chat.says(said)
     chat.reads(reads, "jawaban Anda tetap tersimpan", "Call Center")
     chat.stands_at(where)
+
+
+@pytest.mark.parametrize(
+    ("becomes", "says"),
+    [
+        ("mailed", "Siti Rahmawati (s***@example.com): menunggu aktivasi lewat e-mail, e-mail terkirim pukul"),
+        ("mail_failed", "Periksa alamatnya"),
+        ("expired", "sudah kedaluwarsa. Tekan Kirim Ulang"),
+    ],
+)
+def test_status_of_the_only_registration_is_told_once(becomes: ActivationStatus, says: str) -> None:
+    chat = waiting_for_activation()
+    chat.becomes(becomes)
+    chat.says("status")
+    assert chat.screen.text.count(says) == 1
+    assert not chat.screen.notice
+
+
+def test_who_goes_on_without_answering_the_guess_at_a_second_half_of_the_name_is_not_asked_it_again() -> None:
+    chat = at_question(1)
+    chat.says("Kusuma")
+    chat.reads("termasuk nama lengkapnya")
+    chat.says("3171234501900001")
+    chat.stands_at("phone")
+    assert answers(chat)["full_name"] == answers(at_question(1))["full_name"]
+
+
+def test_a_name_in_three_bubbles_is_put_together() -> None:
+    chat = at_question(1)
+    first = answers(chat)["full_name"]
+    chat.says("Kusuma")
+    chat.says("Dewi")
+    chat.reads('"Kusuma Dewi"')
+    chat.says("ya")
+    assert answers(chat)["full_name"] == f"{first} Kusuma Dewi"
+
+
+@pytest.mark.parametrize("typed", ["cepetan", "gak tau", "lama"])
+def test_an_impatient_word_is_no_part_of_a_name(typed: str) -> None:
+    chat = at_question(1)
+    chat.says(typed)
+    chat.stands_at("nik")

@@ -75,7 +75,7 @@ def test_one_letter_less_more_other_or_swapped_makes_a_provider(typed: str) -> N
     assert meant(typed) == "gmail.com"
 
 
-@pytest.mark.parametrize("typed", ["gma.com", "gmaiiil.com", "gmaop.com", "liamg.com", "gnaill.com"])
+@pytest.mark.parametrize("typed", ["gma.com", "gmaiiil.com", "gmaop.com", "liamg.com", "gnaill.com", "xnail.com"])
 def test_two_letters_are_no_slip(typed: str) -> None:
     assert meant(typed) == ""
 

@@ -87,6 +87,71 @@ def test_what_is_unusual_stays_unusual() -> None:
     assert email.parsed.suggestion == "siti@gmail.com"
 
 
+def test_a_text_of_a_thousand_characters_is_read_and_no_longer_one() -> None:
+    line = f"{ADDRESS}{' ' * (MOST_CHARACTERS - len(ADDRESS) - len(MOBILE))}{MOBILE}"
+    assert len(line) == MOST_CHARACTERS == 1000
+    assert values(line) == {"phone": MOBILE, "email": ADDRESS}
+    assert values(f"{line} ") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        # The first of two that bear the same label is the answer; the second is left alone.
+        ("NIK: 3171234501900001\nNIK: 3273014708950002", {"nik": NUMBER}),
+        ("Nama: Siti Rahmawati\nNama: Budi Santoso", {"full_name": NAME}),
+        # A number beside a labelled one does not touch it, nor does the same number again.
+        ("NIK: 3171234501900001, 3273014708950002", {"nik": NUMBER}),
+        ("3171234501900001, 3171234501900001", {"nik": NUMBER}),
+        # A name ends where a number or an address begins, at the end of its line, and before the word that leads on.
+        ("Nama: Siti Rahmawati 081234567890", {"full_name": NAME, "phone": MOBILE}),
+        ("Nama: Siti Rahmawati siti@example.com", {"full_name": NAME, "email": ADDRESS}),
+        ("Nama: Siti Rahmawati\nDirektur Utama", {"full_name": NAME}),
+        ("Nama: Siti Rahmawati dan NIK: 3171234501900001", {"full_name": NAME, "nik": NUMBER}),
+        # A value that is none is refused in its own words, up to the next separator.
+        ("HP: belum ada, NIK: 3171234501900001", {"nik": NUMBER, "phone": "!no_digits"}),
+        ("HP: belum ada; lagi rusak | NIK: 3171234501900001", {"nik": NUMBER, "phone": "!no_digits"}),
+        ("Email: siti@example.com,\nHP: 081234567890;", {"phone": MOBILE, "email": ADDRESS}),
+        ("628123456789012", {"phone": "!too_long"}),
+        ("6281234567890, siti@example.com", {"phone": MOBILE, "email": ADDRESS}),
+        (
+            "siti@example.com, 081234567890, Siti Rahmawati, S.H., M.M.",
+            {"full_name": "Siti Rahmawati, S.H., M.M.", "phone": MOBILE, "email": ADDRESS},
+        ),
+        ("Siti, Budi, 081234567890", {"phone": MOBILE}),
+    ],
+)
+def test_each_value_begins_and_ends_where_its_writer_meant(text: str, found: dict[str, str]) -> None:
+    assert values(text) == found
+
+
+def test_a_name_that_is_what_is_left_has_no_label() -> None:
+    assert [(each.field, each.labelled) for each in read("Siti Rahmawati 081234567890", TODAY)] == [
+        ("full_name", False),
+        ("phone", False),
+    ]
+
+
+SENTENCE = """
+saya aku kami ini itu berikut data datanya untuk mohon tolong daftar daftarkan didaftarkan terima terimakasih kasih nomor
+nik ktp hp email e-mail adalah halo selamat pagi siang sore malam ya tidak atas nama bukan salah harusnya seharusnya yang
+benar ganti ubah jadi menjadi alamat dengan dari juga sekalian the here are please thanks thank you hello and number address
+wrong should be it this telepon handphone atau or lupa sama phone name register tahu ingat apa kenapa mengapa bagaimana
+gimana mana dimana berapa kapan siapa sebentar tunggu nanti dulu belum sudah punya bisa boleh mau maaf kok dong sih masih
+lagi cari saja aja rahasia harus perlu kalau jika karena what why how where when who wait moment later know have not don't
+dont sorry sure can need must secret forgot forget lost gak ga nggak enggak tau tdk cepat cepetan lama
+bingung hilang rusak aman penipuan takut ragu npwp paspor kantor rumah suami
+istri kk
+"""
+
+
+@pytest.mark.parametrize("word", SENTENCE.split())
+def test_a_piece_with_a_word_of_a_sentence_in_it_is_no_name(word: str) -> None:
+    assert values(f"Rahmawati {word}, 081234567890") == {"phone": MOBILE}
+    assert values(f"Rahmawati {word.upper()}!, 081234567890") == {"phone": MOBILE}
+    assert not is_bare_name(f"Rahmawati {word.capitalize()}", TODAY)
+
+
 @given(st.permutations(["Siti Rahmawati", NUMBER, "081234567890", ADDRESS]), st.sampled_from(["\n", ", ", "; ", " | ", " - "]))
 def test_the_order_does_not_matter(pieces: list[str], between: str) -> None:
     assert values(between.join(pieces)) == ALL
@@ -98,13 +163,27 @@ def test_nothing_that_is_typed_breaks_it(text: str) -> None:
         assert isinstance(each.parsed, Accepted | Doubtful | Rejected)
 
 
-@pytest.mark.parametrize("text", ["Rahmawati", "rahmawati kusuma", "Nur'aini", "H. Budi"])
+@pytest.mark.parametrize("text", ["Rahmawati", "rahmawati kusuma", "Nur'aini", "H. Budi", "Siti Rahmawati Kusuma Dewi"])
 def test_a_part_of_a_name_is_known(text: str) -> None:
     assert is_bare_name(text, TODAY)
 
 
 @pytest.mark.parametrize(
-    "text", ["tidak tahu", "sebentar ya", "apa itu", "siti 12", "", "ya", "satu dua tiga empat lima", "why", "lupa"]
+    "text",
+    [
+        "tidak tahu",
+        "sebentar ya",
+        "apa itu",
+        "siti 12",
+        "",
+        "ya",
+        "satu dua tiga empat lima",
+        "why",
+        "lupa",
+        " ",
+        "Siti-Rahma",
+        "xxx",
+    ],
 )
 def test_words_of_a_sentence_are_no_part_of_a_name(text: str) -> None:
     assert not is_bare_name(text, TODAY)
