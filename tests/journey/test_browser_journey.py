@@ -99,8 +99,9 @@ class Visit:
             self.complaints.append(f"another host: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        left = request.url.startswith(f"{self._url}/chat/api/events") and request.failure == "net::ERR_ABORTED"
-        if not left:
+        # Leaving a page ends what it keeps asking for.
+        asking = (f"{self._url}/chat/api/events", f"{self._url}/inbox/api/messages")
+        if not (request.url.startswith(asking) and request.failure == "net::ERR_ABORTED"):
             self.complaints.append(f"failed: {request.method} {request.url} {request.failure}")
 
     def _answered(self, response: Response) -> None:
