@@ -56,7 +56,7 @@ _SENTENCE: Final = frozenset((
     "sudah", "punya", "bisa", "boleh", "mau", "maaf", "kok", "dong", "sih", "masih", "lagi", "cari", "saja", "aja", "rahasia",
     "harus", "perlu", "kalau", "jika", "karena", "what", "why", "how", "where", "when", "who", "wait", "moment", "later",
     "know", "have", "not", "don't", "dont", "sorry", "sure", "can", "need", "must", "secret", "forgot", "forget", "lost",
-    "gak", "ga", "nggak", "enggak", "tau", "tdk", "cepat", "cepetan", "lama",
+    "gak", "ga", "nggak", "enggak", "tau", "tdk", "cepat", "cepetan", "lama", "aktif", "pribadi", "baru", "active", "personal", "new",
     "bingung", "hilang", "rusak", "aman", "penipuan", "takut", "ragu", "npwp", "paspor", "kantor", "rumah", "suami", "istri", "kk",
 ))  # fmt: skip
 

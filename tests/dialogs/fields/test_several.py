@@ -187,3 +187,22 @@ def test_a_part_of_a_name_is_known(text: str) -> None:
 )
 def test_words_of_a_sentence_are_no_part_of_a_name(text: str) -> None:
     assert not is_bare_name(text, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Email: siti@example.com saja ya\nNIK: 3171234501900001", {"nik": NUMBER, "email": ADDRESS}),
+        ("NIK: 3171234501900001 (KTP saya)\nHP: 0812 3456 7890 aktif", {"nik": NUMBER, "phone": MOBILE}),
+        ("tolong.\n3171234501900001", {"nik": NUMBER}),
+        ("X Siti, siti@example.com", {"full_name": "X Siti", "email": ADDRESS}),
+        ("Siti Rahmawati NIK 3171234501900001 HP 081234567890", {"full_name": NAME, "nik": NUMBER, "phone": MOBILE}),
+    ],
+)
+def test_what_stands_around_an_answer_is_no_part_of_it_nor_another_one(text: str, found: dict[str, str]) -> None:
+    assert values(text) == found
+
+
+def test_two_numbers_without_a_label_are_believed_no_more_than_one() -> None:
+    [both, _] = read(f"{NUMBER} 3171234501900002 {ADDRESS}", TODAY)
+    assert (both.field, both.labelled) == ("nik", False)
