@@ -70,7 +70,7 @@ PATIENCE_SECONDS: Final = 2.0
 OUTBOX_SECONDS: Final = 60.0
 # The routes of the product, the special before the general; anything else is "other".
 ROUTES: Final = (
-    "/whatsapp/webhook", "/status/webhook", "/chat/api", "/api/v1", "/aktivasi", "/assets", "/helpdesk",
+    "/whatsapp/webhook", "/status/webhook", "/telegram/app", "/chat/api", "/api/v1", "/aktivasi", "/assets", "/helpdesk",
     "/privasi", "/inbox", "/masuk", "/keluar", "/akun", "/kode", "/chat",
 )  # fmt: skip
 # Asked by machines all day, or (Telegram's updates) counted as turns already and in a hurry.

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from backend import init_data
+from backend.housekeeping import Housekeeping
 from backend.init_data import Bot
 from backend.tables import accounts, visits
 from tests.backend.stage import PASSWORD, SmsTower, Stage, served, text_of
@@ -455,3 +456,17 @@ async def test_neither_code_nor_launch_data_can_be_read_in_the_database(stage: S
     everything = "\n".join(rows)
     for secret in (typed, typed.replace("-", ""), visit, "query_id", "Sri +"):
         assert secret not in everything
+
+
+async def test_who_had_the_page_open_is_forgotten_by_the_daily_tidying(stage: Stage) -> None:
+    tidying = Housekeeping(stage.config, stage.backend.database, stage.backend.jobs, stage.backend.audit, stage.clock)
+    data = telegram.launch(at=stage.clock().timestamp())
+    async with browser(stage) as page:
+        await page.open(data)
+        stage.let_pass(minutes=4)
+        await tidying.tidy("2026-11-25", 1)
+        assert (await page.open(data)).status_code == 401, "not while the data could open it again"
+    stage.let_pass(days=1)
+    await tidying.tidy("2026-11-26", 1)
+    async with stage.backend.database.reading() as conn:
+        assert await conn.scalar(sa.select(sa.func.count()).select_from(visits)) == 0
