@@ -1,8 +1,8 @@
 """The keys that protect personal data at rest: sealing under the newest key, opening under any, and a keyed index for look-ups.
 
 Lives here: AES-256-GCM with key ids, HMAC-SHA-256. Must not live here: what is protected (`bot/stores/`, `backend/`) or where keys
-come from (`akses/settings.py`). Written form: ENCRYPTION_KEYS = "newest:BASE64,older:BASE64,index:BASE64"; the first seals, the others
-only open, and the one named `index` (never rotated with the others) keys the look-ups. Each key is 32 bytes.
+come from (`akses/settings.py`). Written form: ENCRYPTION_KEYS = "newest:BASE64,older:BASE64,index2:BASE64,index:BASE64". Keys whose names
+begin with `index` key the look-ups: the first of them makes new ones, all find. Of the others the first seals, all open. Each is 32 bytes.
 """
 
 from __future__ import annotations
@@ -36,19 +36,25 @@ def _tag(key_id: str) -> bytes:
     return hashlib.sha256(key_id.encode()).digest()[:_ID_BYTES]
 
 
+def _mark(key_id: str) -> bytes:
+    """How look-ups under this key begin. Those under the first key that anybody has, `index` itself, begin with nothing."""
+    return b"" if key_id == INDEX else _tag(key_id)
+
+
 class Keyring:
     """Seals and opens. Safe to share between threads; holds nothing but keys."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
-        sealing = [key_id for key_id in keys if key_id != INDEX]
-        if not sealing or INDEX not in keys:
+        sealing = [key_id for key_id in keys if not key_id.startswith(INDEX)]
+        indexing = [key_id for key_id in keys if key_id.startswith(INDEX)]
+        if not sealing or not indexing:
             raise KeyringInvalid(f"at least one sealing key and one named '{INDEX}' are needed")
         for key_id, key in keys.items():
             if len(key) != KEY_BYTES:
                 raise KeyringInvalid(f"key '{key_id}' has {len(key)} bytes instead of {KEY_BYTES}")
         self._ciphers = {_tag(key_id): AESGCM(keys[key_id]) for key_id in sealing}
         self._newest = _tag(sealing[0])
-        self._index = keys[INDEX]
+        self._indexing = tuple((_mark(key_id), keys[key_id]) for key_id in indexing)
 
     @classmethod
     def parse(cls, written: str) -> Keyring:
@@ -90,6 +96,16 @@ class Keyring:
         """How every value begins that the newest key sealed: what begins so needs no sealing anew after a rotation."""
         return self._newest
 
+    @property
+    def index_mark(self) -> bytes:
+        """How every look-up begins that the newest index key made; the HMAC's 32 bytes follow."""
+        return self._indexing[0][0]
+
     def index(self, purpose: str, text: str) -> bytes:
-        """32 bytes that are equal for equal texts of one purpose, and tell nothing without the key (HMAC-SHA-256)."""
-        return hmac.digest(self._index, f"{purpose}\0{text}".encode(), "sha256")
+        """Bytes that are equal for equal texts of one purpose, and tell nothing without the key (HMAC-SHA-256, the newest key)."""
+        return self.indexes(purpose, text)[0]
+
+    def indexes(self, purpose: str, text: str) -> tuple[bytes, ...]:
+        """The same under every index key, the newest first: what was written before a rotation is found by one of them."""
+        said = f"{purpose}\0{text}".encode()
+        return tuple(mark + hmac.digest(key, said, "sha256") for mark, key in self._indexing)

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from backend.rotation import Left
     from backend.services import Backend
     from backend.subjects import Subject
 
@@ -302,26 +303,33 @@ def status() -> None:
 # --- keys
 
 
+def _under_older_keys(left: Left) -> str:
+    return (
+        f"Still under an older key: {left.sealed} values, {left.looked_up} look-ups; "
+        f"{left.passing} hashes that end by themselves; {left.registry} lines of the registry."
+    )
+
+
 def rotate(*, check: bool) -> None:
     """Do what `akses keys rotate` asks."""
 
     async def do(backend: Backend) -> int:
         if check:
             left = await backend.rotation.left()
-            typer.echo(f"{left} values are sealed under an older key.")
-            return 0 if left == 0 else 1
-        done = await backend.rotation.run(lambda count: typer.echo(f"{count} values sealed anew ...", err=True))
-        typer.echo(f"Sealed anew: {done.resealed}. Still under an older key: {done.left}.")
+            typer.echo(_under_older_keys(left))
+            return 1 if left else 0
+        done = await backend.rotation.run(lambda count: typer.echo(f"{count} renewed ...", err=True))
+        typer.echo(f"Renewed: {done.renewed}. {_under_older_keys(done.left)}")
         if done.unreadable:
             typer.echo(
                 f"{done.unreadable} values open under none of the keys: one that is needed is not in ENCRYPTION_KEYS.", err=True
             )
-        elif done.left:
+        elif done.left.to_renew:
             typer.echo(
-                "A process that still seals with an older key runs beside this: replace it, then say it again.", err=True
+                "A process that still works with an older key runs beside this: replace it, then say it again.", err=True
             )
         else:
-            typer.echo("The older keys may go once open dialogs have ended (docs/runbook.md).")
-        return 0 if done.left == 0 else 1
+            typer.echo("An older sealing key may go once open dialogs have ended (docs/runbook.md).")
+        return 1 if done.left.to_renew else 0
 
     _run(do)

@@ -113,7 +113,7 @@ class Accounts:
 
     async def authenticate(self, email: str, password: str, *, ip: str) -> Account | PhoneNeeded | WrongCredentials | SlowDown:
         """Raises Busy, LimitReached (of messages to the phone). An unknown e-mail costs the same time as a wrong password."""
-        row = await self._verified(self._vault.index("email", email.strip()), password, ip)
+        row = await self._verified(email.strip(), password, ip)
         if not isinstance(row, sa.Row):
             return row
         async with self._database.writing() as conn:
@@ -134,14 +134,15 @@ class Accounts:
 
     async def confirm(self, account: Account, password: str, *, ip: str) -> Literal["confirmed"] | WrongCredentials | SlowDown:
         """Whether it is the owner who sits before an open session; counts as a log-in's password does. Raises Busy."""
-        row = await self._verified(self._vault.index("email", account.email), password, ip)
+        row = await self._verified(account.email, password, ip)
         return "confirmed" if isinstance(row, sa.Row) else row
 
-    async def _verified(self, index: bytes, password: str, ip: str) -> sa.Row[Any] | WrongCredentials | SlowDown:
+    async def _verified(self, email: str, password: str, ip: str) -> sa.Row[Any] | WrongCredentials | SlowDown:
+        indexes = self._vault.indexes("email", email)
         delays = {
-            self._vault.index("throttle", f"pair {index.hex()} {ip}"): _PAIR,
+            self._vault.index("throttle", f"pair {indexes[0].hex()} {ip}"): _PAIR,
             self._vault.index("throttle", f"address {ip}"): _ADDRESS,
-            self._vault.index("throttle", f"account {index.hex()}"): _ACCOUNT,
+            self._vault.index("throttle", f"account {indexes[0].hex()}"): _ACCOUNT,
         }
         if len(password) > MAX_LENGTH:  # no account can have it: refused before it costs a hash
             password = ""
@@ -150,7 +151,7 @@ class Accounts:
                 log.warning("login.slowed", seconds=wait.retry_after)
                 return SlowDown(wait.retry_after)
             async with self._database.reading() as conn:
-                row = (await conn.execute(accounts.select().where(accounts.c.email_index == index))).one_or_none()
+                row = (await conn.execute(accounts.select().where(accounts.c.email_index.in_(indexes)))).one_or_none()
             matches = await self._hasher.matches(row.password_hash if row else DUMMY, password)
         if row is None or not matches:
             log.warning("login.failed", account=row.id if row else None)

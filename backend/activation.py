@@ -23,7 +23,7 @@ from backend.errors import Closed, LimitReached, NotFound
 from backend.events import Events
 from backend.hashing import Hasher
 from backend.ids import new_id, token_hash, typed_code
-from backend.links import TELEGRAM, Links, code_hash
+from backend.links import TELEGRAM, Links, code_hashes
 from backend.masking import mask_email, mask_name
 from backend.passwords import PasswordRefused, broken_rules
 from backend.phone_checks import PhoneChecks, Proven
@@ -107,6 +107,10 @@ class WrongCode:
     """No live link of this registration has this code: mistyped, void, used or too old; which of them is nobody's business."""
 
 
+class _Taken(Exception):
+    """Somebody has an account with this NIK or e-mail."""
+
+
 class _NotLive(Exception):
     """The link was used, ended or became void while the password was being hashed."""
 
@@ -175,8 +179,8 @@ class Activation:
         return found if isinstance(found, WrongCode) else await self._use(self._coded(code), password, notice_version, ip)
 
     def _coded(self, code: Code) -> sa.ColumnElement[bool]:
-        hashed = code_hash(self._vault, code.registration, typed_code(code.typed))
-        return sa.and_(links.c.registration_id == code.registration, links.c.code_hash == hashed, _of_chat(code.chat))
+        hashes = code_hashes(self._vault, code.registration, typed_code(code.typed))
+        return sa.and_(links.c.registration_id == code.registration, links.c.code_hash.in_(hashes), _of_chat(code.chat))
 
     async def _look(self, link: sa.ColumnElement[bool]) -> LinkLive | LinkUsed | LinkExpired | LinkUnknown:
         async with self._database.reading() as conn:
@@ -237,7 +241,7 @@ class Activation:
                 return Activated(await self._activate(conn, link, hashed, notice_version, ip, phone_verified), language)
         except _NotLive:
             return None
-        except IntegrityError:
+        except (_Taken, IntegrityError):
             return NotPossible(language)
 
     async def _look_again(self, link: sa.ColumnElement[bool]) -> LinkUsed | LinkExpired | LinkUnknown:
@@ -260,6 +264,12 @@ class Activation:
         row = await self._find(conn, link)  # as it is under the lock
         if not isinstance(await self._judge(conn, row), LinkLive) or row is None:
             raise _NotLive
+        niks, emails = (self._vault.indexes(of, self._open(row, of)) for of in ("nik", "email"))
+        # While an index key is rotated two people's look-ups may differ though they are the same: then no unique index decides.
+        await self._database.lock(conn, *sorted(f"account:{each.hex()}" for each in (*niks, *emails)))
+        taken = sa.or_(accounts.c.nik_index.in_(niks), accounts.c.email_index.in_(emails))
+        if (await conn.execute(sa.select(accounts.c.id).where(taken))).first() is not None:
+            raise _Taken
         now, account, registration = self._now(), new_id(), row.registration_id
         # First the indexes decide between two people, then links are touched: the loser waits without holding what the winner voids.
         await conn.execute(
@@ -272,9 +282,9 @@ class Activation:
                 notice_version=notice_version,
                 activated_at=now,
                 phone_verified_at=now if phone_verified else None,
-                nik_index=row.nik_index,
-                phone_index=row.phone_index,
-                email_index=row.email_index,
+                nik_index=niks[0],
+                phone_index=self._vault.index("phone", self._open(row, "phone")),
+                email_index=emails[0],
                 **{
                     column: self._vault.seal("accounts", column, account, self._open(row, column))
                     for column in ("full_name", "nik", "phone", "email")
@@ -299,14 +309,14 @@ class Activation:
         rivals = sa.select(registrations.c.id).where(
             registrations.c.id != registration,
             registrations.c.status.in_(("pending", "expired")),
-            sa.or_(registrations.c.nik_index == row.nik_index, registrations.c.email_index == row.email_index),
+            sa.or_(registrations.c.nik_index.in_(niks), registrations.c.email_index.in_(emails)),
         )
         await Links.void_all(conn, links.c.registration_id.in_(rivals), now)
         await self._events.happened(conn, registration, "registration.activated", "active", now)
         facts = {
             "account": account,
             "notice": notice_version,
-            "origin": self._vault.index("throttle", f"address {ip}").hex()[:16],
+            "origin": self._vault.index("throttle", f"address {ip}").hex()[-16:],
         }
         await self._audit.record(conn, now, "person", "registration.activated", registration, **facts)
         return account
@@ -342,7 +352,7 @@ class Activation:
             row = await self._find(conn, link)
             if row is None:
                 return False
-            same = await self._registrations.same_address(conn, row.email_index) if row.email_index else []
+            same = await self._registrations.same_address(conn, self._open(row, "email")) if row.email else []
             await self._database.lock(conn, *(f"registration:{one}" for one in sorted({*same, row.registration_id})))
             row = await self._find(conn, link)
             if row is None or not isinstance(await self._judge(conn, row), LinkLive | LinkExpired):

@@ -92,7 +92,7 @@ class Audit:
         """Write one line in the transaction of the deed itself."""
         line = {"at": at, "actor": actor, "action": action, "subject": subject, "detail": detail}
         nonce = os.urandom(_NONCE_BYTES)
-        made = audit.insert().values(**line, mac=nonce + self._mac(nonce, line)).returning(audit.c.id)
+        made = audit.insert().values(**line, mac=nonce + self._macs(nonce, line)[0]).returning(audit.c.id)
         await conn.execute(audit_loose.insert().values(line=(await conn.execute(made)).scalar_one()))
 
     async def lines(self, *, before: int = 0, limit: int = 50, action: str = "", actor: str = "") -> list[Line]:
@@ -140,7 +140,7 @@ class Audit:
                 if not self._proves_itself(line):
                     log.error("audit.forged", line=line["id"])
                     continue
-                position, before = position + 1, self._link(before, position + 1, line["id"], line["mac"])
+                position, before = position + 1, self._links(before, position + 1, line["id"], line["mac"])[0]
                 entries.append({"position": position, "line": line["id"], "mac": before})
             if entries:
                 await conn.execute(audit_chain.insert(), entries)
@@ -188,7 +188,7 @@ class Audit:
                 # The first entry of all follows nothing, or what was pruned, which a later line vouches for.
                 starts = [_FIRST, *anchors] if before is None else [bytes(before)]
                 whole = row["id"] is not None and self._proves_itself(row)
-                if not whole or not any(self._link(start, last, row["line"], row["mac"]) == link for start in starts):
+                if not whole or not any(link in self._links(start, last, row["line"], row["mac"]) for start in starts):
                     broken.append(row["line"])
                 before, head = link, Head(last, link.hex())
                 seen = seen or link.hex() == expected
@@ -228,12 +228,13 @@ class Audit:
     def _proves_itself(self, line: Mapping[Any, Any]) -> bool:
         mac = bytes(line["mac"] or b"")
         nonce = mac[:_NONCE_BYTES]
-        return bool(mac) and mac[_NONCE_BYTES:] == self._mac(nonce, line)
+        return bool(mac) and mac[_NONCE_BYTES:] in self._macs(nonce, line)
 
-    def _mac(self, nonce: bytes, line: Mapping[Any, Any]) -> bytes:
+    def _macs(self, nonce: bytes, line: Mapping[Any, Any]) -> tuple[bytes, ...]:
+        """Under every index key, the newest first, as `_links` does: what was written before a rotation still proves itself."""
         at: datetime = line["at"]
         said = [at.astimezone(UTC).isoformat(), line["actor"], line["action"], line["subject"], line["detail"]]
-        return self._vault.index("audit", f"{nonce.hex()} {json.dumps(said, sort_keys=True)}")
+        return self._vault.indexes("audit", f"{nonce.hex()} {json.dumps(said, sort_keys=True)}")
 
-    def _link(self, before: bytes, position: int, line: int, mac: bytes) -> bytes:
-        return self._vault.index("audit", f"chain {before.hex()} {position} {line} {bytes(mac).hex()}")
+    def _links(self, before: bytes, position: int, line: int, mac: bytes) -> tuple[bytes, ...]:
+        return self._vault.indexes("audit", f"chain {before.hex()} {position} {line} {bytes(mac).hex()}")

@@ -8,6 +8,7 @@ is known.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
@@ -66,18 +67,20 @@ async def free_at(
     conn: AsyncConnection,
     *,
     registration: str | None,
-    recipient: bytes,
+    recipient: Sequence[bytes],
     cooldown: timedelta,
     now: datetime,
     chat: str | None = None,
 ) -> Free:
-    """When the next mail may go; not after `now` means at once. `cooldown` is counted from the registration's newest mail."""
+    """When the next mail may go; not after `now` means at once. `cooldown` is counted from the registration's newest mail; `recipient` is
+    the mailbox's look-up under every index key.
+    """
     free = Free(now, None)
     if registration is not None:
         newest = await _queued(conn, mails.c.queued_at, mails.c.registration_id == registration, 1)
         free = free.or_later(None if newest is None else newest + cooldown, "cooldown")
         free = await _within(conn, mails.c.registration_id == registration, REGISTRATION, "registration", free)
-    free = await _within(conn, mails.c.recipient_index == recipient, RECIPIENT, "recipient", free)
+    free = await _within(conn, mails.c.recipient_index.in_(recipient), RECIPIENT, "recipient", free)
     if chat:
         of_chat = sa.select(registrations.c.id).where(registrations.c.reference == chat)
         free = await _within(conn, mails.c.registration_id.in_(of_chat), CHAT, "chat", free)

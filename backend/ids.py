@@ -33,8 +33,8 @@ def token_hash(token: str) -> bytes:
 
 
 def code_of(random: bytes) -> str:
-    """40 of these random bits as somebody can read and type them."""
-    number = int.from_bytes(random[:5])
+    """The last 40 of these random bits as somebody can read and type them."""
+    number = int.from_bytes(random[-5:])
     return "".join(_CODE_LETTERS[number >> 5 * place & 31] for place in range(_CODE_LENGTH))
 
 

@@ -32,14 +32,21 @@ NOTICES: Final[dict[Notice, str]] = {"active": "notice.active", "expired": "noti
 TELEGRAM: Final = "telegram"
 
 
-def link_code(vault: Vault, token: str) -> str:
-    """The code that stands in the mail beside the link. It comes of the token and a key, so it need not be kept until the mail is sent."""
-    return code_of(vault.index("link code", token))
+def link_codes(vault: Vault, token: str) -> tuple[str, ...]:
+    """The code that stands in the mail beside the link, by each index key, the newest first. It comes of the token and a key, so it need not
+    be kept until the mail is sent.
+    """
+    return tuple(map(code_of, vault.indexes("link code", token)))
 
 
-def code_hash(vault: Vault, registration: str, code: str) -> bytes:
-    """What is kept of a code: keyed, because 40 bits are soon tried against a plain hash, and bound to its registration."""
-    return vault.index("code", f"{registration} {code}")
+def code_hashes(vault: Vault, registration: str, code: str) -> tuple[bytes, ...]:
+    """What is kept of a code (the first): keyed, because 40 bits are soon tried against a plain hash, and bound to its registration."""
+    return vault.indexes("code", f"{registration} {code}")
+
+
+def mailed_code(vault: Vault, registration: str, token: str, kept: bytes) -> str:
+    """The code of which `kept` is the hash, whichever keys were the first when its link was made."""
+    return next(code for code in link_codes(vault, token) if bytes(kept) in code_hashes(vault, registration, code))
 
 
 class Links:
@@ -61,7 +68,7 @@ class Links:
                 id=link,
                 registration_id=registration,
                 token_hash=token_hash(token),
-                code_hash=code_hash(self._vault, registration, link_code(self._vault, token)) if has_page else None,
+                code_hash=code_hashes(self._vault, registration, link_codes(self._vault, token)[0])[0] if has_page else None,
                 created_at=now,
                 expires_at=now + life,
             )

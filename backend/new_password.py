@@ -78,19 +78,21 @@ class NewPassword:
 
     async def ask(self, email: str, *, ip: str) -> None:
         """Have a link mailed to the account of this address, if there is one. Raises LimitReached."""
-        index, origin = self._vault.index("email", email.strip()), self._vault.index("throttle", f"forgotten {ip}")
+        indexes, origins = self._vault.indexes("email", email.strip()), self._vault.indexes("throttle", f"forgotten {ip}")
         async with self._database.writing() as conn:
-            await self._database.lock(conn, *sorted((f"forgotten:{index.hex()}", f"forgotten:{origin.hex()}")))
+            await self._database.lock(conn, *sorted(f"forgotten:{each.hex()}" for each in (*indexes, *origins)))
             now, asked = self._now(), password_requests.c
-            free = await free_within(conn, asked.queued_at, asked.email_index == index, _ADDRESS, now)
-            free = max(free, await free_within(conn, asked.queued_at, asked.origin_index == origin, _ORIGIN, now))
+            free = await free_within(conn, asked.queued_at, asked.email_index == indexes[-1], _ADDRESS, now)
+            free = max(free, await free_within(conn, asked.queued_at, asked.origin_index == origins[-1], _ORIGIN, now))
             if free > now:
                 raise LimitReached.after((free - now).total_seconds())
-            request = new_id()
-            await conn.execute(
-                password_requests.insert().values(id=request, email_index=index, origin_index=origin, queued_at=now)
-            )
-            await self._jobs.enqueue(conn, ANSWER, request)
+            # One for each index key, counted by the oldest: under which of them the account is found, nobody looks up here.
+            for index, origin in zip(indexes, origins, strict=True):
+                request = new_id()
+                await conn.execute(
+                    password_requests.insert().values(id=request, email_index=index, origin_index=origin, queued_at=now)
+                )
+                await self._jobs.enqueue(conn, ANSWER, request)
 
     async def answer(self, request: str, _attempt: int) -> Again | None:
         """The handler of a request's job: whether there is an account is found out here, where nobody can measure it."""

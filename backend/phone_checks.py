@@ -106,7 +106,6 @@ class PhoneChecks:
     ) -> str:
         """The token of a new check whose code is on its way to `phone` (E.164). Raises LimitReached."""
         check, token, now = new_id(), new_token("ako_"), self._now()
-        index = self._vault.index("phone", phone)
         # An earlier check of the same errand ends here: two codes at once are twice the chance to guess.
         errand = phone_checks.c.account_id == account_id if account_id else phone_checks.c.link_id == link_id
         await self._end(conn, sa.and_(errand, phone_checks.c.used_at.is_(None)), now)
@@ -121,14 +120,14 @@ class PhoneChecks:
                 notice_version=notice_version,
                 language=language,
                 phone=self._vault.seal("phone_checks", "phone", check, phone),
-                phone_index=index,
+                phone_index=self._vault.index("phone", phone),
                 code_expires_at=now,
                 tries=0,
                 created_at=now,
                 expires_at=now + CHECK_LIFE,
             )
         )
-        await self._send_code(conn, check, index, now)
+        await self._send_code(conn, check, phone, now)
         return token
 
     async def look(self, token: str) -> Check | None:
@@ -144,7 +143,7 @@ class PhoneChecks:
             if row is None:
                 return None
             await self._database.lock(conn, f"phone check:{row.id}")
-            await self._send_code(conn, row.id, bytes(row.phone_index), self._now())
+            await self._send_code(conn, row.id, self._phone(row), self._now())
             row = await self._find(conn, token)
             return None if row is None else await self._check(conn, row)
 
@@ -170,7 +169,7 @@ class PhoneChecks:
             if row is None:
                 return None
             typed = "".join(character for character in code if not character.isspace())
-            fits = hmac.compare_digest(self._hash(row.id, typed), bytes(row.code_hash or b""))
+            fits = any(hmac.compare_digest(each, bytes(row.code_hash or b"")) for each in self._hashes(row.id, typed))
             if counted.rowcount != 1 or not fits:
                 return WrongCode(await self._check(conn, row))
             used = await self._end(conn, sa.and_(phone_checks.c.id == row.id, phone_checks.c.used_at.is_(None)), now)
@@ -209,22 +208,23 @@ class PhoneChecks:
         await self._close(message, state="accepted", accepted_at=self._now())
         return None
 
-    async def _send_code(self, conn: AsyncConnection, check: str, phone_index: bytes, now: datetime) -> None:
-        await self._database.lock(conn, f"phone:{phone_index.hex()}")
-        free = await free_within(conn, sms.c.queued_at, sms.c.phone_index == phone_index, PHONE, now)
+    async def _send_code(self, conn: AsyncConnection, check: str, phone: str, now: datetime) -> None:
+        indexes = self._vault.indexes("phone", phone)
+        await self._database.lock(conn, *sorted(f"phone:{each.hex()}" for each in indexes))
+        free = await free_within(conn, sms.c.queued_at, sms.c.phone_index.in_(indexes), PHONE, now)
         if free > now:
             raise LimitReached.after((free - now).total_seconds())
         message, code = new_id(), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
         await conn.execute(
             phone_checks.update()
             .where(phone_checks.c.id == check)
-            .values(code_hash=self._hash(check, code), code_expires_at=now + CODE_LIFE, tries=0)
+            .values(code_hash=self._hashes(check, code)[0], code_expires_at=now + CODE_LIFE, tries=0)
         )
         await conn.execute(
             sms.insert().values(
                 id=message,
                 check_id=check,
-                phone_index=phone_index,
+                phone_index=indexes[0],
                 code=self._vault.seal("sms", "code", message, code),
                 state="queued",
                 queued_at=now,
@@ -233,9 +233,12 @@ class PhoneChecks:
         )
         await self._jobs.enqueue(conn, SEND_SMS, message)
 
-    def _hash(self, check: str, code: str) -> bytes:
+    def _hashes(self, check: str, code: str) -> tuple[bytes, ...]:
         # Keyed, because a million codes are soon tried against a plain hash; and bound to its check.
-        return self._vault.index("code", f"{check} {code}")
+        return self._vault.indexes("code", f"{check} {code}")
+
+    def _phone(self, row: sa.Row[Any]) -> str:
+        return self._vault.open("phone_checks", "phone", row.id, row.phone)
 
     @staticmethod
     async def _end(conn: AsyncConnection, whose: sa.ColumnElement[bool], now: datetime) -> int:
@@ -256,14 +259,15 @@ class PhoneChecks:
         ).one_or_none()
 
     async def _check(self, conn: AsyncConnection, row: sa.Row[Any]) -> Check:
-        now = self._now()
+        now, phone = self._now(), self._phone(row)
+        mine = sms.c.phone_index.in_(self._vault.indexes("phone", phone))
         return Check(
             purpose=row.purpose,
-            phone_masked=mask_phone(self._vault.open("phone_checks", "phone", row.id, row.phone)),
+            phone_masked=mask_phone(phone),
             language=row.language,
             code_live=row.tries < TRIES and row.code_expires_at > now,
             tries_left=max(0, TRIES - row.tries),
-            resend_at=await free_within(conn, sms.c.queued_at, sms.c.phone_index == row.phone_index, PHONE, row.created_at),
+            resend_at=await free_within(conn, sms.c.queued_at, mine, PHONE, row.created_at),
         )
 
     async def _close(self, message: str, **values: object) -> None:

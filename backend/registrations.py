@@ -120,7 +120,7 @@ class Registrations:
                     created_at=now,
                 )
             )
-            await self._links.issue(conn, registration, new.channel, recipient, now)
+            await self._links.issue(conn, registration, new.channel, recipient[0], now)
             await self._remember(conn, caller, fingerprint, registration, now)
             await self._audit.record(
                 conn, now, f"api:{caller.api_key}", "registration.created", registration, channel=new.channel
@@ -178,7 +178,7 @@ class Registrations:
         recipient = self._recipient_of(row)
         await self._spend(conn, registration, recipient, row.reference, now)
         await conn.execute(registrations.update().where(registrations.c.id == registration).values(status="pending"))
-        await self._links.issue(conn, registration, row.channel, recipient, now)
+        await self._links.issue(conn, registration, row.channel, recipient[0], now)
 
     async def change_email(self, registration: str, email: str, caller: Caller) -> RegistrationView:
         """Void all links and mail a new one to another address, at once. Raises NotFound, Closed, KeyReused, LimitReached."""
@@ -200,7 +200,7 @@ class Registrations:
                         email_index=self._vault.index("email", email),
                     )
                 )
-                await self._links.issue(conn, registration, row.channel, recipient, now)
+                await self._links.issue(conn, registration, row.channel, recipient[0], now)
                 await self._remember(conn, caller, fingerprint, registration, now)
                 await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.email_changed", registration)
             return await self.view(conn, registration)
@@ -221,7 +221,7 @@ class Registrations:
                 if kind != "withdrawn" and row.email is not None:
                     recipient = self._recipient_of(row)
                     await self._spend(conn, registration, recipient, row.reference, now)
-                    await self._links.notice(conn, registration, kind, recipient, now)
+                    await self._links.notice(conn, registration, kind, recipient[0], now)
                 await self._remember(conn, caller, fingerprint, registration, now)
                 await self._audit.record(conn, now, f"api:{caller.api_key}", "registration.notice", registration, kind=kind)
             return await self.view(conn, registration)
@@ -231,7 +231,7 @@ class Registrations:
         row, now = await self._row(conn, registration), self._now()
         notice = next((each for each in NOTICES if each == kind == row.status), None)
         if notice is not None and row.email is not None:
-            await self._links.notice(conn, registration, notice, self._recipient_of(row), now)
+            await self._links.notice(conn, registration, notice, self._recipient_of(row)[0], now)
             await self._audit.record(conn, now, "system", "registration.notice", registration, kind=kind)
 
     async def withdraw(self, registration: str, api_key: str, channels: frozenset[str] = frozenset()) -> None:
@@ -254,20 +254,21 @@ class Registrations:
         """
         row = await self._row(conn, registration)
         recipient = self._recipient_of(row)
-        await self._database.lock(conn, f"recipient:{recipient.hex()}")
+        await self._database.lock(conn, *_locks(recipient))
         until = now + self._config.timings.suppress_for
-        await conn.execute(suppressions.delete().where(suppressions.c.email_index == recipient))
-        await conn.execute(suppressions.insert().values(email_index=recipient, since=now, until=until))
-        ended = await self.same_address(conn, row.email_index)
+        await conn.execute(suppressions.delete().where(suppressions.c.email_index.in_(recipient)))
+        await conn.execute(suppressions.insert().values(email_index=recipient[0], since=now, until=until))
+        ended = await self.same_address(conn, self.email_of(registration, row.email))
         for one in ended:
             await end(conn, one, "withdrawn", now)
             await self._events.happened(conn, one, "registration.withdrawn", "withdrawn", now)
         for one in ended:
             await self._audit.record(conn, now, "person", "registration.disowned", one)
 
-    async def same_address(self, conn: AsyncConnection, email_index: bytes) -> list[str]:
+    async def same_address(self, conn: AsyncConnection, email: str) -> list[str]:
         """The open registrations with this address, in the order in which their locks are taken."""
-        same = sa.and_(registrations.c.email_index == email_index, registrations.c.status.in_(("pending", "expired")))
+        whose = registrations.c.email_index.in_(self._vault.indexes("email", email))
+        same = sa.and_(whose, registrations.c.status.in_(("pending", "expired")))
         return list(await conn.scalars(sa.select(registrations.c.id).where(same).order_by(registrations.c.id)))
 
     async def expire(self, link: str, _attempt: int) -> Again | None:
@@ -319,23 +320,23 @@ class Registrations:
         self,
         conn: AsyncConnection,
         registration: str | None,
-        recipient: bytes,
+        recipient: tuple[bytes, ...],
         chat: str,
         now: datetime,
         *,
         cooldown: bool = True,
     ) -> None:
-        await self._database.lock(conn, f"recipient:{recipient.hex()}", *([f"chat:{chat}"] if chat else []))
+        await self._database.lock(conn, *_locks(recipient), *([f"chat:{chat}"] if chat else []))
         wait = self._cooldown if cooldown else timedelta(0)
         free = await free_at(conn, registration=registration, recipient=recipient, cooldown=wait, now=now, chat=chat)
         free = await self._operator.free_at(conn, free, now)
         if free.limit is not None:
             raise LimitReached.of(free.limit, (free.at - now).total_seconds())
 
-    def _recipient(self, email: str) -> bytes:
-        return self._vault.index("email", mailbox(email))
+    def _recipient(self, email: str) -> tuple[bytes, ...]:
+        return self._vault.indexes("email", mailbox(email))
 
-    def _recipient_of(self, row: sa.Row[Any]) -> bytes:
+    def _recipient_of(self, row: sa.Row[Any]) -> tuple[bytes, ...]:
         return self._recipient(self.email_of(row.id, row.email))
 
     async def _row(self, conn: AsyncConnection, registration: str) -> sa.Row[Any]:
@@ -360,11 +361,11 @@ class Registrations:
         newest = sa.select(links.c.id).where(links.c.registration_id == registration)
         return await conn.scalar(newest.order_by(links.c.expires_at.desc(), links.c.id).limit(1)) == link
 
-    def _fingerprint(self, what: str, body: str) -> bytes:
+    def _fingerprint(self, what: str, body: str) -> tuple[bytes, ...]:
         # Keyed: a plain hash of a body would let whoever reads the table test guesses of its personal data.
-        return self._vault.index("idempotency", f"{what} {body}")
+        return self._vault.indexes("idempotency", f"{what} {body}")
 
-    async def _said_before(self, conn: AsyncConnection, caller: Caller, fingerprint: bytes) -> str | None:
+    async def _said_before(self, conn: AsyncConnection, caller: Caller, fingerprint: tuple[bytes, ...]) -> str | None:
         await self._database.lock(conn, f"idempotency:{caller.api_key}:{caller.key}")
         known = (
             await conn.execute(
@@ -375,16 +376,22 @@ class Registrations:
         ).one_or_none()
         if known is None:
             return None
-        if bytes(known.fingerprint) != fingerprint:
+        if bytes(known.fingerprint) not in fingerprint:
             raise KeyReused
         found: str = known.registration_id
         return found
 
     @staticmethod
-    async def _remember(conn: AsyncConnection, caller: Caller, fingerprint: bytes, registration: str, now: datetime) -> None:
+    async def _remember(
+        conn: AsyncConnection, caller: Caller, fingerprint: tuple[bytes, ...], registration: str, now: datetime
+    ) -> None:
         await conn.execute(
             idempotency.insert().values(
-                api_key=caller.api_key, key=caller.key, fingerprint=fingerprint, registration_id=registration, created_at=now
+                api_key=caller.api_key,
+                key=caller.key,
+                fingerprint=fingerprint[0],
+                registration_id=registration,
+                created_at=now,
             )
         )
 
@@ -420,3 +427,7 @@ class Registrations:
 
 def _lock(registration: str) -> str:
     return f"registration:{registration}"
+
+
+def _locks(recipient: tuple[bytes, ...]) -> list[str]:
+    return sorted(f"recipient:{each.hex()}" for each in recipient)

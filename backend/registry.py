@@ -60,13 +60,13 @@ class TableRegistry:
         """Without an import everybody is unknown."""
         edition = sa.select(sa.func.max(registry_editions.c.id)).where(registry_editions.c.completed_at.is_not(None))
         known = sa.select(registry.c.email_index).where(
-            registry.c.edition == edition.scalar_subquery(), registry.c.nik_index == self._vault.index("nik", nik)
+            registry.c.edition == edition.scalar_subquery(), registry.c.nik_index.in_(self._vault.indexes("nik", nik))
         )
         async with self._database.reading() as conn:
             addresses = {bytes(found) for found in await conn.scalars(known)}
         if not addresses:
             return "unknown"
-        return "matches" if self._vault.index("email", email) in addresses else "differs"
+        return "matches" if addresses.intersection(self._vault.indexes("email", email)) else "differs"
 
     async def edition(self) -> Edition | None:
         """The one in use; None when there is none."""

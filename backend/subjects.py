@@ -86,8 +86,8 @@ class Subjects:
                 if by == "account":
                     is_registration = registrations.c.id.in_(sa.select(accounts.c.registration_id).where(is_account))
             case _:
-                index = self._vault.index(by, _written(by, value))
-                is_account, is_registration = accounts.c[f"{by}_index"] == index, registrations.c[f"{by}_index"] == index
+                indexes = self._vault.indexes(by, _written(by, value))
+                is_account, is_registration = (table.c[f"{by}_index"].in_(indexes) for table in (accounts, registrations))
         async with self._database.reading() as conn:
             rows = (await conn.execute(sa.select(accounts.c.id, accounts.c.registration_id).where(is_account))).all()
             own = list(

@@ -2,7 +2,7 @@
 
 Lives here: names, types, what is unique. Must not live here: how a version came from the one before (`migrations/`; a test compares
 the two). Columns that hold personal data are sealed bytes (`vault.py`), their `_index` neighbours are keyed hashes; both are NULL once
-the row was erased. `SEALED` lists them all. The engine of durable work keeps its own tables in the same database.
+the row was erased. `SEALED` and `PASSING` list them all. The engine of durable work keeps its own tables in the same database.
 """
 
 from __future__ import annotations
@@ -307,4 +307,17 @@ SEALED: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
     (phone_checks, ("phone",)),
     (sms, ("code",)),
 )
-"""Every sealed column, for whoever must seal anew or look at all of them; the row's id is part of what it is sealed with."""
+"""Every sealed column, for whoever must seal anew or look at all of them; the row's id is part of what it is sealed with. A neighbour named
+`_index` is its keyed hash."""
+
+PASSING: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
+    (links, ("code_hash",)),
+    (mails, ("recipient_index",)),
+    (password_requests, ("email_index", "origin_index")),
+    (phone_checks, ("phone_index", "code_hash")),
+    (sms, ("phone_index",)),
+    (idempotency, ("fingerprint",)),
+    (suppressions, ("email_index",)),
+    (login_throttle, ("key",)),
+)
+"""Keyed hashes of what is kept nowhere else: they cannot be made anew, and end within 31 days by themselves (`housekeeping.py`)."""

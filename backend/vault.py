@@ -12,16 +12,21 @@ Indexed = Literal["nik", "email", "phone", "idempotency", "throttle", "audit", "
 
 
 class Keyring(Protocol):
-    """What is needed of a keyring; `open` raises when the value was altered or moved. `newest` begins whatever the newest key sealed."""
+    """What is needed of a keyring; `open` raises when the value was altered or moved. `newest` begins whatever the newest key sealed,
+    `index_mark` whatever the newest index key made; `indexes` is the same look-up under every index key, the newest first.
+    """
 
     @property
     def newest(self) -> bytes: ...
+
+    @property
+    def index_mark(self) -> bytes: ...
 
     def seal(self, plaintext: bytes, context: bytes) -> bytes: ...
 
     def open(self, sealed: bytes, context: bytes) -> bytes: ...
 
-    def index(self, purpose: str, text: str) -> bytes: ...
+    def indexes(self, purpose: str, text: str) -> tuple[bytes, ...]: ...
 
 
 class Vault:
@@ -41,13 +46,22 @@ class Vault:
         """How every value begins that needs no sealing anew."""
         return self._keyring.newest
 
-    def reseal(self, table: str, column: str, row: str, sealed: bytes) -> bytes | None:
-        """The same value under the newest key; None when no key of the list opens it."""
+    def open_if_possible(self, table: str, column: str, row: str, sealed: bytes) -> str | None:
+        """The value; None when no key of the list opens it."""
         try:
-            return self.seal(table, column, row, self.open(table, column, row, sealed))
+            return self.open(table, column, row, sealed)
         except Exception:  # noqa: BLE001 - each keyring has errors of its own; here they all mean the same
             return None
 
+    @property
+    def index_mark(self) -> bytes:
+        """How every look-up begins that needs none anew; all of them are as long as this one and 32 bytes."""
+        return self._keyring.index_mark
+
     def index(self, purpose: Indexed, text: str) -> bytes:
-        """32 bytes that are equal for equal values of one kind. E-mail is compared without regard to case."""
-        return self._keyring.index(purpose, text.casefold() if purpose == "email" else text)
+        """Bytes that are equal for equal values of one kind: what is written down. E-mail is compared without regard to case."""
+        return self.indexes(purpose, text)[0]
+
+    def indexes(self, purpose: Indexed, text: str) -> tuple[bytes, ...]:
+        """What to look for: the same under every index key, the newest, which `index` is, first."""
+        return self._keyring.indexes(purpose, text.casefold() if purpose == "email" else text)

@@ -18,13 +18,14 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.audit import Audit
+from backend.budgets import mailbox
 from backend.clock import Clock
 from backend.config import BackendConfig
 from backend.database import Database
 from backend.events import Events, EventType
 from backend.ids import activation_link, written_code
 from backend.jobs import Again, pick
-from backend.links import link_code
+from backend.links import mailed_code
 from backend.mail.render import RenderedMail, render_activation, render_already_registered, render_mismatch, render_notice
 from backend.mail.smtp import NotNow, Refused, Smtp
 from backend.registry import RegistryVerifier
@@ -116,7 +117,7 @@ class Mailer:
         """The handler of a notice's job. Nobody is told what became of it: it is itself what a chat could not be told."""
         async with self._database.reading() as conn:
             row = (await conn.execute(_NOTICE.where(mails.c.id == mail))).one_or_none()
-            suppressed = row is not None and await self._suppressed(conn, row.recipient_index)
+            suppressed = row is not None and await self._suppressed(conn, row)
         if row is None:
             return None
         kind = row.kind.removeprefix("notice.")
@@ -155,10 +156,12 @@ class Mailer:
                 mails.update().where(mails.c.id == mail, mails.c.state == "queued").values(state=state, **values)
             )
 
-    async def _suppressed(self, conn: AsyncConnection, recipient: bytes) -> bool:
-        found = sa.select(suppressions.c.until).where(
-            suppressions.c.email_index == recipient, suppressions.c.until > self._now()
-        )
+    async def _suppressed(self, conn: AsyncConnection, row: sa.Row[Any]) -> bool:
+        if row.email is None:
+            return False
+        email = self._vault.open("registrations", "email", row.registration_id, row.email)
+        whose = suppressions.c.email_index.in_(self._vault.indexes("email", mailbox(email)))
+        found = sa.select(suppressions.c.until).where(whose, suppressions.c.until > self._now())
         return (await conn.execute(found)).first() is not None
 
     async def _due(self, conn: AsyncConnection, mail: str) -> _Due | None:
@@ -173,8 +176,6 @@ class Mailer:
                 registrations.c.full_name,
                 registrations.c.email,
                 registrations.c.nik,
-                registrations.c.nik_index,
-                registrations.c.email_index,
             )
             .join(links, links.c.id == mails.c.link_id)
             .join(registrations, registrations.c.id == mails.c.registration_id)
@@ -185,24 +186,23 @@ class Mailer:
             return None
         return _Due(await self._kind(conn, row), row)
 
-    async def _on_record(self, row: sa.Row[Any]) -> bool:
+    async def _on_record(self, nik: str, email: str) -> bool:
         """Whether the address is the one on record, or there is no record: directors need not be investors yet (the guide)."""
-        if self._registry is None or row.nik is None:
-            return True
+        return self._registry is None or await self._registry.verify(nik, email) != "differs"
+
+    async def _kind(self, conn: AsyncConnection, row: sa.Row[Any]) -> Kind:
+        if await self._suppressed(conn, row):
+            return "suppressed"
+        if row.nik is None or row.email is None:
+            return "activation"  # of one that ended: its mail goes to nobody
         nik, email = (
             self._vault.open("registrations", name, row.registration_id, getattr(row, name)) for name in ("nik", "email")
         )
-        return await self._registry.verify(nik, email) != "differs"
-
-    async def _kind(self, conn: AsyncConnection, row: sa.Row[Any]) -> Kind:
-        if await self._suppressed(conn, row.recipient_index):
-            return "suppressed"
-        known = sa.select(accounts.c.id).where(
-            sa.or_(accounts.c.nik_index == row.nik_index, accounts.c.email_index == row.email_index)
-        )
+        niks, emails = self._vault.indexes("nik", nik), self._vault.indexes("email", email)
+        known = sa.select(accounts.c.id).where(sa.or_(accounts.c.nik_index.in_(niks), accounts.c.email_index.in_(emails)))
         if (await conn.execute(known)).first() is not None:
             return "already"
-        return "activation" if await self._on_record(row) else "mismatch"
+        return "activation" if await self._on_record(nik, email) else "mismatch"
 
     def _message(self, due: _Due) -> EmailMessage:
         row = due.row
@@ -213,7 +213,7 @@ class Mailer:
                 language=row.language,
                 full_name=name,
                 link=activation_link(self._config.public_url, token),
-                code=written_code(link_code(self._vault, token)) if row.code_hash is not None else "",
+                code=written_code(mailed_code(self._vault, row.registration_id, token, row.code_hash)) if row.code_hash is not None else "",
                 expires_at=row.expires_at,
                 config=self._config,
             )

@@ -24,6 +24,8 @@ from backend.texts import CALL_CENTRE, HELPDESK_EMAIL, LANGUAGES, TOLL_FREE, Lan
 # The notice of /privasi. A consent records which version was read; change it together with the text (`backend/texts/*/privacy.toml`).
 NOTICE_VERSION: Final = "2026-11"
 
+# The word, not the beginning of an address.
+_EMAIL: Final = re.compile(r"(?<![\w.-])e-mail(?![\w@-])")
 _DESIGN: Final = Path(__file__).resolve().parents[2] / "design"
 
 
@@ -51,6 +53,7 @@ class View:
             lstrip_blocks=True,
         )
         self._environment.filters["phone"] = lambda number: re.sub(r"[^+0-9]", "", number)
+        self._environment.filters["address"] = _address
         self._environment.globals |= {
             "operator": operator.operator_name,
             "demo": operator.demo,
@@ -74,7 +77,7 @@ class View:
         **facts: Any,
     ) -> HTMLResponse:
         """The page. A language that the request asks for by ?lang= is remembered."""
-        words = {"t": partial(text, language), "moment": partial(moment, language), "duration": partial(duration, language)}
+        words = {"t": partial(_text, language), "moment": partial(moment, language), "duration": partial(duration, language)}
         html = self._environment.get_template(f"{template}.html").render(
             **words, language=language, path=request.url.path, chat=_chat(language), **facts
         )
@@ -82,6 +85,16 @@ class View:
         if request.query_params.get("lang") == language:
             languages.remember(response, language, secure=self._secure)
         return response
+
+
+def _text(language: Language, id_: str, /, **facts: str | int) -> str:
+    """The text of this id, in which no line ends within "e-mail" (a word joiner stands behind its hyphen)."""
+    return _EMAIL.sub("e-\N{WORD JOINER}mail", text(language, id_, **facts))
+
+
+def _address(email: str) -> Markup:
+    """An address that is broken before its @ where it must be."""
+    return Markup("<wbr>@").join(email.split("@"))
 
 
 def _chat(language: Language) -> str:

@@ -48,6 +48,17 @@ def test_what_we_never_sealed_does_not_open(stray: bytes) -> None:
         RING.open(stray, b"c")
 
 
+def test_the_first_index_key_makes_look_ups_and_every_one_finds_them() -> None:
+    before, both, after = (
+        Keyring({"k1": OLD, **indexing}) for indexing in ({INDEX: OLD}, {"index2": NEW, INDEX: OLD}, {"index2": NEW})
+    )
+    assert both.indexes("nik", "1") == (after.index("nik", "1"), before.index("nik", "1"))
+    assert both.index("nik", "1") == both.indexes("nik", "1")[0] != before.index("nik", "1")
+    assert both.index("nik", "1").startswith(both.index_mark)
+    assert len(both.index("nik", "1")) == len(both.index_mark) + 32
+    assert (before.index_mark, after.index_mark) == (b"", both.index_mark)
+
+
 def test_the_same_text_sealed_twice_differs_and_indexed_twice_is_equal() -> None:
     assert RING.seal(b"x", b"c") != RING.seal(b"x", b"c")
     assert (

@@ -107,9 +107,9 @@ def test_a_list_of_investors_is_taken_whole_or_refused_by_line(product: Product)
 def test_keys_are_rotated_and_counted(product: Product) -> None:
     both = f"{NEW},{OLD}"
     before = akses(product, "keys", "rotate", "--check", ENCRYPTION_KEYS=both)
-    assert (before.returncode, before.stdout.startswith("0 values")) == (1, False)
+    assert (before.returncode, ": 0 values, 0 look-ups;" in before.stdout) == (1, False)
     done = akses(product, "keys", "rotate", ENCRYPTION_KEYS=both)
-    assert (done.returncode, "Still under an older key: 0." in done.stdout) == (0, True)
+    assert (done.returncode, "Still under an older key: 0 values, 0 look-ups;" in done.stdout) == (0, True)
     assert akses(product, "keys", "rotate", "--check", ENCRYPTION_KEYS=both).returncode == 0
     stranger = akses(product, "keys", "rotate", ENCRYPTION_KEYS=Keyring.generate())
     assert (stranger.returncode, "none of the keys" in stranger.stderr) == (1, True)

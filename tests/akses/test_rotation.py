@@ -31,13 +31,15 @@ from tests.bot.test_turns import Bot, Screenful
 from tests.redis_servers import redis_server
 from tests.services import fresh_database, postgres_cluster
 
-OLD, NEW, INDEX = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("k2025", "k2026", "index"))
+NAMES = ("k2025", "k2026", "index", "index2026")
+OLD, NEW, INDEX, INDEX2 = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in NAMES)
 BEFORE = Keyring.parse(f"{OLD},{INDEX}")
-KNOWS = Keyring.parse(f"{OLD},{NEW},{INDEX}")
 USES = Keyring.parse(f"{NEW},{OLD},{INDEX}")
-AFTER = Keyring.parse(f"{NEW},{INDEX}")
-# The keyrings of the two processes that serve side by side, one replaced after the other.
-ROLLING = ((BEFORE, BEFORE), (BEFORE, KNOWS), (KNOWS, KNOWS), (KNOWS, USES), (USES, USES))
+# What everybody knows, then uses, and what is left in the end: of the key that seals, and of the one that looks up.
+STEPS = {
+    "the sealing key": (Keyring.parse(f"{OLD},{NEW},{INDEX}"), USES, Keyring.parse(f"{NEW},{INDEX}")),
+    "the index key": tuple(Keyring.parse(f"{OLD},{indexes}") for indexes in (f"{INDEX},{INDEX2}", f"{INDEX2},{INDEX}", INDEX2)),
+}
 
 
 @dataclass(eq=False)
@@ -85,7 +87,7 @@ class Chats:
         return ButtonPressed(screen.token, press) if press else None
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def database() -> Iterator[str]:
     with postgres_cluster() as cluster, fresh_database(cluster, "rotation") as url:
         backend.migrate(url)
@@ -116,13 +118,17 @@ async def side_by_side(
         yield bots, stages
 
 
-async def test_the_key_is_rotated_while_people_register_and_nobody_loses_anything(database: str) -> None:
+@pytest.mark.parametrize("which", STEPS)
+async def test_the_key_is_rotated_while_people_register_and_nobody_loses_anything(database: str, which: str) -> None:
     chats, clock = Chats(), Clock()
+    knows, uses, left = STEPS[which]
+    # The keyrings of the two processes that serve side by side, one replaced after the other.
+    rolling = ((BEFORE, BEFORE), (BEFORE, knows), (knows, knows), (knows, uses), (uses, uses))
     async with AsyncExitStack() as stack:
         redis, smtp = stack.enter_context(redis_server()), SmtpSink()
         await smtp.open()
         stack.push_async_callback(smtp.close)
-        for keyrings in ROLLING:
+        for keyrings in rolling:
             chats.comes()
             async with side_by_side(database, redis.url, smtp, chats, clock, keyrings) as (bots, _):
                 for turn in range(4):
@@ -138,7 +144,7 @@ async def test_the_key_is_rotated_while_people_register_and_nobody_loses_anythin
         assert [person.acts for person in chats.people] == [8, 8, 8, 8, 4]
         mails = {str(mail["To"]): mail for mail in map(parsed, smtp.taken)}
         assert sorted(mails) == sorted(done)
-        async with side_by_side(database, redis.url, smtp, chats, clock, (USES, USES)) as (bots, stages):
+        async with side_by_side(database, redis.url, smtp, chats, clock, (uses, uses)) as (bots, stages):
             # Links mailed under the old key open, the chats hear of it, and everybody can log in.
             for person in chats.people[:4]:
                 await stages[1].activate(token_in(mails[person.email]))
@@ -150,7 +156,7 @@ async def test_the_key_is_rotated_while_people_register_and_nobody_loses_anythin
         # Without the old key: every conversation that was in use since is whole.
         link = await RedisLink.open(redis.url)
         stack.push_async_callback(link.close)
-        after = Bot(RedisStore(link), clock, chats.screens, None, AFTER)
+        after = Bot(RedisStore(link), clock, chats.screens, None, left)
         assert [await after.step(person.chat) for person in chats.people] == ["active"] * 4 + ["nik"]
 
 

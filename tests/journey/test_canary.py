@@ -72,6 +72,8 @@ async def production(
         "TELEGRAM_API_BASE": fake.base_url,
         "BACKEND_API_KEY": KEY,
         "LOG_LEVEL": "DEBUG",
+        "PYTHONPATH": str(ROOT / "tests" / "traced"),
+        "TRACES": str(folder / "traces"),
     }
     if kind == "embedded":
         product = Product(folder, **common)
@@ -175,6 +177,7 @@ def kept(product: Product, redis: Path | None, database: str, metrics: str) -> I
     """Everything that is there when the process is dead, and what it told while it lived."""
     yield "metrics", metrics.encode()
     yield "log", product.log_file.read_bytes()
+    yield "traces", product.log_file.with_name("traces").read_bytes()
     for file in product.data_dir.rglob("*"):
         if file.is_file():
             yield file.name, file.read_bytes()
@@ -217,6 +220,8 @@ async def test_nothing_of_anybody_is_found_in_anything_that_is_kept(tmp_path: Pa
             names = set(places)
             assert names >= ({"accounts.db", "dialog.db"} if kind == "embedded" else {"public.registrations", "public.audit"})
             assert sum(map(len, places.values())) > 50_000, "it looked where something is"
+            for span in (b'"http./aktivasi', b'"http./api/v1', b'"store.', b'"backend.'):
+                assert span in places["traces"]
             found = [(place, each) for place, content in places.items() for each in wanted if each in content]
             assert found == []
     finally:

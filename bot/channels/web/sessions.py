@@ -19,6 +19,7 @@ from bot.conversation import Conversation
 Client = Literal["web", "terminal"]
 _CLIENTS: Final = get_args(Client)
 _PURPOSE: Final = "web session"
+_HMAC_BYTES: Final = 32
 _TAG_BYTES: Final = 16
 COOKIE_SECONDS: Final = 30 * 24 * 3600
 
@@ -26,7 +27,7 @@ COOKIE_SECONDS: Final = 30 * 24 * 3600
 class Tags(Protocol):
     """What the sessions need of the keyring."""
 
-    def index(self, purpose: str, text: str) -> bytes: ...
+    def indexes(self, purpose: str, text: str) -> tuple[bytes, ...]: ...
 
 
 def _base64(raw: bytes) -> str:
@@ -42,16 +43,17 @@ class Sessions:
 
     def mint(self, client: Client) -> str:
         secret = f"{client}.{secrets.token_urlsafe(32)}"
-        return f"{secret}.{self._tag(secret)}"
+        return f"{secret}.{self._tagged(secret)[0]}"
 
-    def _tag(self, secret: str) -> str:
-        return _base64(self._tags.index(_PURPOSE, secret)[:_TAG_BYTES])
+    def _tagged(self, secret: str) -> tuple[str, ...]:
+        """Its tag under each key, the newest first: a cookie from before a rotation is still ours."""
+        return tuple(_base64(tag[-_HMAC_BYTES:][:_TAG_BYTES]) for tag in self._tags.indexes(_PURPOSE, secret))
 
     def conversation(self, cookies: Mapping[str, str]) -> Conversation | None:
         """Whose cookie this is; None without one, or with one that is not ours."""
         secret, _, tag = cookies.get(self.cookie, "").rpartition(".")
         client = secret.partition(".")[0]
-        if client not in _CLIENTS or not hmac.compare_digest(tag.encode(), self._tag(secret).encode()):
+        if client not in _CLIENTS or not any(hmac.compare_digest(tag.encode(), ours.encode()) for ours in self._tagged(secret)):
             return None
         return Conversation(client, _base64(hashlib.sha256(secret.encode()).digest()))
 

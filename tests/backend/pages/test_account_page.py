@@ -29,7 +29,7 @@ def test_the_right_pair_leads_to_the_account_with_masked_numbers_and_out_again(s
         assert (entered.status_code, entered.headers["location"]) == (303, "/akun")
         html = client.get("/akun").text
         assert "Budi Santoso" in html
-        assert person.email in html
+        assert person.email in html.replace("<wbr>", "")
         assert "Aktif" in html
         assert "0812-****-7890" in html
         assert "31710155" not in html
