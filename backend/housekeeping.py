@@ -20,6 +20,7 @@ from backend.tables import (
     account_mails,
     account_sessions,
     idempotency,
+    links,
     login_throttle,
     mails,
     password_links,
@@ -68,6 +69,8 @@ class Housekeeping:
             gone = sa.select(phone_checks.c.id).where(phone_checks.c.created_at < now - 2 * DAY)
             await conn.execute(sms.delete().where(sms.c.check_id.in_(gone)))
             await conn.execute(phone_checks.delete().where(phone_checks.c.created_at < now - 2 * DAY))
+            coded = sa.and_(links.c.code_hash.is_not(None), links.c.expires_at < now - DAY)
+            await conn.execute(links.update().where(coded).values(code_hash=None))
             await conn.execute(visits.delete().where(visits.c.opened_at < now - DAY))
             await conn.execute(suppressions.delete().where(suppressions.c.until < now))
             seen = mails.c.recipient_index.is_not(None)

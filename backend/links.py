@@ -33,8 +33,9 @@ TELEGRAM: Final = "telegram"
 
 
 def link_codes(vault: Vault, token: str) -> tuple[str, ...]:
-    """The code that stands in the mail beside the link, by each index key, the newest first. It comes of the token and a key, so it need not
-    be kept until the mail is sent.
+    """The code that stands in the mail beside the link, by each index key, the newest first.
+
+    It comes of the token and a key, so it need not be kept until the mail is sent.
     """
     return tuple(map(code_of, vault.indexes("link code", token)))
 

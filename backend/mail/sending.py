@@ -213,7 +213,9 @@ class Mailer:
                 language=row.language,
                 full_name=name,
                 link=activation_link(self._config.public_url, token),
-                code=written_code(mailed_code(self._vault, row.registration_id, token, row.code_hash)) if row.code_hash is not None else "",
+                code=written_code(mailed_code(self._vault, row.registration_id, token, row.code_hash))
+                if row.code_hash is not None
+                else "",
                 expires_at=row.expires_at,
                 config=self._config,
             )

@@ -15,7 +15,9 @@ from backend import rotation
 from backend.accounts import Account
 from backend.activation import Activated, LinkLive
 from backend.housekeeping import Housekeeping
+from backend.links import code_hashes, link_codes, mailed_code
 from backend.tables import PASSING, SEALED, accounts, audit, audit_chain, metadata, registrations, registry
+from backend.vault import Vault
 from tests.backend.stage import PASSWORD, Stage, parsed, stage_on, text_of, token_in, until
 
 
@@ -206,11 +208,21 @@ async def test_a_nik_has_one_account_even_when_two_processes_make_look_ups_under
                 )
 
 
+def test_the_code_in_a_mail_is_the_one_that_its_link_was_made_with_whichever_index_key_came_first_since() -> None:
+    before, _, uses, after = map(Vault, index_rings())
+    token = "akt_" + "t" * 43
+    code = link_codes(before, token)[0]
+    kept = code_hashes(before, "registration", code)[0]
+    assert mailed_code(uses, "registration", token, kept) == code
+    assert kept in code_hashes(uses, "registration", code)
+    assert len({link_codes(after, f"akt_{number}")[0] for number in range(100)}) == 100, "all of its bits are the key's"
+
+
 def test_every_column_that_may_hold_a_hash_or_a_sealed_value_is_named_for_the_rotation() -> None:
     """A new column cannot be forgotten: a key would go while something still needs it."""
     named = {table.c[column] for table, columns in (*SEALED, *PASSING) for column in columns}
     named |= {table.c[f"{column}_index"] for table, columns in SEALED for column in columns if f"{column}_index" in table.c}
     own = {registry.c.nik_index, registry.c.email_index, audit.c.mac, audit_chain.c.mac}
     bytes_ = {column for table in metadata.sorted_tables for column in table.c if isinstance(column.type, sa.LargeBinary)}
-    plain = {column for column in bytes_ if column.name == "token_hash"}
+    plain = {column for column in bytes_ if column.name in ("token_hash", "launch")}
     assert bytes_ - named - own - plain == set()
