@@ -152,8 +152,7 @@ class TelegramPages:
 
     async def prove_phone(self, request: Request) -> Response:
         """POST of the code from the phone, where one is asked for before the account becomes active."""
-        await self._chat(request)
-        form = await read_form(request)
+        chat, form = await self._chat(request), await read_form(request)
         token = form.get("check", "")
         outcome = await self._backend.phone_checks.prove(token, form.get("code", ""))
         match outcome:
@@ -163,9 +162,13 @@ class TelegramPages:
                 return self._phone_form(request, token, check, problem="wrong" if check.code_live else "ended")
             case Proven():
                 done = await self._activation.phone_proven(outcome, ip=client_ip(request, self._proxies))
-                if isinstance(done, Activated):
-                    return self._piece(request, "done")
-                return self._piece(request, "impossible", status=409)
+                if isinstance(done, LinkUnknown):
+                    return await self._list(request, chat)
+                return (
+                    self._piece(request, "done")
+                    if isinstance(done, Activated)
+                    else self._piece(request, "impossible", status=409)
+                )
             case _:
                 assert_never(outcome)
 
