@@ -212,6 +212,7 @@ def telegram_config(settings: Settings) -> TelegramConfig:
         mode=settings.telegram_mode,
         webhook_secret=settings.telegram_webhook_secret,
         public_url=settings.public_base,
+        framework=settings.telegram_framework,
     )
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
@@ -33,10 +34,18 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "worker": (*_ALL, *_BACKEND, "STATUS_WEBHOOK_URL"),
     "bot": (*_ALL, "REDIS_URL", "BACKEND_URL"),
     "run": (*_ALL, *_BACKEND, "REDIS_URL"),
+    # In somebody's bot (`akses/telegram.py`), on Redis or not: there is no backend in the process that could make up what it shares.
+    "guest": (*_ALL, "BACKEND_URL"),
     "doctor": _ALL,
     "funnel": ("REDIS_URL",),
     "bounce": ("BACKEND_API_KEY", "BACKEND_URL"),
     "records": ("DATABASE_URL", "ENCRYPTION_KEYS"),
+}
+# What the embedded product makes up for itself, once.
+MADE: Final[Mapping[str, Callable[[], str]]] = {
+    "encryption_keys": Keyring.generate,
+    "backend_api_key": lambda: secrets.token_urlsafe(32),
+    "status_webhook_secret": lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
 }
 # How the addresses of servers may begin.
 ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
@@ -173,7 +182,10 @@ def load(role: str = "run") -> Settings:
     faults = _faults(settings, role)
     if faults:
         raise SettingsInvalid("\n".join(faults))
-    if settings.embedded:
+    if role == "guest":
+        if not settings.redis_url:
+            _make_secrets(settings, ("encryption_keys",))
+    elif settings.embedded:
         _make_secrets(settings)
     if not settings.operator_name:
         settings.operator_name = "Demonstrasi AKSes (bukan KSEI)"
@@ -200,8 +212,6 @@ def _faults(settings: Settings, role: str) -> list[str]:
         )
     if settings.telegram_bot_token and settings.telegram_mode == "webhook" and not settings.telegram_webhook_secret:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
-    if settings.telegram_framework == "ptb" and settings.telegram_bot_token:
-        faults.append("TELEGRAM_FRAMEWORK: this version runs on aiogram only; leave it unset (docs/settings.md)")
     provider = {name: getattr(settings, name.lower()) for name in _PROVIDER}
     if any(provider.values()):
         faults += [
@@ -232,6 +242,9 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults.append(
             f"DATABASE_URL and REDIS_URL: 'akses {role}' is a process of production; for one machine alone use 'akses run'"
         )
+    elif role == "guest":
+        made = () if settings.redis_url else ("ENCRYPTION_KEYS",)
+        faults += [f"{name}: must be set" for name in NEEDED[role] if name not in made and not getattr(settings, name.lower())]
     elif not settings.embedded:
         faults += [f"{name}: must be set in production" for name in NEEDED.get(role, ()) if not getattr(settings, name.lower())]
     return faults
@@ -259,8 +272,8 @@ def _is_network(written: str) -> bool:
     return True
 
 
-def _make_secrets(settings: Settings) -> None:
-    """Fill in what is unset from DATA_DIR/secrets.json, made once with mode 0600; a half-written file cannot come to be."""
+def _make_secrets(settings: Settings, names: Collection[str] = MADE) -> None:
+    """Fill in what is unset of these from DATA_DIR/secrets.json, made once with mode 0600; a half-written file cannot come to be."""
     folder = settings.data_dir
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / SECRETS_FILE
@@ -270,12 +283,7 @@ def _make_secrets(settings: Settings) -> None:
         raise SettingsInvalid(
             f"{path}: is damaged; bring back its backup, for without its keys the data here cannot be read"
         ) from None
-    made = {
-        "encryption_keys": kept.get("encryption_keys") or Keyring.generate(),
-        "backend_api_key": kept.get("backend_api_key") or secrets.token_urlsafe(32),
-        "status_webhook_secret": kept.get("status_webhook_secret")
-        or "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
-    }
+    made = kept | {name: MADE[name]() for name in names if not kept.get(name)}
     if made != kept:
         fresh = path.with_suffix(".new")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -283,6 +291,6 @@ def _make_secrets(settings: Settings) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-    for name, value in made.items():
+    for name in names:
         if not getattr(settings, name):
-            setattr(settings, name, value)
+            setattr(settings, name, made[name])

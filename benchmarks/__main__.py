@@ -83,7 +83,7 @@ def run(chosen: argparse.Namespace, driver: Driver, redis: Redis) -> None:
     )
     blocks = [f"{machine(redis.client)}. {how}", report.compared(repeats)]
     if OURS.name in names:
-        if len(names) > 1:
+        if not all(ALL[name].ours for name in names):
             blocks.append(report.ratios(repeats))
         blocks.append(report.by_turn(repeats))
         if not chosen.no_growth:

@@ -57,7 +57,7 @@ def compared(repeats: Repeats) -> str:
 
 def ratios(repeats: Repeats) -> str:
     """Ours to each peer, inside the same repeat."""
-    peers = [name for name in repeats[0] if name != OURS.name]
+    peers = [name for name in repeats[0] if not ALL[name].ours]
     rows = []
     for name in peers:
         pairs = [(repeat[OURS.name], repeat[name]) for repeat in repeats]

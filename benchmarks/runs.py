@@ -69,7 +69,7 @@ def measured(target: Target, driver: Driver, redis: Redis, plan: Plan) -> Result
         time.sleep(0.5)
         told, used = _window(driver, redis, plan.solo_seconds)
         turns = told["turns"] or 1
-        result.commands = (used["commands"] - used["inside"] if target.name == "akses" else used["commands"]) / turns
+        result.commands = (used["commands"] - used["inside"] if target.ours else used["commands"]) / turns
         result.trips = used["writes"] / turns
         result.calls = sum(told["calls"].values()) / turns
         result.solo_p50 = told["p50"]

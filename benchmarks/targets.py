@@ -29,6 +29,7 @@ class Target:
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     users: int = 32
+    ours: bool = False
 
     def environment(self, *, port: int, api: int, redis: str, data_dir: Path) -> dict[str, str]:
         return {
@@ -53,7 +54,10 @@ class Target:
         }
 
 
-OURS: Final = Target("akses", "AKSes (`akses bot`)", ("-m", "akses", "bot"), users=128)
+OURS: Final = Target("akses", "AKSes (`akses bot`)", ("-m", "akses", "bot"), users=128, ours=True)
+OURS_BY_PTB: Final = Target(
+    "akses-ptb", "the same with `TELEGRAM_FRAMEWORK=ptb`", OURS.command, {"TELEGRAM_FRAMEWORK": "ptb"}, users=128, ours=True
+)
 PEERS: Final = (
     Target("aiogram", "aiogram FSM, Redis", ("-m", "benchmarks.peers.aiogram_fsm"), users=64),
     Target(
@@ -62,5 +66,5 @@ PEERS: Final = (
     Target("ptb", "python-telegram-bot, pickle", ("-m", "benchmarks.peers.ptb")),
     Target("aiogram-dialog", "aiogram-dialog, Redis", ("-m", "benchmarks.peers.aiogram_dialogs"), users=128),
 )
-ALL: Final = {target.name: target for target in (OURS, *PEERS)}
+ALL: Final = {target.name: target for target in (OURS, OURS_BY_PTB, *PEERS)}
 PYTHON: Final = sys.executable

@@ -95,6 +95,18 @@ def test_no_single_secret_is_made_up_in_production(environment: pytest.MonkeyPat
     assert not Path(os.environ["DATA_DIR"]).exists()
 
 
+@pytest.mark.parametrize("missing", ["BACKEND_URL", "BACKEND_API_KEY", "STATUS_WEBHOOK_SECRET", "OPERATOR_NAME", "PUBLIC_URL"])
+def test_in_somebodys_bot_only_the_keys_of_its_own_file_are_made_up(environment: pytest.MonkeyPatch, missing: str) -> None:
+    given(environment, **PRODUCTION | {"REDIS_URL": "", "DATABASE_URL": "", "ENCRYPTION_KEYS": ""})
+    first = load("guest")
+    assert first.encryption_keys == load("guest").encryption_keys != ""
+    assert first.api_keys == tuple(PRODUCTION["BACKEND_API_KEY"].split(","))
+    environment.delenv(missing)
+    assert [line.partition(":")[0] for line in faults("guest")] == [missing]
+    given(environment, REDIS_URL=PRODUCTION["REDIS_URL"], **{missing: PRODUCTION[missing]})
+    assert [line.partition(":")[0] for line in faults("guest")] == ["ENCRYPTION_KEYS"], "Redis is shared, and so are its keys"
+
+
 @pytest.mark.parametrize("role", ["web", "worker", "bot"])
 def test_a_process_of_production_refuses_to_be_a_demonstration(environment: pytest.MonkeyPatch, role: str) -> None:
     assert "akses run" in " ".join(faults(role))
@@ -106,7 +118,6 @@ def test_all_faults_are_told_at_once_and_none_repeats_a_secret(environment: pyte
         **PRODUCTION,
         TELEGRAM_BOT_TOKEN="123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc",
         TELEGRAM_MODE="webhook",
-        TELEGRAM_FRAMEWORK="ptb",
     )
     given(
         environment, ENCRYPTION_KEYS=f"k1:{SECRET},index:{SECRET}", PUBLIC_URL=f"ftp://{SECRET}@files.example.com", SMTP_URL=""
@@ -117,7 +128,6 @@ def test_all_faults_are_told_at_once_and_none_repeats_a_secret(environment: pyte
         "PUBLIC_URL",
         "SMTP_URL",
         "TELEGRAM_WEBHOOK_SECRET",
-        "TELEGRAM_FRAMEWORK",
     }
     for secret in (SECRET, "AAEhBOweik6ad9r", "pw-of-db", "pw-of-redis", "pw-of-mail"):
         assert secret not in " ".join(told)

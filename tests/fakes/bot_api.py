@@ -32,7 +32,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -60,7 +60,7 @@ class Called:
 class Fault:
     """What goes wrong with `times` calls of a method, `after` so many went well: an error answer, a connection that is cut, a wait.
 
-    With `done` the connection is cut after the call was carried out.
+    With `done` the connection is cut after the call was carried out. `page` is what a proxy answers in Telegram's stead, with its status.
     """
 
     method: str
@@ -70,6 +70,7 @@ class Fault:
     cut: bool = False
     done: bool = False
     held: asyncio.Event | None = None
+    page: tuple[int, str] | None = None
 
 
 @dataclass(slots=True)
@@ -194,6 +195,10 @@ class FakeBotApi:
         """The call is carried out, and then the connection breaks before the answer."""
         self._faults.append(Fault(method, times, cut=True, done=True))
 
+    def page(self, method: str, status: int, html: str = "<html><body>nginx</body></html>", times: int = 1) -> None:
+        """A proxy on the way answers with a page of its own; the call does not arrive."""
+        self._faults.append(Fault(method, times, page=(status, html)))
+
     @contextlib.contextmanager
     def holding(self, method: str) -> Iterator[None]:
         """Calls of this method wait for their answer until the block is left."""
@@ -287,6 +292,8 @@ class FakeBotApi:
                     await self._carry_out(method, params)
                 if fault.cut:
                     return _Cut()
+                if fault.page is not None:
+                    return HTMLResponse(fault.page[1], fault.page[0])
                 if fault.error is not None:
                     raise fault.error
                 if fault.held is not None:
@@ -545,7 +552,8 @@ class FakeBotApi:
         """What stands in the response is carried out; nobody learns what came of it, but `calls` shows what was asked."""
         assert content_type.startswith("application/json"), f"a response of type {content_type!r} is not read"
         given = msgspec.json.decode(body, type=dict[str, Any])
-        method = given.pop("method")
+        if not (method := given.pop("method", "")):
+            return  # aiogram's handler says {} where it has nothing to say
         if method.startswith("get") or method in rules.NOT_IN_A_RESPONSE:
             return
         params = rules.parameters(method, given)

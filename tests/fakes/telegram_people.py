@@ -42,6 +42,8 @@ _CONTENT: dict[Sends, Any] = {
         "is_anonymous": True,
         "type": "regular",
         "allows_multiple_answers": False,
+        "allows_revoting": False,
+        "members_only": False,
     },
 }
 

@@ -59,14 +59,20 @@ def _method(name: str) -> type[TelegramMethod[Any]]:
 
 
 class AiogramApi:
-    """BotApi through aiogram. `api_base` is that of `address`."""
+    """BotApi through aiogram. `close` hangs up what `to` has opened; the Bot of somebody else is theirs to close."""
 
-    def __init__(self, token: str, api_base: str) -> None:
+    def __init__(self, bot: Bot, *, own: bool = False) -> None:
+        self._bot = bot
+        self._own = own
+
+    @classmethod
+    def to(cls, token: str, api_base: str) -> AiogramApi:
+        """`api_base` is that of `address`."""
         base = address(api_base)
         server = TelegramAPIServer(
             base=f"{base}/{{method}}", file=f"{base.replace('/bot{token}', '/file/bot{token}')}/{{path}}"
         )
-        self._bot = Bot(token, AiohttpSession(api=server))
+        return cls(Bot(token, AiohttpSession(api=server)), own=True)
 
     async def call(self, method: str, params: dict[str, Any], *, within: float | None = None) -> Any:
         try:
@@ -85,4 +91,5 @@ class AiogramApi:
             raise BotApiError(0, type(error).__name__) from None
 
     async def close(self) -> None:
-        await self._bot.session.close()
+        if self._own:
+            await self._bot.session.close()

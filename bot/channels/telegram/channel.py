@@ -15,7 +15,7 @@ import structlog
 from bot.channels.port import SEND_SECONDS, Capabilities, Delivery, Later, Refused, Sent
 from bot.channels.telegram.api import BotApi, BotApiError, outcome
 from bot.channels.telegram.codec import Call, draw, plain
-from bot.channels.telegram.courtesies import Courtesies
+from bot.channels.telegram.courtesies import Courteous
 from bot.limits import PATIENCE_SECONDS, Limiter, LocalBuckets
 from dialogs.effects import Message, Say, Show
 
@@ -61,7 +61,7 @@ class TelegramChannel:
         limiter: Limiter | None = None,
         *,
         connected: Callable[[], bool] = lambda: True,
-        courtesies: Courtesies | None = None,
+        courtesies: Courteous | None = None,
     ) -> None:
         self._api = api
         self._courtesies = courtesies

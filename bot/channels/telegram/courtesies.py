@@ -1,6 +1,8 @@
 """Bot API calls whose answer nobody waits for (answerCallbackQuery on every press), which through a full client would cost more than the
 turn itself: HTTP/1.1 over a few kept connections, JSON out, no task and no future.
 
+In a bot that is not ours they go through its own library instead (`Politely`): its connections, its proxy, its server.
+
 Lives here: sending them, at most once; one that fails is told in the log and not repeated, one too many is not made. Must not live here:
 any call that somebody needs (`aiogram_binding.py`).
 """
@@ -10,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, Protocol, cast
 from urllib.parse import urlsplit
 
 import httptools
 import msgspec
 import structlog
 
-from bot.channels.telegram.api import address
+from bot.channels.telegram.api import BotApi, BotApiError, address
 from bot.channels.telegram.codec import Call
 
 logger = structlog.get_logger(__name__)
@@ -32,6 +34,42 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Request(NamedTuple):
     method: str
     written: bytes
+
+
+class Courteous(Protocol):
+    """Begins calls that may get lost, and ends."""
+
+    def send(self, call: Call) -> None:
+        """Begin the call and return at once; inside a running loop."""
+
+    async def close(self, grace: float = 0.0) -> None:
+        """Let what is under way end, at most `grace` seconds."""
+
+
+class Politely:
+    """Through a `BotApi`, a task a call."""
+
+    def __init__(self, api: BotApi) -> None:
+        self._api = api
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def send(self, call: Call) -> None:
+        if len(self._tasks) < WAITING:
+            self._tasks.add(task := asyncio.get_running_loop().create_task(self._call(call)))
+            task.add_done_callback(self._tasks.discard)
+
+    async def _call(self, call: Call) -> None:
+        try:
+            await self._api.call(call.method, call.params, within=PATIENCE_SECONDS)
+        except BotApiError as error:
+            Courtesies.failed(call.method, error.code)
+
+    async def close(self, grace: float = 0.0) -> None:
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 class Courtesies:

@@ -15,7 +15,7 @@ import structlog
 
 from bot.channels.telegram.channel import NAME, TelegramChannel
 from bot.channels.telegram.codec import Call, FromPerson, InGroup, Reachable, Update
-from bot.channels.telegram.courtesies import Courtesies
+from bot.channels.telegram.courtesies import Courteous
 from bot.channels.telegram.texts import WORDS
 from bot.conversation import Conversation
 from bot.turns import StoreUnavailable, Turns
@@ -27,6 +27,8 @@ logger = structlog.get_logger(__name__)
 _GROUPS_REMEMBERED: Final = 1_000
 _ANSWERED_REMEMBERED: Final = 10_000
 _GROUP_PAUSE: Final = 60.0  # seconds between two invitations in one group
+_PAUSES: Final = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds; the last one goes on
+_TRIES: Final = 4  # of an update that fails for a reason of its own, lest it hold up everybody for ever
 
 
 class Done(NamedTuple):
@@ -38,6 +40,11 @@ class Done(NamedTuple):
 
 NOTHING: Final = Done()
 Reached = Callable[[Conversation], Awaitable[None]]
+
+
+def pause(failures: int) -> float:
+    """How long to wait after this many failures in a row (from 1), in seconds."""
+    return _PAUSES[min(failures, len(_PAUSES)) - 1]
 
 
 def where(error: BaseException) -> str:
@@ -57,7 +64,7 @@ class Intake:
         self,
         turns: Turns,
         channel: TelegramChannel,
-        courtesies: Courtesies,
+        courtesies: Courteous,
         reached: Reached | None = None,
         blocked: Reached | None = None,
     ) -> None:
@@ -115,12 +122,40 @@ class Intake:
                         )
                     )
                 return Done(self._invitation(update))
-            case Reachable(chat=chat, yes=yes):
-                logger.info("telegram.reachable" if yes else "telegram.unreachable")
-                told = (self._reached or self._turns.deliver) if yes else self._blocked
-                if told is not None:
-                    self._spawn(self._at_ease(told(Conversation(NAME, str(chat)))))
+            case Reachable():
+                self.heard(update)
                 return NOTHING
+
+    async def insist(self, update: Update) -> None:
+        """Carry out one update without a response to answer in: committed, or given up with an error in the log, when this returns."""
+        tries = failures = 0
+        while True:
+            try:
+                done = await self.take(update, answering=False)
+            except StoreUnavailable:
+                failures += 1
+                logger.warning("telegram.store_unavailable", failures=failures)
+                await asyncio.sleep(pause(failures))
+            except Exception as error:  # noqa: BLE001 - one defective turn must not stop the bot for everybody
+                tries += 1
+                logger.error("telegram.turn_failed", error=type(error).__name__, where=where(error), tries=tries)
+                if tries >= _TRIES:
+                    logger.error("telegram.update_given_up", update=update.update_id)
+                    return
+                await asyncio.sleep(pause(tries))
+            else:
+                if done.call is not None:
+                    self.courtesies.send(done.call)
+                if done.left is not None:
+                    self.deliver(done.left)
+                return
+
+    def heard(self, update: Reachable) -> None:
+        """The person has blocked or unblocked the bot."""
+        logger.info("telegram.reachable" if update.yes else "telegram.unreachable")
+        told = (self._reached or self._turns.deliver) if update.yes else self._blocked
+        if told is not None:
+            self._spawn(self._at_ease(told(Conversation(NAME, str(update.chat)))))
 
     def answered(self, update: Update) -> None:
         """The response with the answer has been written: this update is over, should Telegram bring it once more."""

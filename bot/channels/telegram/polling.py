@@ -14,20 +14,12 @@ import structlog
 
 from bot.channels.telegram.api import BotApi, BotApiError
 from bot.channels.telegram.codec import ALLOWED_UPDATES, Update, read_update
-from bot.channels.telegram.intake import Intake, where
-from bot.turns import StoreUnavailable
+from bot.channels.telegram.intake import Intake, pause
 
 logger = structlog.get_logger(__name__)
 
 LONG_POLL: Final = 50  # seconds; Telegram's own limit
 CHATS_AT_ONCE: Final = 32
-_PAUSES: Final = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds; the last one goes on
-_TRIES: Final = 4  # of an update that fails for a reason of its own, lest it hold up everybody for ever
-
-
-def pause(failures: int) -> float:
-    """How long to wait after this many failures in a row (from 1), in seconds."""
-    return _PAUSES[min(failures, len(_PAUSES)) - 1]
 
 
 class Polling:
@@ -74,32 +66,4 @@ class Polling:
     async def _in_order(self, updates: Iterable[Update], places: asyncio.Semaphore) -> None:
         async with places:
             for update in updates:
-                await self._take(update)
-
-    async def _take(self, update: Update) -> None:
-        tries = failures = 0
-        while True:
-            try:
-                done = await self._intake.take(update, answering=False)
-            except StoreUnavailable:
-                failures += 1
-                logger.warning("telegram.store_unavailable", failures=failures)
-                await asyncio.sleep(pause(failures))
-            except Exception as error:  # noqa: BLE001 - one defective turn must not stop the bot for everybody
-                tries += 1
-                logger.error(
-                    "telegram.turn_failed",
-                    error=type(error).__name__,
-                    where=where(error),
-                    tries=tries,
-                )
-                if tries >= _TRIES:
-                    logger.error("telegram.update_given_up", update=update.update_id)
-                    return
-                await asyncio.sleep(pause(tries))
-            else:
-                if done.call is not None:
-                    self._intake.courtesies.send(done.call)
-                if done.left is not None:
-                    self._intake.deliver(done.left)
-                return
+                await self._intake.insist(update)

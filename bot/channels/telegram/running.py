@@ -20,9 +20,9 @@ from bot.channels.telegram.api import CLOUD, BotApi, BotApiError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.codec import ALLOWED_UPDATES
 from bot.channels.telegram.courtesies import Courtesies
-from bot.channels.telegram.intake import Intake, Reached, where
+from bot.channels.telegram.intake import Intake, Reached, pause, where
 from bot.channels.telegram.introduction import Introductions, introduce
-from bot.channels.telegram.polling import Polling, pause
+from bot.channels.telegram.polling import Polling
 from bot.channels.telegram.webhook import PATH, Webhook
 from bot.limits import Buckets, Limiter, LocalBuckets
 from bot.plain_http import Plain
@@ -51,6 +51,7 @@ class TelegramConfig:
     mode: Literal["polling", "webhook"] = "polling"
     webhook_secret: str = field(default="", repr=False)
     public_url: str = ""
+    framework: Literal["aiogram", "ptb"] = "aiogram"
 
     @property
     def bot_id(self) -> str:
@@ -94,10 +95,14 @@ class TelegramConfig:
 
 
 def connect(config: TelegramConfig) -> BotApi:
-    """The Bot API through the library; importing that takes seconds."""
+    """The Bot API through the chosen library, which is imported here: that takes seconds, so call it in a thread."""
+    if config.framework == "ptb":
+        from bot.channels.telegram.ptb_binding import PtbApi
+
+        return PtbApi.to(config.token, config.api_base)
     from bot.channels.telegram.aiogram_binding import AiogramApi
 
-    return AiogramApi(config.token, config.api_base)
+    return AiogramApi.to(config.token, config.api_base)
 
 
 class _Connection:

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Self
+from typing import Any, Self
 
 import httpx2
 import pytest
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from akses.fast_lane import fast_lane
 from bot.channels.telegram.introduction import introductions
 from bot.channels.telegram.running import Telegram, TelegramConfig
+from bot.limits import Buckets
 from bot.plain_http import Asgi
 from tests.bot.telegram.scripted import ScriptedTurns
 from tests.fakes.bot_api import FakeBotApi
@@ -71,15 +72,30 @@ class ReverseProxy:
 
 @contextlib.asynccontextmanager
 async def running(
-    api: FakeBotApi, turns: ScriptedTurns, mode: str, *, fast: bool = True, proxy: ReverseProxy | None = None
+    api: FakeBotApi,
+    turns: Any,
+    mode: str,
+    *,
+    fast: bool = True,
+    proxy: ReverseProxy | None = None,
+    framework: str = "aiogram",
+    prepare: Callable[[Telegram], None] | None = None,
+    buckets: Buckets | None = None,
 ) -> AsyncIterator[Telegram]:
-    """Our side, started and known to Telegram; its webhook reached by the fast lane, or as any ASGI server would; or through a proxy."""
+    """Our side, started and known to Telegram; its webhook reached by the fast lane, or as any ASGI server would; or through a proxy.
+
+    `turns` are a script's, and told of their channel, unless `prepare` is there to do what they need before they begin.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     if proxy is not None:
         proxy.behind, url = url, proxy.url
-    telegram = Telegram(TelegramConfig(api.token, api.base, mode, SECRET, url), introductions=INTRODUCTIONS)
-    turns.channel = telegram.channel
+    config = TelegramConfig(api.token, api.base, mode, SECRET, url, framework)
+    telegram = Telegram(config, introductions=INTRODUCTIONS, buckets=buckets)
+    if prepare is not None:
+        prepare(telegram)
+    else:
+        turns.channel = telegram.channel
     telegram.start(turns)
     app = Starlette(routes=[Route(path, Asgi(plain), methods=["POST"]) for path, plain in telegram.posts.items()])
     lane = fast_lane(telegram.posts if fast else {})
@@ -99,9 +115,14 @@ def mode(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(params=["aiogram", "ptb"])
+def framework(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture
-async def telegram(api: FakeBotApi, turns: ScriptedTurns, mode: str) -> AsyncIterator[Telegram]:
-    async with running(api, turns, mode) as telegram:
+async def telegram(api: FakeBotApi, turns: ScriptedTurns, mode: str, framework: str) -> AsyncIterator[Telegram]:
+    async with running(api, turns, mode, framework=framework) as telegram:
         yield telegram
 
 

@@ -1,4 +1,4 @@
-"""What a person meets, the same by polling and by webhook."""
+"""What a person meets, the same by polling and by webhook, through aiogram and through python-telegram-bot."""
 
 from __future__ import annotations
 

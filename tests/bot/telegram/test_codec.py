@@ -204,10 +204,10 @@ def test_short_buttons_share_a_row_and_long_or_coloured_ones_have_their_own() ->
     ((_, params),) = checked(draw(5, Show(screen)))
     rows = params["reply_markup"]["inline_keyboard"]
     assert [[button["callback_data"] for button in row] for row in rows] == [
-        ["tok:activate"],
-        ["tok:back", "tok:cancel"],
-        ["tok:x"],
-        ["tok:y"],
+        ["akses:tok:activate"],
+        ["akses:tok:back", "akses:tok:cancel"],
+        ["akses:tok:x"],
+        ["akses:tok:y"],
     ]
     assert rows[0][0]["style"] == "primary"
     assert "style" not in rows[1][0]
@@ -236,12 +236,12 @@ def test_a_page_inside_the_chat_is_a_web_app_button_where_telegram_can_open_it_a
     assert params["reply_markup"]["inline_keyboard"] == [
         [
             {"text": "Aktifkan di sini", "web_app": {"url": "https://a.example/telegram/app?lang=id"}},
-            {"text": "Status", "callback_data": "t:x"},
+            {"text": "Status", "callback_data": "akses:t:x"},
         ]
     ]
     for url in ("http://a.example/telegram/app", "http://localhost:8080/telegram/app", "https://localhost/telegram/app"):
         ((_, params),) = checked(draw(5, Show(Screen("t", "s", "Menunggu.", actions=(replace(page, url=url), home)))))
-        assert params["reply_markup"]["inline_keyboard"] == [[{"text": "Status", "callback_data": "t:x"}]]
+        assert params["reply_markup"]["inline_keyboard"] == [[{"text": "Status", "callback_data": "akses:t:x"}]]
         assert params["text"] == "Menunggu."
 
 

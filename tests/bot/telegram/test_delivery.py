@@ -108,7 +108,7 @@ async def test_a_connection_that_breaks_before_the_answer_leaves_it_unknown(
 async def test_a_server_that_is_not_there_has_not_taken_the_message() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    api = AiogramApi(TOKEN, f"http://127.0.0.1:{port}")
+    api = AiogramApi.to(TOKEN, f"http://127.0.0.1:{port}")
     try:
         assert isinstance(await TelegramChannel(api).deliver("5", Say("halo"), "k"), Failed)
     finally:

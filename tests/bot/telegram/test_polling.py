@@ -31,7 +31,7 @@ async def test_an_update_is_confirmed_only_after_its_commit_and_comes_again_afte
 async def test_a_defective_turn_is_given_up_after_some_tries_and_nobody_else_waits_for_ever(
     api: FakeBotApi, turns: ScriptedTurns, by_polling: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.channels.telegram.polling._PAUSES", (0.001,))
+    monkeypatch.setattr("bot.channels.telegram.intake._PAUSES", (0.001,))
     turns.defective = {"racun"}
     unlucky, lucky = api.user("Budi"), api.user("Siti")
     unlucky.says("racun")
