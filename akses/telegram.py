@@ -146,7 +146,13 @@ class Registration:
             if isinstance(what, Record):
                 tally.note(what)
 
-        profile = Profile(settings.operator_name, f"{settings.public_base}/", f"{settings.public_base}/privasi")
+        known = settings.telegram_bot
+        profile = Profile(
+            operator=settings.operator_name,
+            home_url=f"{settings.public_base}/",
+            privacy_url=f"{settings.public_base}/privasi",
+            app_url=f"{settings.public_base}/telegram/app" if known and known.id == guest.bot_id else "",
+        )
         runner = TurnRunner(store, sessions, profile, observe=observe)
         delivery = OutboxDelivery(store, sessions, {channel.name: channel})
         runner.deliver_through(delivery)
