@@ -37,11 +37,12 @@ def test_an_address_that_is_none_is_told_by_the_name_of_its_setting(base: str) -
         TelegramConfig("1:abc", base)
 
 
+@pytest.mark.parametrize("framework", ["aiogram", "ptb"])
 @pytest.mark.parametrize("mode", ["polling", "webhook"])
-async def test_a_bot_of_the_test_environment_serves_its_people_there(turns: ScriptedTurns, mode: str) -> None:
+async def test_a_bot_of_the_test_environment_serves_its_people_there(turns: ScriptedTurns, mode: str, framework: str) -> None:
     screen = Screen("tok", "consent", "Setuju?", actions=(Action("agree", "Setuju"),))
     turns.script = lambda event: (Show(screen),) if isinstance(event, Started) else (Say("satu"), Say("dua"))
-    async with FakeBotApi(test=True) as api, running(api, turns, mode):
+    async with FakeBotApi(test=True) as api, running(api, turns, mode, framework=framework):
         user = api.user("Budi")
         user.starts()
         await user.sees("Setuju?")
