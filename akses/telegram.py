@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -128,6 +128,7 @@ class Registration:
         from bot.channels.telegram.intake import Intake
         from bot.conversation import Conversation
         from bot.delivery import OutboxDelivery
+        from bot.moves import Links, Moves
         from bot.redis_limits import RedisBuckets
         from bot.requests import BackendRequests
         from bot.sessions import Sessions
@@ -136,7 +137,8 @@ class Registration:
         from dialogs.profile import Profile
 
         settings = self.settings
-        sessions = Sessions(Keyring.parse(settings.encryption_keys))
+        keyring = Keyring.parse(settings.encryption_keys)
+        sessions = Sessions(keyring)
         link, store, book = await self._storage(stack)
         buckets = RedisBuckets(link, str(guest.bot_id), self._limits) if link else LocalBuckets(self._limits)
         channel = TelegramChannel(guest.api, Limiter(buckets), courtesies=guest.politely)
@@ -157,7 +159,11 @@ class Registration:
         delivery = OutboxDelivery(store, sessions, {channel.name: channel})
         runner.deliver_through(delivery)
         client = await stack.enter_async_context(BackendClient(settings.backend_url, api_key=settings.api_keys[0]))
-        delivery.connect(runner, BackendRequests(client, runner, notices=client))
+        places: dict[str, Callable[[str], str]] = {"telegram": guest.start_link}
+        if settings.redis_url:  # which is then that of `akses bot` too, whose web chat takes forms over
+            places["web"] = lambda token: f"{settings.public_base}/chat#{token}"
+        moves = Moves(Links(store, keyring), runner, runner, places)
+        delivery.connect(runner, BackendRequests(client, runner, notices=client), moves)
         await stack.enter_async_context(running(tally.run(), "funnel", tally.stop))
         await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
         self._news = Starlette(routes=status_webhook.routes(runner, settings.webhook_secrets))

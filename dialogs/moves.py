@@ -69,6 +69,8 @@ def made(ctx: Context, event: LinkMade) -> Outcome:
     if not ctx.session.serial:
         # An agent's: nobody is here to read it, and what nobody fetches in time is not kept.
         return Outcome(session, effects=(SetTimer(TIMER, event.until),), show=False)
+    if not event.addresses:
+        return Outcome(ctx.session, ctx.text("move.nowhere"))
     addresses = "\n".join(f"{place(ctx, name)}: {address}" for name, address in event.addresses)
     until = moment_of(ctx.session.language, event.until, ctx.zone)
     return Outcome(session, ctx.text("move.link", addresses=addresses, until=until))

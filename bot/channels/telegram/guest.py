@@ -3,10 +3,10 @@
 Lives here: what both frameworks need of it (`aiogram_router.py`, `ptb_handlers.py`). Must not live here: a framework, or what a turn is
 built from (`akses/telegram.py`).
 
-Ours is, in private chats only: our buttons, by the beginning of their data; the entry command and its deep link; the dialog's other
-commands in a chat where it has begun; and anything that is no command while a form is open here, or an agent has the conversation. A form
-that its person has left for `HELD` has no claim on what they say; the entry command and our buttons lead back into it. All else is the
-host's, and so is what Telegram tells of the chat itself (blocked, unblocked), which we hear too.
+Ours is, in private chats only: our buttons, by the beginning of their data; the entry command and its deep link, and those that take a
+form along; the dialog's other commands in a chat where it has begun; and anything that is no command while a form is open here, or an agent
+has the conversation. A form that its person has left for `HELD` has no claim on what they say; the entry command and our buttons lead back
+into it. All else is the host's, and so is what Telegram tells of the chat itself (blocked, unblocked), which we hear too.
 
 An update reserves its place in its chat's line when it arrives; whether it is ours is decided at the head of the line, when all that came
 before has been decided and, if ours, committed: however the library runs its handlers, the order stays. What is ours reaches nobody else:
@@ -35,6 +35,7 @@ from bot.turns import Standing, StoreUnavailable
 from dialogs.commands import MENU
 from dialogs.events import ButtonPressed, CommandSent, Started
 from dialogs.frozen import replace
+from dialogs.moves import is_link
 from dialogs.session import Session
 
 logger = structlog.get_logger(__name__)
@@ -129,6 +130,11 @@ class Guest:
                 logger.warning("telegram.set_up_failed", method="getMe", code=error.code, failures=failures)
                 await asyncio.sleep(max(error.retry_after, pause(failures)))
 
+    def start_link(self, payload: str) -> str:
+        """The address that opens this bot with a payload; "" until Telegram has told the bot's name."""
+        name = self._intake.username if self._intake is not None else ""
+        return f"https://t.me/{name}?start={payload}" if name else ""
+
     # --- the order
 
     def arrives(self, raw: dict[str, Any]) -> Ticket | None:
@@ -216,10 +222,10 @@ class Guest:
         match update.event:
             case CommandSent(command) if command == self._entry:
                 return replace(update, event=CommandSent(ENTRY))
-            case Started(payload):
+            case Started(payload) if not is_link(payload):
                 return replace(update, event=Started(payload[len(self._entry) + 1 :]))
             case _:
                 return update
 
     def _invited(self, payload: str) -> bool:
-        return payload == self._entry or payload.startswith((f"{self._entry}-", f"{self._entry}_"))
+        return is_link(payload) or payload == self._entry or payload.startswith((f"{self._entry}-", f"{self._entry}_"))

@@ -146,6 +146,36 @@ async def test_the_command_and_the_link_that_begin_can_have_another_name(
     assert hearing.texts == ["/daftar", "/start promo-7"]
 
 
+async def test_a_form_goes_nowhere_from_a_bot_that_stands_alone_and_says_so(
+    api: FakeBotApi, registration: Registration, hearing: Hearing
+) -> None:
+    async with hosted("aiogram, polling", api, registration, hearing):
+        budi, siti = api.user("Budi"), api.user("Siti")
+        await begins(budi)
+        budi.says("pindah")
+        await budi.sees("tidak bisa dipindahkan")
+        siti.starts("lanjut-" + "A" * 43)
+        await siti.sees("Tautan itu tidak berlaku lagi")
+    assert hearing.texts == []
+
+
+async def test_on_redis_the_form_goes_on_in_another_process_of_the_bot(
+    api: FakeBotApi, tmp_path: Path, hearing: Hearing, redis_url: str
+) -> None:
+    user = api.user("Budi")
+    for folder in ("one", "two"):
+        registration = Registration(settings(tmp_path / folder, redis_url=redis_url), limits=UNLIMITED)
+        async with hosted("ptb, webhook", api, registration, hearing):
+            if folder == "one":
+                await begins(user)
+            else:
+                user.says("Budi Santoso")
+                await user.sees("Berapa NIK Anda?")
+                user.says("pindah")
+                await user.sees("https://akses.example/chat#lanjut-")
+    assert hearing.texts == []
+
+
 async def test_an_answer_given_before_is_not_theirs_when_it_comes_again_after_the_form_was_closed(
     api: FakeBotApi, registration: Registration, hearing: Hearing
 ) -> None:
