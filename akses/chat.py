@@ -61,6 +61,7 @@ class Bubble(msgspec.Struct, frozen=True):
     hint: Hint | None = None
     progress: tuple[int, int] | None = None
     typed: bool = False
+    name: str = ""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -273,7 +274,7 @@ def drawn(bubble: Bubble, client: ChatClient) -> str:
     """A bubble as text, with its buttons numbered."""
     if bubble.author == "user":
         return printable(f"\n{client.word('you')}: {own(bubble.text)}")
-    lines = [""]
+    lines = ["", f"{bubble.name}:"] if bubble.name else [""]
     if bubble.progress:
         lines.append("[{}/{}]".format(*bubble.progress))
     lines += filter(None, (bubble.notice, bubble.notice and "-", bubble.text))

@@ -284,12 +284,14 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     from bot.delivery import OutboxDelivery
     from bot.desk import Agents
     from bot.funnel import Tally
+    from bot.live import Live
     from bot.moves import Links, Moves
     from bot.requests import BackendRequests
     from bot.sessions import Sessions
     from bot.turns import TurnRunner
     from dialogs.profile import Profile
     from helpdesk import service as helpdesk
+    from helpdesk.masking import known_of, mask
 
     settings, keyring, stack = parts.settings, parts.keyring, parts.stack
     profile = Profile(
@@ -298,6 +300,7 @@ async def _bot(parts: Parts, staff: People | None) -> None:
         privacy_url=f"{settings.public_base}/privasi",
         app_url=f"{settings.public_base}/telegram/app" if settings.telegram_bot else "",
         demo=settings.embedded,
+        office=settings.office if staff else None,
     )
     link, kept, transcript, book = await _dialog_storage(parts)
     store = tracing.traced(kept, "store", parts.tracer)
@@ -337,7 +340,9 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     runner = TurnRunner(store, sessions, profile, clock=parts.clock, observe=observe, lost=metrics.lost)
     turns = metrics.turns(tracing.traced(runner, "turn", parts.tracer))
     desk = helpdesk.records(staff, keyring, runner.session) if staff else None
-    delivery = OutboxDelivery(store, sessions, channels, clock=parts.clock, desk=desk[0] if desk else None)
+    delivery = OutboxDelivery(
+        store, sessions, channels, clock=parts.clock, desk=desk[0] if desk else None, suppressed=metrics.suppressed
+    )
     runner.deliver_through(delivery)
     traced = tracing.traced(client, "backend", parts.tracer)
     backend = metrics.backend(traced)
@@ -350,6 +355,9 @@ async def _bot(parts: Parts, staff: People | None) -> None:
         moves, operator=settings.operator_name, demo=settings.embedded, https=settings.public_base.startswith("https://")
     )
     if staff and desk:
+        live = Live(desk[0], lambda session, text: mask(text, known_of(session)))
+        runner.watched_by(live.note)
+        await stack.enter_async_context(running(live.run(), "live view", live.stop))
         acting = Agents(turns, runner)
         stack.push_async_callback(acting.close)
         await _console(parts, helpdesk.build(staff, keyring, desk, acting, runner.session, backend, moves))

@@ -157,6 +157,7 @@ class Metrics:
         self.retried = self._counter("akses_commits_retried", "Turns done again because another process got one in", "channel")
         self.funnel = self._counter("akses_funnel", "What people did at each step of the dialog", "step", "what", "code")
         self.tickets = self._counter("akses_tickets", "Requests for a helpdesk agent", "reason", "step")
+        self.silenced = self._counter("akses_bot_output_suppressed", "Questions of the bot not sent over an agent", "channel")
         self.delivered = self._counter("akses_deliveries", "Messages carried to chats outside the turn", "channel", "outcome")
         self.delivery_seconds = self._histogram("akses_delivery_seconds", "One message to a chat", CALL_BUCKETS, "channel")
         self.requests = self._counter("akses_backend_requests", "Requests of the bot to the backend", "kind", "outcome")
@@ -194,6 +195,10 @@ class Metrics:
     def lost(self, conversation: Conversation) -> None:
         """The runner's `lost`: a commit came second and the turn is done again."""
         self.retried[conversation.channel,].inc()
+
+    def suppressed(self, conversation: Conversation) -> None:
+        """The delivery's `suppressed`: the bot would have spoken over an agent."""
+        self.silenced[conversation.channel,].inc()
 
     def job(self, job: str, outcome: str, seconds: float) -> None:
         """The jobs' `observe`: one attempt is over; `outcome` is done, again or broken."""

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from datetime import time
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
@@ -23,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from akses.keyring import Keyring, KeyringInvalid
 from backend.access import ApiKey, ApiKeyInvalid
 from backend.init_data import Bot
+from dialogs.office import Office
 
 SECRETS_FILE: Final = "secrets.json"
 # What each process of production cannot do without.
@@ -59,6 +61,7 @@ _PROVIDER: Final = ("HELPDESK_OIDC_ISSUER", "HELPDESK_OIDC_CLIENT_ID", "HELPDESK
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
 
 # What a browser may compare a page's place with; anything more would be a piece of a policy.
+_HOURS: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -108,8 +111,18 @@ class Settings(BaseSettings):
     helpdesk_oidc_issuer: str = ""
     helpdesk_oidc_client_id: str = ""
     helpdesk_oidc_client_secret: str = Field("", repr=False)
+    helpdesk_hours: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
+
+    @property
+    def office(self) -> Office:
+        """When agents are at work. Where nothing is set: the embedded product's owner always, others in office hours."""
+        written = self.helpdesk_hours or ("always" if self.embedded else "08:30-17:00")
+        if written == "always":
+            return Office(always=True)
+        opens, closes = (time.fromisoformat(each) for each in written.split("-"))
+        return Office(opens, closes)
 
     @property
     def embedded(self) -> bool:
@@ -212,6 +225,9 @@ def _faults(settings: Settings, role: str) -> list[str]:
         )
     if settings.telegram_bot_token and settings.telegram_mode == "webhook" and not settings.telegram_webhook_secret:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
+    hours = settings.helpdesk_hours
+    if hours not in ("", "always") and not (_HOURS.fullmatch(hours) and hours[:5] < hours[6:]):
+        faults.append("HELPDESK_HOURS: is written like 08:30-17:00 (Jakarta's time, on working days) or always")
     provider = {name: getattr(settings, name.lower()) for name in _PROVIDER}
     if any(provider.values()):
         faults += [

@@ -8,6 +8,9 @@ What a channel answers decides (`bot/channels/port.py`). A limit is waited for. 
 then the message is a dead letter (`bot/letters.py`); so is one that was handed over twice without an answer, and one that the channel
 refuses for good. A chat that cannot be reached is left alone: of what waits for it only the newest news of each registration is kept. Its
 person is told that by mail meanwhile, and in the chat as soon as they can be reached again (`reached`).
+
+Where agents step into chats, whose the conversation is counts at the moment of sending, not of committing: one more read for a screen, and
+only there. What became of an agent's message is told to the desk.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from dialogs.effects import (
     ChangeEmail,
     DeleteUserMessages,
     DeskChanged,
+    Fate,
     MakeLink,
     Message,
     MessageFate,
@@ -127,6 +131,7 @@ class OutboxDelivery:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
         desk: Desk | None = None,
+        suppressed: Callable[[Conversation], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._sessions = sessions
@@ -134,6 +139,7 @@ class OutboxDelivery:
         self._clock = clock
         self._chance = chance
         self._desk = desk
+        self._suppressed = suppressed
         self._wake = asyncio.Event()
         self._stopping = False
         self._in_order = InOrder()
@@ -293,13 +299,21 @@ class OutboxDelivery:
     async def _say(self, conversation: Conversation, waiting: Sequence[Waiting]) -> bool:
         """Whether the first is over and the next may follow, if there is one."""
         item, message = waiting[0]
+        if self._desk is not None and isinstance(message, Show):
+            kept = await self._as_owned(conversation, message)
+            if kept is None:
+                log.info("delivery.suppressed", channel=conversation.channel, item=item.key)
+                self._suppressed(conversation)
+                return await self._store.done(str(conversation), (item.key,))
+            message = kept
         channel = self._channels.get(conversation.channel)
         # A channel that is switched off keeps its messages until it is on again.
         outcome: Delivery = await channel.deliver(conversation.address, message, item.key) if channel else Later(60.0)
         told = log.bind(channel=conversation.channel, what=type(message).__name__, item=item.key)
         harmless_twice = isinstance(message, Redraw | DeleteUserMessages)
         match outcome:
-            case Sent():
+            case Sent(id_):
+                await self._tell_fate(conversation, waiting[0], "sent", id_)
                 return await self._store.done(str(conversation), (item.key,))
             case Later(seconds):
                 await self._hold(conversation, waiting, seconds, item.attempts)
@@ -346,9 +360,36 @@ class OutboxDelivery:
     async def _give_up(self, conversation: Conversation, item: Item, message: Message, reason: letters.Reason) -> bool:
         """Whether more messages wait. What only tidied the chat is not missed; the rest becomes a dead letter."""
         if isinstance(message, Say | Show):
+            await self._tell_fate(conversation, Waiting(item, message), reason)
             await self._letters.put(conversation, item, reason, self._now())
             log.error("delivery.dead_letter", channel=conversation.channel, item=item.key, reason=reason)
         return await self._store.done(str(conversation), (item.key,))
+
+    # --- whose the conversation is by now
+
+    async def _as_owned(self, conversation: Conversation, message: Show) -> Say | Show | None:
+        """A screen as it may be sent now. The bot's question from under an earlier owner is not: it would speak over an agent, and is asked
+        again when the conversation comes back. What else stands on such a screen, a fact or who has come, is told without its buttons.
+        """
+        loaded = await self._store.load(str(conversation), self._now())
+        if loaded.state is None:
+            return message
+        session = self._sessions.read(str(conversation), loaded.revision, loaded.state).session
+        if message.ownership == session.ownership:
+            return message
+        if message.news is None and message.author == "bot":
+            return None
+        return Say(message.screen.body, message.news, "system")
+
+    async def _tell_fate(self, conversation: Conversation, each: Waiting, fate: Fate, id_: str = "") -> None:
+        """Let the desk know what became of an agent's message, before the message is struck off: so it is known at least once."""
+        message = each.message
+        if self._desk is None or not isinstance(message, Say) or not message.ref:
+            return
+        name, key = str(conversation), f"{each.item.key}.{fate}"
+        told = MessageFate(message.ref, fate, self._clock(), id_)
+        await self._store.add(name, Item(key, "do", self._sessions.write_effect(name, key, told), self._now()))
+        self.wake()
 
     # --- chats that cannot be reached
 
@@ -362,9 +403,11 @@ class OutboxDelivery:
                 self.wake()
             elif each.item.key in leased:
                 await self._tell_by_mail(conversation, each)
-        gone = [each.item.key for each in waiting if each not in kept.values()]
+        gone = [each for each in waiting if each not in kept.values()]
+        for each in gone:
+            await self._tell_fate(conversation, each, "unreachable")
         if gone:
-            await self._store.done(str(conversation), gone)
+            await self._store.done(str(conversation), [each.item.key for each in gone])
 
     async def _tell_by_mail(self, conversation: Conversation, each: Waiting) -> None:
         assert self._requests is not None

@@ -81,8 +81,9 @@ BEHIND: Final = Taken()
 
 
 Answerable = Callable[[Message], bool]
-# Told of every turn that is committed: its conversation, event, the event's id, the session before it, and the turn. It must not wait.
-Watch = Callable[[Conversation, Event, str, Session, Turn], None]
+# Told of every turn that is committed: its conversation, event, the event's id, the session before it, the turn, and when it was. It must
+# not wait.
+Watch = Callable[[Conversation, Event, str, Session, Turn, datetime], None]
 
 
 class Turns(Protocol):
@@ -129,7 +130,6 @@ class TurnRunner:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         observe: Callable[[Conversation, Record | OpenTicket], None] = lambda *_: None,
         lost: Callable[[Conversation], None] = lambda _: None,
-        watch: Watch | None = None,
     ) -> None:
         self._store = store
         self._sessions = sessions
@@ -137,13 +137,17 @@ class TurnRunner:
         self._clock = clock
         self._observe = observe
         self._lost = lost
-        self._watch = watch
+        self._watch: Watch | None = None
         self._delivery: Delivers | None = None
         self._in_order = InOrder()
 
     def deliver_through(self, delivery: Delivers) -> None:
         """The delivery needs the runner and the runner the delivery; the composition root ties the knot here."""
         self._delivery = delivery
+
+    def watched_by(self, watch: Watch) -> None:
+        """Tell of every turn; where nobody calls this, nothing is done for it."""
+        self._watch = watch
 
     async def take(
         self,
@@ -173,7 +177,7 @@ class TurnRunner:
                     continue
                 self._committed(conversation, turn, commit)
                 if self._watch is not None:
-                    self._watch(conversation, event, event_id, memory.session, turn)
+                    self._watch(conversation, event, event_id, memory.session, turn, now)
                 if outcome is Outcome.FIRST:
                     return Taken(answer, left=any(item.lane == "say" for item in commit.items))
                 if answer is not None:
@@ -264,15 +268,18 @@ class TurnRunner:
         return Item(key, "say", self._sessions.write_effect(name, key, message), now.timestamp() + LEASE_SECONDS)
 
     def _committed(self, conversation: Conversation, turn: Turn, commit: Commit) -> None:
-        for effect in turn.effects:
-            if isinstance(effect, Record | OpenTicket):
-                self._observe(conversation, effect)
-        for item in commit.items:
-            if item.lane == "do":
-                # The request goes to the backend under this name, in another task and perhaps from another process.
-                log.info("turn.request_committed", item=item.key, channel=conversation.channel)
-                if self._delivery is not None:
-                    self._delivery.wake()
+        for position, effect in enumerate(turn.effects):
+            match effect:
+                case Record() | OpenTicket():
+                    self._observe(conversation, effect)
+                case SubmitRegistration() | ResendActivation() | ChangeEmail() | WithdrawRegistration():
+                    # The request goes to the backend under this name, in another task and perhaps from another process.
+                    key = f"{turn.session.id}.{commit.revision + 1}.{position}"
+                    log.info("turn.request_committed", item=key, channel=conversation.channel)
+                case _:
+                    pass
+        if self._delivery is not None and any(item.lane == "do" for item in commit.items):
+            self._delivery.wake()
 
 
 def _answer(turn: Turn, answerable: Answerable | None) -> Message | None:

@@ -215,13 +215,16 @@ class DeskChanged(Frozen, frozen=True):
     detail: str = ""
 
 
+Fate = Literal["sent", "unreachable", "refused", "failed", "unknown"]
+
+
 class MessageFate(Frozen, frozen=True):
     """What became of an agent's message `ref`: sent (`message`: the channel's id), or given up for `reason`: unreachable until the person
     writes again, refused, failed, unknown. Not a turn's: the delivery tells it.
     """
 
     ref: str
-    fate: Literal["sent", "unreachable", "refused", "failed", "unknown"]
+    fate: Fate
     at: datetime
     message: str = ""
 

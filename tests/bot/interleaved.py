@@ -21,13 +21,15 @@ from backend_client.fake import FakeBackend
 from bot.channels.port import Capabilities, Delivery, Failed, Later, Sent, Unknown
 from bot.conversation import Conversation
 from bot.delivery import TRIES, WORK_SECONDS, OutboxDelivery
+from bot.desk import MemoryDesk
 from bot.requests import BackendRequests
 from bot.sessions import Sessions
 from bot.stores.port import Commit, Outcome, Store, StoreUnavailable
 from bot.turns import Taken, TurnRunner
 from dialogs.effects import ChangeEmail, Effect, Message, ResendActivation, Say, Show, SubmitRegistration
-from dialogs.events import ButtonPressed, Event
+from dialogs.events import ButtonPressed, ByAgent, Event
 from dialogs.machine import step
+from dialogs.profile import Profile
 from dialogs.registration import token
 from dialogs.screens import Screen
 from dialogs.session import Session
@@ -87,11 +89,16 @@ class World:
 
     store: Store
     now: datetime = NOON
+    profile: Profile = PROFILE
+    desk: MemoryDesk | None = None
     calls: list[Call] = field(default_factory=list)
     flowing: bool = False  # nothing stands still, all goes well
     working: int = 0  # calls being carried out at this moment
     accepted: dict[str, list[Accepted]] = field(default_factory=lambda: defaultdict(list))
     seen: dict[Conversation, list[tuple[str, Message]]] = field(default_factory=lambda: defaultdict(list))
+    ownership: Counter[str] = field(default_factory=Counter)  # of each conversation, as its last commit left it
+    looked: dict[tuple[int, str], int] = field(default_factory=dict)  # the ownership that a process saw when it last looked
+    spoken_over: list[str] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)  # deliveries to a chat by the message's key
     ill: int = 0
     asked: dict[str, set[object]] = field(default_factory=lambda: defaultdict(set))
@@ -165,7 +172,7 @@ class World:
         session, effects = Session(id=id_, channel=conversation.channel, language="id"), dict[str, Effect]()
         for number, each in enumerate(self.accepted[str(conversation)], 1):
             assert each.revision == number
-            turn = step(session, each.event, each.now, PROFILE)
+            turn = step(session, each.event, each.now, self.profile)
             session = turn.session
             effects |= {f"{session.id}.{number}.{at}": effect for at, effect in enumerate(turn.effects)}
         return session, effects
@@ -177,10 +184,10 @@ class Process:
     def __init__(self, world: World, number: int) -> None:
         self.world, self.number = world, number
         store: Any = _Store(self)
-        self.turns = _Turns(store, Sessions(KEYS), PROFILE, clock=world.clock)
+        self.turns = _Turns(store, Sessions(KEYS), world.profile, clock=world.clock)
         chat = _Chat(self)
         channels = {"web": _Named("web", chat), "telegram": _Named("telegram", chat)}
-        self.delivery = OutboxDelivery(store, Sessions(KEYS), channels, clock=world.clock, chance=lambda: 0.5)
+        self.delivery = OutboxDelivery(store, Sessions(KEYS), channels, clock=world.clock, chance=lambda: 0.5, desk=world.desk)
         self.turns.deliver_through(self.delivery)
         backend: Any = _Backend(self)
         self.delivery.connect(self.turns, BackendRequests(backend, self.turns))
@@ -207,7 +214,8 @@ class Process:
     async def takes(self, update: Update) -> None:
         """A delivery of an update, as a webhook is: answered in the response where the channel can, and over when that has arrived."""
         chat = update.conversation
-        answerable = (lambda _: True) if chat.channel == "telegram" else None
+        agent = isinstance(update.event, ByAgent)
+        answerable = (lambda _: True) if chat.channel == "telegram" and not agent else None
         try:
             taken = await self.turns.take(chat, update.event, update.id, answerable=answerable)
         except StoreUnavailable:
@@ -253,6 +261,8 @@ class _Store:
             if await world.stands(process, f"store.{name}", before=True) is not Fate.WELL:
                 raise StoreUnavailable("away")
             result = await world.works(lambda: method(*args))
+            if name == "load":
+                world.looked[process.number, args[0]] = world.ownership[args[0]]
             if name == "commit" and result is not Outcome.LOST:
                 self._committed(args[0])
             if await world.stands(process, f"store.{name}", before=False) is not Fate.WELL:
@@ -267,6 +277,7 @@ class _Store:
             return
         revision, accepted = commit.revision + 1, self._process.world.accepted[commit.conversation]
         session = Sessions(KEYS).read(commit.conversation, revision, commit.state).session
+        self._process.world.ownership[commit.conversation] = session.ownership
         screen = token(session) if token(session) not in {each.screen for each in accepted} else ""
         accepted.append(Accepted(revision, event, id_, datetime.fromtimestamp(commit.now, UTC), screen))
 
@@ -297,15 +308,21 @@ class _Chat:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._failed: Counter[str] = Counter()
+        self._seen: dict[str, int] = {}
 
     async def deliver(self, conversation: Conversation, message: Message, key: str) -> Delivery:
         world, process = self._process.world, self._process
+        # Whose it was when the process looked, just before it gave the message to the chat.
+        self._seen[key] = world.looked.get((process.number, str(conversation)), 0)
         match await world.stands(process, "the chat", before=True):
             case Fate.ILL if self._failed[key] < TRIES // 2:
                 self._failed[key] += 1
                 return Failed("refused the connection")
             case Fate.WAIT:
                 return Later(5.0)
+        question = isinstance(message, Show) and message.news is None and message.author == "bot"
+        if world.desk is not None and question and message.ownership != self._seen[key]:
+            world.spoken_over.append(f"{key}: of {message.ownership}, under {self._seen[key]}")
         world.sent[key] += 1
         world.seen[conversation].append((key, message))
         if await world.stands(process, "the chat", before=False) is not Fate.WELL:

@@ -287,8 +287,8 @@ def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Cal
     next screen without buttons removes it: no extra bubble, no extra call. Only a screen that leaves the form takes a bubble to remove it.
     """
     match message:
-        case Say(text, news):
-            calls = _send(chat, text, protect=False, markup=None)
+        case Say(text, news, name=name):
+            calls = _send(chat, f"{name}:\n{text}" if name else text, protect=False, markup=None)
             return _celebrated(calls) if news is not None and news.status == "active" else calls
         case Show(screen, news):
             calls = _show(chat, screen, keyboard_up=keyboard_up)

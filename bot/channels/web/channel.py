@@ -60,10 +60,10 @@ class WebChannel:
 
     async def _write(self, conversation: Conversation, message: Message, key: str) -> None:
         match message:
-            case Say(text):
-                await self._transcript.append(conversation, key, items.said(key, text, self._clock()))
-            case Show(screen):
-                await self._transcript.append(conversation, key, items.shown(key, screen, self._clock()))
+            case Say():
+                await self._transcript.append(conversation, key, items.said(key, message, self._clock()))
+            case Show(screen, author=author):
+                await self._transcript.append(conversation, key, items.shown(key, screen, self._clock(), author))
             case Redraw(earlier, screen):
                 if old := await self._transcript.get(conversation, earlier):
                     await self._transcript.replace(conversation, earlier, items.redrawn(old, screen))

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from bot.channels.web.transcript import Entry
+from dialogs.effects import Author, Say
 from dialogs.screens import Hint, Screen, Style
 from dialogs.secret import looks_like_password
 
@@ -30,10 +31,12 @@ class Button(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`token` is "" on a message that is no screen. `typed` tells what the person wrote from what the person pressed."""
+    """`token` is "" on a message that is no screen. `typed` tells what the person wrote from what the person pressed; `name` is that of the
+    agent who speaks.
+    """
 
     id: str
-    author: Literal["bot", "user"] = msgspec.field(name="from")
+    author: Literal["bot", "user", "agent", "system"] = msgspec.field(name="from")
     at: datetime
     text: str
     notice: str = ""
@@ -45,23 +48,24 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     sensitive: bool = False
     typed: bool = False
     masked: bool = False
+    name: str = ""
 
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Item).decode
 
 
-def said(id_: str, text: str, at: datetime) -> bytes:
+def said(id_: str, message: Say, at: datetime) -> bytes:
     """A message of ours that is no screen."""
-    return _encode(Item(id=id_, author="bot", at=at, text=text))
+    return _encode(Item(id=id_, author=message.author, at=at, text=message.text, name=message.name))
 
 
-def shown(id_: str, screen: Screen, at: datetime) -> bytes:
+def shown(id_: str, screen: Screen, at: datetime, author: Author = "bot") -> bytes:
     """A screen without the buttons that mean nothing here: no browser can vouch for a phone number, or for whose chat a page is."""
     return _encode(
         Item(
             id=id_,
-            author="bot",
+            author=author,
             at=at,
             text=screen.text,
             notice=screen.notice,
@@ -83,7 +87,7 @@ def answered(id_: str, text: str, at: datetime, *, typed: bool) -> bytes:
 def redrawn(item: bytes, screen: Screen) -> bytes:
     """An earlier screen of ours with other content, said when it was said."""
     old = _decode(item)
-    return shown(old.id, screen, old.at)
+    return shown(old.id, screen, old.at, "system" if old.author == "system" else "bot")
 
 
 def masked(item: bytes) -> bytes:

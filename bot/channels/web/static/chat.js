@@ -44,7 +44,7 @@
       else draw(element, item);
       const next = [...log.children].find((other) => !other.dataset.seq || Number(other.dataset.seq) > item.seq) ?? null;
       if (!element.isConnected || element.nextElementSibling !== next) log.insertBefore(element, next);
-      news ||= item.from === "bot" && !known;
+      news ||= item.from !== "user" && !known;
     }
     arrange();
     if (following) toNewest();
@@ -79,6 +79,9 @@
     scrolled = view.scrollTop;
   });
 
+  // Who speaks -> the word for them, and the sign beside their bubbles.
+  const AUTHORS = { user: ["you"], bot: ["bot", "bot"], agent: ["helpdesk", "user"], system: ["system", "info"] };
+
   function draw(element, item, status) {
     const own = item.from === "user";
     const text = make("p", "chat-text", item.masked && icon("lock"), item.text);
@@ -86,10 +89,11 @@
     const bubble = make("div", "chat-bubble", item.notice && make("p", "chat-notice", make("span", "", item.notice)), text);
     if (item.masked) bubble.append(make("span", "visually-hidden", words.masked));
     if (item.progress) bubble.prepend(progress(...item.progress));
-    element.className = `chat-message ${own ? "chat-own" : "chat-bot"}`;
+    const [who, sign] = AUTHORS[item.from];
+    element.className = `chat-message ${own ? "chat-own" : "chat-bot"} chat-${item.from}`;
     element.replaceChildren(
-      make("p", "chat-author", own ? words.you : words.bot),
-      own ? "" : make("span", "chat-avatar", icon("bot")),
+      make("p", "chat-author", item.name ? fill(words.agent, { name: item.name }) : words[who]),
+      own ? "" : make("span", "chat-avatar", icon(sign)),
       bubble,
       item.actions ? actions(item) : "",
       make("p", "chat-meta", item.at && time(item.at), status && make("span", "chat-status", status)),
@@ -152,8 +156,9 @@
     let refused = null;
     current = null;
     for (const { item, element } of order) {
-      element.classList.toggle("chat-more", before?.item.from === item.from);
-      before?.element.classList.toggle("chat-last", before.item.from !== item.from);
+      const same = before?.item.from === item.from && before.item.name === item.name;
+      element.classList.toggle("chat-more", same);
+      before?.element.classList.toggle("chat-last", !same);
       before = { item, element };
       if (item.from === "user") typed = item.typed;
       if (!item.token) continue;
