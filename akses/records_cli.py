@@ -61,7 +61,7 @@ async def _backend() -> AsyncIterator[Backend]:
     from akses.logs import configure
     from akses.settings import load
     from backend.services import open_backend
-    from helpdesk.tables import SEALED
+    from helpdesk.tables import PASSING, SEALED
 
     settings = load("records")
     configure("WARNING", settings.log_format)
@@ -70,7 +70,9 @@ async def _backend() -> AsyncIterator[Backend]:
     if settings.embedded:
         migrate(settings.accounts_url)
     keyring = Keyring.parse(settings.encryption_keys)
-    async with open_backend(backend_config(settings), keyring, role="tool", also_sealed=SEALED) as backend:
+    async with open_backend(
+        backend_config(settings), keyring, role="tool", also_sealed=SEALED, also_passing=PASSING
+    ) as backend:
         yield backend
 
 

@@ -55,10 +55,13 @@ class Rotated:
 
 
 class Rotation:
-    """`also` are sealed columns of others in the same database, sealed as ours are (`Vault`)."""
+    """`also` are sealed columns of others in the same database, sealed as ours are (`Vault`); `also_passing` their passing hashes."""
 
-    def __init__(self, database: Database, vault: Vault, audit: Audit, clock: Clock, *, also: Sealed = ()) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, audit: Audit, clock: Clock, *, also: Sealed = (), also_passing: Sealed = ()
+    ) -> None:
         self._sealed = (*SEALED, *also)
+        self._passing = (*PASSING, *also_passing)
         self._database = database
         self._vault = vault
         self._audit = audit
@@ -73,7 +76,7 @@ class Rotation:
             for cell, index in _look_ups(table)
         ]
         # A look-up whose value was erased, or never kept, cannot be renewed.
-        passing = [self._hashed_before(table.c[column]) for table, columns in PASSING for column in columns]
+        passing = [self._hashed_before(table.c[column]) for table, columns in self._passing for column in columns]
         newest = sa.select(sa.func.max(registry_editions.c.id)).where(registry_editions.c.completed_at.is_not(None))
         listed = sa.and_(registry.c.edition == newest.scalar_subquery(), self._hashed_before(registry.c.nik_index))
         async with self._database.reading() as conn:

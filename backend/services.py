@@ -98,10 +98,11 @@ async def open_backend(
     observe: Callable[[str, str, float], None] = lambda *_: None,
     traces: Traces = UNTRACED,
     also_sealed: Sealed = (),
+    also_passing: Sealed = (),
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
     beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on; `also_sealed`
-    are others' columns that a rotation of keys is to seal anew.
+    are others' columns that a rotation of keys is to seal anew, `also_passing` others' keyed hashes that end by themselves.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
     (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
@@ -140,7 +141,7 @@ async def open_backend(
         subjects = Subjects(database, vault, events, account_mails, audit, clock)
         throttle = Throttle(config.redis_url)
         stack.push_async_callback(throttle.close)
-        rotation = Rotation(database, vault, audit, clock, also=also_sealed)
+        rotation = Rotation(database, vault, audit, clock, also=also_sealed, also_passing=also_passing)
         registry_table = TableRegistry(database, vault, audit, clock)
         if registry is None and config.check_registry:
             registry = registry_table

@@ -69,6 +69,8 @@ class Seals(Protocol):
 
     def index(self, purpose: str, text: str) -> bytes: ...
 
+    def indexes(self, purpose: str, text: str) -> tuple[bytes, ...]: ...
+
 
 class Hasher(Protocol):
     """Argon2id behind a bounded queue: `hash` and `matches` are called inside a `slot`."""

@@ -160,7 +160,7 @@ class Reading:
         if number.isascii() and number.isdecimal() and len(number) <= 7:
             return wanted.where(tickets.c.number == int(number))
         told = sa.select(ticket_terms.c.ticket_id).where(
-            ticket_terms.c.term.in_([self._cells.term(t) for t in search_terms(query)])
+            ticket_terms.c.term.in_([each for term in search_terms(query) for each in self._cells.terms(term)])
         )
         return wanted.where(
             sa.or_(

@@ -24,3 +24,7 @@ class Cells:
     def term(self, text: str) -> bytes:
         """What a value is found by: equal for equal values, and telling nothing without the key."""
         return self._seals.index(_FIND, text)
+
+    def terms(self, text: str) -> tuple[bytes, ...]:
+        """The same under every key of the look-ups: what was written before a rotation is found too."""
+        return self._seals.indexes(_FIND, text)

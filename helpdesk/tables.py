@@ -220,3 +220,5 @@ canned = sa.Table(
 
 # Every sealed column, for whoever must seal anew; a row's id is part of what it is sealed with (`seals.py`).
 SEALED: tuple[tuple[sa.Table, tuple[str, ...]], ...] = ((entries, ("body",)), (agents, ("totp",)))
+# Keyed hashes of what is kept nowhere else: they cannot be made anew, and go with the talk of their ticket (`records.py`).
+PASSING: tuple[tuple[sa.Table, tuple[str, ...]], ...] = ((ticket_terms, ("term",)),)

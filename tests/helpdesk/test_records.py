@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from akses.keyring import Keyring
 from bot.conversation import Conversation
 from bot.desk import Line
 from dialogs.effects import DeskChanged, MessageFate, OpenTicket, Relay, ToDesk
 from helpdesk.records import LINES_KEPT, TALK_KEPT
 from helpdesk.roles import parse
+from helpdesk.seals import Cells
 from tests.helpdesk.stage import Stage
 
 CHAT = Conversation("web", "siti")
@@ -199,3 +201,11 @@ async def test_a_note_is_kept_once_and_is_no_word_to_the_person(stage: Stage) ->
     assert ticket.answered_at is None
     with pytest.raises(LookupError):
         await stage.desk.records.note("S.t9", agent, "x", "k2")
+
+
+def test_a_ticket_of_before_a_rotation_of_the_look_ups_is_found_after_it() -> None:
+    written = Keyring.generate()
+    newer = Keyring.generate().replace("index:", "index2:").partition(",")[2]
+    before, after = Cells(Keyring.parse(written)), Cells(Keyring.parse(f"{newer},{written}"))
+    assert before.term("siti@example.com") in after.terms("siti@example.com")
+    assert after.term("siti@example.com") != before.term("siti@example.com")
