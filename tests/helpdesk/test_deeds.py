@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from akses.keyring import Keyring
+from bot.channels.port import Refused
 from bot.conversation import Conversation
 from dialogs.events import ButtonPressed, CommandSent, Started
 from dialogs.office import Office
@@ -178,6 +179,25 @@ async def test_release_transfer_and_close(stage: Stage) -> None:
     assert (await stage.audit.verify()).holds
     for each in (sri, budi):
         await each.client.aclose()
+
+
+async def test_a_message_that_was_given_up_is_said_again_and_once(stage: Stage) -> None:
+    ticket = await asking(stage)
+    sri = await browser(stage, "sri")
+    await sri.post(ticket.chat, "ambil", await version(stage))
+    await until(lambda: any("Sri" in text for text in stage.chat.texts("siti")))
+    stage.chat.answers = [Refused("no")]
+    await sri.post(ticket.chat, "pesan", await version(stage), text="Halo Ibu")
+
+    async def failed() -> str | None:
+        lines = await stage.desk.reading.talk(ticket.chat, {})
+        return next((line.id for line in lines if line.state == "refused" and not line.resent), None)
+
+    entry = await until(failed)
+    assert (await sri.post(ticket.chat, "ulang", await version(stage), entry=entry)).status_code == 200
+    assert (await sri.post(ticket.chat, "ulang", await version(stage), entry=entry)).status_code == 422
+    await until(lambda: stage.chat.texts("siti").count("Halo Ibu") == 1)
+    await sri.client.aclose()
 
 
 async def test_a_correction_is_judged_like_an_answer_and_the_person_decides(stage: Stage) -> None:
