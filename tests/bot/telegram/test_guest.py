@@ -402,6 +402,19 @@ async def test_news_of_the_backend_are_refused_until_it_is_started_and_then_only
         assert (await mounted.post("/status/webhook", content=b"{}")).status_code == 503
 
 
+@pytest.mark.parametrize(
+    ("module", "strangers"),
+    [
+        ("akses.telegram", {"aiogram", "telegram"}),
+        ("bot.channels.telegram.aiogram_router", {"telegram", "httpx"}),
+        ("bot.channels.telegram.ptb_handlers", {"aiogram", "aiohttp"}),
+    ],
+)
+def test_a_bot_of_one_library_does_not_load_the_other(module: str, strangers: set[str]) -> None:
+    program = f"import sys, {module}\nsys.exit(bool({strangers!r} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_a_file_called_bot_py_is_told_to_take_another_name(tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text("from akses.telegram import Registration\n")
     root = Path(__file__).parents[3]
