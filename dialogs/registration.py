@@ -64,13 +64,9 @@ def step_id(session: Session) -> str:
 
 def desk_step(desk: Desk) -> str:
     """The step that stands over all others while the helpdesk is there."""
-    match desk.owner:
-        case "queued":
-            return "queued"
-        case "human":
-            return "human" if desk.correction is None else "correction"
-        case "closed":
-            return "rating"
+    if desk.owner == "human":
+        return "human" if desk.correction is None else "correction"
+    return "queued" if desk.owner == "queued" else "rating"
 
 
 def held(session: Session) -> bool:
