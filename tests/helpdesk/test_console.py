@@ -40,6 +40,11 @@ ADDRESSES: dict[tuple[str, str], set[str]] = {
     ("POST", "/helpdesk/c/{chat}/usul"): ACT,
     ("POST", "/helpdesk/c/{chat}/kirim-tautan"): ACT,
     ("POST", "/helpdesk/c/{chat}/buka"): ACT,
+    # Nobody here has the conversation, and only who has it may.
+    ("POST", "/helpdesk/c/{chat}/pindah"): set(),
+    ("GET", "/helpdesk/bantu"): ACT,
+    ("POST", "/helpdesk/bantu"): ACT,
+    ("POST", "/helpdesk/bantu/lihat"): ACT,
     ("GET", "/helpdesk/balasan"): {*ACT, "admin"},
     ("POST", "/helpdesk/balasan"): ACT,
     ("POST", "/helpdesk/balasan/hapus"): ACT,
