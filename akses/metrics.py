@@ -50,6 +50,7 @@ from dialogs.effects import Message as ChatMessage
 from dialogs.effects import OpenTicket, Record
 from dialogs.events import Event
 from dialogs.texts import Language
+from helpdesk.numbers import Counting as DeskNumbers
 
 log = structlog.get_logger(__name__)
 
@@ -67,11 +68,13 @@ CALL_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 # Asked for more often than this, what has to be looked up (queues, outbox) is told as it was.
 SAMPLE_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 2.0
+# In WIB, today included: a scrape after midnight still tells of a day.
+DESK_DAYS: Final = 2
 OUTBOX_SECONDS: Final = 60.0
 # The routes of the product, the special before the general; anything else is "other".
 ROUTES: Final = (
     "/whatsapp/webhook", "/status/webhook", "/telegram/app", "/chat/api", "/api/v1", "/aktivasi", "/assets", "/helpdesk",
-    "/privasi", "/inbox", "/masuk", "/keluar", "/akun", "/kode", "/chat",
+    "/privasi", "/lanjut", "/inbox", "/masuk", "/keluar", "/akun", "/kode", "/chat",
 )  # fmt: skip
 # Asked by machines all day, or (Telegram's updates) counted as turns already and in a hurry.
 UNCOUNTED: Final = frozenset({"/healthz", "/readyz", "/metrics", "/telegram/webhook"})
@@ -240,6 +243,34 @@ class Metrics:
 
         self.look_up("akses_jobs", "Durable work that is not done, by its state and its queue or job", ("state", "of"), jobs)
         self.look_up("akses_jobs_oldest_seconds", "How long the first in line has been waiting", (), oldest)
+
+    def watch_desk(self, counting: DeskNumbers) -> None:
+        """The helpdesk: who waits now, and how it went today and yesterday."""
+
+        async def now() -> Sampled:
+            found = await counting.now()
+            return {
+                ("queue",): float(found.queue),
+                ("with_agents",): float(found.with_agents),
+                ("oldest_wait_seconds",): found.oldest,
+            }
+
+        async def waits() -> Sampled:
+            found = await counting.period(DESK_DAYS)
+            values = {"median": found.p50, "ninth_decile": found.p90}
+            return {(name,): value for name, value in values.items() if value is not None}
+
+        async def places() -> Sampled:
+            return {place: float(count) for place, count in (await counting.period(DESK_DAYS)).places.items()}
+
+        async def ratings() -> Sampled:
+            return {(f"r{rating}",): float(count) for rating, count in (await counting.period(DESK_DAYS)).ratings.items()}
+
+        self.look_up("akses_desk", "Conversations that wait for an agent or are with one, and the longest wait", ("what",), now)
+        meaning = "From the hand-off to an agent's first word, today and yesterday"
+        self.look_up("akses_desk_first_response_seconds", meaning, ("quantile",), waits)
+        self.look_up("akses_desk_handoffs", "Hand-offs of today and yesterday, by step and reason", ("step", "reason"), places)
+        self.look_up("akses_desk_ratings", "Ratings of today's and yesterday's hand-offs, r1 to r5", ("rating",), ratings)
 
     # --- the layers at the ports
 

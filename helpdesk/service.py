@@ -17,6 +17,7 @@ from helpdesk.canned import Canned
 from helpdesk.config import DeskConfig
 from helpdesk.feed import Feed
 from helpdesk.masking import known_of
+from helpdesk.numbers import Counting as Numbers
 from helpdesk.oidc import Oidc
 from helpdesk.panel import Backend, Look, Panels
 from helpdesk.ports import Audit, Clock, Counting, Database, Hasher, Judge, Seals, utc_now
@@ -51,6 +52,7 @@ class Helpdesk:
     acting: Acting
     canned: Canned
     assisting: Assisting
+    counting: Numbers
 
     async def forget(self) -> None:
         """Erase what is over; to be called now and then."""
@@ -106,4 +108,5 @@ def build(
     acting = Acting(dialog, look, staff.agents, written, reading, backend, staff.database, staff.audit, staff.clock)
     canned = Canned(staff.database, staff.audit, staff.clock)
     assisting = Assisting(moves, look, staff.database, staff.audit, staff.clock)
-    return Helpdesk(staff, written, reading, feed, Panels(look, backend), acting, canned, assisting)
+    counting = Numbers(staff.database, staff.clock)
+    return Helpdesk(staff, written, reading, feed, Panels(look, backend), acting, canned, assisting, counting)

@@ -1,8 +1,8 @@
 """The console at /helpdesk: server-rendered, whole without JavaScript, live with it.
 
 Lives here: which address is which page and what right it takes. `door.py` lets people through; the pages are held by `chats.py`,
-`assisting.py`, `coming_in.py` and `managing.py`; templates are in `templates/`, words in `helpdesk/texts/`, looks and the script in
-`design/` (`desk.css`, `desk.js`).
+`assisting.py`, `numbers.py`, `coming_in.py` and `managing.py`; templates are in `templates/`, words in `helpdesk/texts/`, looks and the
+script in `design/` (`desk.css`, `desk.js`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from helpdesk.console.chats import Chats
 from helpdesk.console.coming_in import ComingIn
 from helpdesk.console.door import SIGN_IN, Door
 from helpdesk.console.managing import Managing
+from helpdesk.console.numbers import Dashboard
 from helpdesk.console.view import View
 from helpdesk.oidc import CALLBACK
 
@@ -65,6 +66,7 @@ def console(desk: Helpdesk, *, device: Callable[[Request], str]) -> Console:
         door.see(PAGE, "act", callers.form),
         door.do(PAGE, "act", callers.begin),
         door.do(f"{PAGE}/lihat", "act", callers.look),
+        door.see("/helpdesk/angka", "numbers", Dashboard(desk.counting, view).show),
         door.see("/helpdesk/balasan", None, chats.replies),
         door.do("/helpdesk/balasan", None, chats.keep_reply),
         door.do("/helpdesk/balasan/hapus", None, chats.remove_reply),

@@ -29,6 +29,7 @@ ADDRESSES: dict[tuple[str, str], set[str]] = {
     ("GET", "/helpdesk/c/{chat}"): LOOK,
     ("GET", "/helpdesk/langsung"): LOOK,
     ("GET", "/helpdesk/daftar.csv"): {"supervisor"},
+    ("GET", "/helpdesk/angka"): {"supervisor", "admin"},
     ("POST", "/helpdesk/c/{chat}/ambil"): ACT,
     ("POST", "/helpdesk/c/{chat}/lepas"): ACT,
     ("POST", "/helpdesk/c/{chat}/kembalikan"): ACT,
