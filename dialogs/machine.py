@@ -59,7 +59,7 @@ from dialogs.registration import held, step_id, token, with_answer, with_handoff
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import Answer, Draft, Session
-from dialogs.steps import brought, consent, kind, overlays, people, privacy, question, repairs, summary, waiting
+from dialogs.steps import brought, consent, kind, overlays, people, privacy, proof, question, repairs, summary, waiting
 from dialogs.steps import desk as desk_steps
 from dialogs.steps._step import Context, Outcome, Step, may_be_label, remembering
 
@@ -67,6 +67,7 @@ STEPS: Final[Mapping[str, Step]] = {
     step.id: step
     for step in (
         consent.STEP,
+        proof.STEP,
         kind.STEP,
         brought.STEP,
         *question.FIELD_STEPS,

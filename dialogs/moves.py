@@ -5,7 +5,7 @@
 
 The form is in one chat at any time: the turn of A that lets it go is the one that sends it on, so that of two who open the link at once
 one has it. Only the newest link of an open form is good, and a form that was dropped or handed off leaves with none. What comes with it is
-what was typed; the consent is not, for the person gives their own, here, and then looks through what came.
+what was typed; the consent is not, for the person gives their own, here, then shows that the form is theirs, and looks through it.
 
 Lives here: what each of the events comes to. Must not live here: tokens and addresses (`bot/moves.py`), or the look at what was brought
 (`dialogs/steps/brought.py`).
@@ -25,6 +25,7 @@ from dialogs.frozen import replace
 from dialogs.registration import step_id
 from dialogs.reminders import TIMER as DRAFT_TIMER
 from dialogs.session import Answer, Draft, OpenDoubt
+from dialogs.steps import proof
 from dialogs.steps._step import Context, Outcome
 from dialogs.steps.overlays import dropped
 from dialogs.texts import CATALOGUES
@@ -52,6 +53,9 @@ def wanted(ctx: Context, _: str) -> Outcome:
     draft = ctx.session.draft
     if draft is None or draft.sending or not (draft.kind or draft.answers):
         return Outcome(ctx.session, ctx.text("move.nothing"))
+    if draft.unproven:
+        # Nor does it go further, where whoever has it would have as many tries again.
+        return Outcome(ctx.session)
     return Outcome(ctx.session, effects=(MakeLink(), Record(step_id(ctx.session), "move_asked")), show=False)
 
 
@@ -63,7 +67,7 @@ def written(ctx: Context, event: FormWritten) -> Outcome:
 
 def made(ctx: Context, event: LinkMade) -> Outcome:
     draft = ctx.session.draft
-    if draft is None or draft.sending:
+    if draft is None or draft.sending or draft.unproven:
         return Outcome(ctx.session, show=False)
     session = replace(ctx.session, draft=replace(draft, link=event.link))
     if not ctx.session.serial:
@@ -121,6 +125,7 @@ def brought(ctx: Context, event: FormBrought) -> Outcome:
     draft = replace(draft, kind=draft.kind or event.kind, brought=True, handoff="", attempted=False, tries=0)
     draft = replace(draft, answers={**{id_: Answer(value) for id_, value in event.answers.items()}, **here})
     draft = _with_typed(ctx, draft, event.typed)
+    draft = replace(draft, unproven=proof.asked(draft) is not None)
     session = replace(session, draft=draft, overlay="", aside="", email_change=None)
     count = len(draft.answers) + len(draft.more)
     told = (

@@ -17,9 +17,11 @@ _FIELD_IDS = tuple(field.id for field in FIELDS)
 
 
 def first_unmet(draft: Draft) -> str | None:
-    """The id of the first question without an answer: consent, kind, brought, a field's id; None when the form is complete."""
+    """The id of the first question without an answer: consent, proof, kind, brought, a field's id; None when the form is complete."""
     if draft.consent is None:
         return "consent"
+    if draft.unproven:
+        return "proof"
     if draft.kind not in KINDS:
         return "kind"
     if draft.brought and any(field not in draft.answers for field in _FIELD_IDS):
@@ -34,6 +36,12 @@ def first_unmet(draft: Draft) -> str | None:
 def open_question(draft: Draft) -> str | None:
     """The question that the person is being asked now: the one they went back to, else the first unmet."""
     return draft.editing or first_unmet(draft)
+
+
+def name_in(draft: Draft) -> str:
+    """Whose form this is, as far as it may be told; "" while nobody has shown that it is theirs."""
+    name = draft.answers.get("full_name")
+    return name.value if name is not None and not draft.unproven else ""
 
 
 def focused(session: Session) -> Registration | None:

@@ -61,7 +61,8 @@ class Draft(Frozen, frozen=True):
     answers that wait behind `doubt`: they came in one message.
 
     `link` is the newest link that takes the form elsewhere, "" where there is none. `brought` says that it came from elsewhere and its
-    person has not looked through it yet; `by` is the helpdesk agent who wrote it down.
+    person has not looked through it yet; `by` is the helpdesk agent who wrote it down. `unproven` says that
+    whoever has it now has not shown yet that it is theirs.
     """
 
     consent: Consent | None = None
@@ -82,6 +83,7 @@ class Draft(Frozen, frozen=True):
     link: str = ""
     brought: bool = False
     by: str = ""
+    unproven: bool = False
 
 
 class Registration(Frozen, frozen=True):

@@ -238,7 +238,7 @@ def _possible(here: _Place) -> Iterator[tuple[Kind, str, Event, datetime]]:
     for field, examples in ANSWERS.items():
         yield "agent", "the agent proposes", CorrectionProposed("rina", seen, field, examples[0]), now
     if session.draft is not None and not session.draft.kind and not session.draft.answers and not session.overlay:
-        begun = {"full_name": ANSWERS["full_name"][0]}
+        begun = {"full_name": ANSWERS["full_name"][0], "nik": ANSWERS["nik"][0]}
         yield "agent", "form brought from elsewhere", FormBrought("web", "", "individu_lokal", begun, {}), now
 
 

@@ -18,6 +18,7 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Facts, Rejected
 from dialogs.frozen import Frozen, field, replace
 from dialogs.profile import Profile
+from dialogs.registration import name_in
 from dialogs.screens import Action, Moment, Screen, Style
 from dialogs.session import Draft, Session
 from dialogs.texts import CATALOGUES, Language, text
@@ -128,8 +129,8 @@ def whose(ctx: Context) -> str:
     """Whose form is open, where the chat has registered others too; "" where it has not."""
     if not ctx.session.registrations or (draft := ctx.session.draft) is None:
         return ""
-    if name := draft.answers.get("full_name"):
-        return ctx.text("flow.whose", name=name.value)
+    if name := name_in(draft):
+        return ctx.text("flow.whose", name=name)
     return ctx.text("flow.whose_next", number=len(ctx.session.registrations) + 1)
 
 

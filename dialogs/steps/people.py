@@ -11,7 +11,7 @@ from typing import Final
 from dialogs.clock import time_of_day
 from dialogs.fields import FIELDS
 from dialogs.frozen import replace
-from dialogs.registration import state_of
+from dialogs.registration import name_in, state_of
 from dialogs.screens import Action, Screen
 from dialogs.session import Registration
 from dialogs.steps._step import Context, Outcome, Step, button
@@ -36,10 +36,10 @@ def lines(ctx: Context) -> str:
     """Every registration of this chat, and how far the open form is; "" where there is nothing."""
     told = [line(ctx, registration) for registration in ctx.session.registrations]
     if (draft := ctx.session.draft) is not None:
-        name = draft.answers.get("full_name")
+        name = name_in(draft)
         id_ = "sending" if draft.sending else "draft"
         told.append(
-            ctx.text(f"flow.status.{id_}_of", name=name.value, count=len(draft.answers), total=len(FIELDS))
+            ctx.text(f"flow.status.{id_}_of", name=name, count=len(draft.answers), total=len(FIELDS))
             if name and ctx.session.registrations
             else ctx.text(f"flow.status.{id_}", count=len(draft.answers), total=len(FIELDS))
         )
@@ -71,8 +71,8 @@ def back_to_form(ctx: Context) -> Action:
     draft = ctx.session.draft
     if draft is None:
         return button(ctx, "register_another")
-    name = draft.answers.get("full_name")
-    return Action("go_on", ctx.text("button.to_form", name=name.value)) if name else button(ctx, "go_on")
+    name = name_in(draft)
+    return Action("go_on", ctx.text("button.to_form", name=name)) if name else button(ctx, "go_on")
 
 
 def about(ctx: Context, argument: str) -> Outcome:

@@ -32,7 +32,8 @@ def stored(ctx: Context) -> str:
     draft = ctx.session.draft
     if draft is not None and draft.answers:
         values = [
-            f"{label(ctx, field.id)}: {field.mask(draft.answers[field.id].value)}"
+            # To a stranger even what a mask leaves would be a hint.
+            f"{label(ctx, field.id)}: {'***' if draft.unproven else field.mask(draft.answers[field.id].value)}"
             for field in FIELDS
             if field.id in draft.answers
         ]

@@ -11,7 +11,7 @@ import pytest
 from akses.keyring import Keyring
 from backend_client.fake import FakeBackend
 from bot.conversation import Conversation
-from bot.moves import ASSISTED, LIFE, Links
+from bot.moves import ASSISTED, LIFE, Links, Moves
 from bot.stores.memory import MemoryStore
 from bot.stores.port import Store
 from dialogs.effects import Show
@@ -48,6 +48,12 @@ async def presses(bot: Bot, action: str, chat: Conversation) -> None:
     session = await bot.turns.session(chat)
     assert session is not None
     await bot.happens(ButtonPressed(screen_token(session), action), f"{chat} {session.serial} {action}", chat)
+
+
+async def proves(bot: Bot, chat: Conversation, digits: str) -> None:
+    assert await bot.step(chat) == "proof"
+    assert "1234" not in words(bot, chat)[-1], "nothing of the form is shown before that"
+    await bot.happens(TextSent(digits), f"{chat} proof {digits}", chat)
 
 
 async def asked_for(bot: Bot, id_: str = "move") -> str:
@@ -112,6 +118,7 @@ async def test_a_form_goes_on_elsewhere_with_consent_asked_anew_and_leaves_nothi
     assert "4 dari 4" in words(bot, THERE)[-1]
     assert NIK not in words(bot, THERE)[-1].replace(" ", ""), "nothing of it is shown before the consent"
     await presses(bot, "agree", THERE)
+    await proves(bot, THERE, NIK[-4:])
     assert await bot.step(THERE) == "summary"
     assert (await answers(bot, THERE))["nik"] == NIK
     assert "dilanjutkan di sana" in words(bot, CHAT)[-1]
@@ -134,6 +141,7 @@ async def test_what_was_handed_off_elsewhere_bears_the_consent_that_was_given_th
     assert session.draft is not None
     assert session.draft.consent is not None
     assert session.draft.consent.at == bot.clock.now
+    await proves(bot, THERE, NIK[-4:])
     await presses(bot, "activate", THERE)
     await bot.settles()
     assert len(registered(backend)) == 1
@@ -149,6 +157,19 @@ async def test_a_used_link_brings_nothing_to_anybody_else_and_that_is_told_kindl
     assert await answers(bot, ELSEWHERE) == {}
     assert "sudah dipakai" in words(bot, ELSEWHERE)[-1]
     assert len(await answers(bot, THERE)) == 4
+
+
+async def test_whoever_cannot_show_that_a_form_is_theirs_sees_nothing_of_it_and_after_three_tries_it_is_gone(bot: Bot) -> None:
+    await bot.fills_in()
+    await bot.happens(Started(await asked_for(bot)), "s", THERE)
+    await bot.settles()
+    await presses(bot, "agree", THERE)
+    for digits in ("9999", "8888", "7777"):
+        await proves(bot, THERE, digits)
+    assert await answers(bot, THERE) == {}
+    assert await bot.step(THERE) == "idle"
+    told = "".join(words(bot, THERE))
+    assert not any(secret in told for secret in ("Siti", NIK[:6], "siti@", "081234"))
 
 
 async def test_of_ten_who_open_a_link_at_once_one_has_the_form(bot: Bot, store: Store, clock: Clock) -> None:
@@ -240,6 +261,17 @@ async def test_a_form_arrives_whole_and_once_whatever_line_the_process_dies_at(c
     assert at > 10, "the crash was tried at many lines"
 
 
+async def test_where_there_is_no_other_place_that_is_said(clock: Clock, backend: FakeBackend) -> None:
+    store = MemoryStore()
+    bot = Bot(store, clock, Screenful(), backend)
+    bot.delivery.connect(bot.turns, bot.requests, Moves(Links(store, KEYS, clock), bot.turns, bot.turns, {}, clock))
+    await bot.fills_in()
+    await bot.happens(CommandSent("pindah"), "move")
+    await bot.settles()
+    assert "tidak bisa dipindahkan" in words(bot, CHAT)[-1]
+    assert await bot.step() == "summary"
+
+
 # --- what an agent writes down
 
 
@@ -256,6 +288,7 @@ async def test_what_an_agent_writes_down_is_fetched_by_the_person_and_agreed_to_
     assert "Rina" in words(bot, THERE)[-1]
     assert await bot.step(THERE) == "consent"
     await presses(bot, "agree", THERE)
+    await proves(bot, THERE, "7890")
     assert await bot.step(THERE) == "brought"
     assert await answers(bot, THERE) == {"full_name": "Siti Rahmawati", "phone": "+6281234567890"}
     await presses(bot, "all_right", THERE)

@@ -139,7 +139,8 @@ class Bot:
         self.delivery = OutboxDelivery(self.store, sessions, {"web": self.channel}, clock=self.clock)
         self.turns.deliver_through(self.delivery)
         self.moves = Moves(Links(self.store, self.keys, self.clock), self.turns, self.turns, PLACES, self.clock)
-        self.delivery.connect(self.turns, BackendRequests(self.backend, self.turns), self.moves)
+        self.requests = BackendRequests(self.backend, self.turns)
+        self.delivery.connect(self.turns, self.requests, self.moves)
 
     async def happens(self, event: Event, id_: str, chat: Conversation = CHAT) -> None:
         if (await self.turns.take(chat, event, id_)).left:

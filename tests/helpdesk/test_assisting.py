@@ -50,6 +50,8 @@ async def test_a_caller_fetches_what_an_agent_wrote_down_and_agrees_to_it_themse
     session = await stage.runner.session(CALLER)
     assert session is not None
     await stage.send(CALLER.address, ButtonPressed(token(session), "agree"), "agree")
+    await until_at(stage, "proof")
+    await stage.send(CALLER.address, "7890", "proof")
     await until_at(stage, "brought")
     assert "desk.form_begun" in await stage.actions()
 

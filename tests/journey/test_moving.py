@@ -53,6 +53,8 @@ async def test_a_form_goes_from_the_web_chat_to_telegram_and_back_into_a_browser
             await phone.sees("2 dari 4 data terisi")
             assert not any(PERSON.nik in message.text.replace(" ", "") for message in phone.answers)
             phone.presses("Setuju")
+            await phone.sees("4 digit terakhir NIK")
+            phone.says(PERSON.nik[-4:])
             await phone.sees("Apakah semuanya benar?")
             phone.presses("Ya, sudah benar")
             await phone.sees("Berapa nomor handphone Anda?")
