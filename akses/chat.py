@@ -233,17 +233,22 @@ class ChatClient:
         self, what: Literal["time", "backend", "repro"], wanted: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
         """Have the product's world changed, or the conversation retold. Raises NotSimulatedError."""
+        if not self._key:
+            raise NotSimulatedError(self.word("no_simulator"))
         headers = {"Authorization": f"Bearer {self._key}"}
         try:
             if wanted is None:
                 response = await self._http.get(f"/simulator/{what}", headers=headers)
             else:
                 response = await self._http.post(f"/simulator/{what}", json=wanted, headers=headers)
-            told: dict[str, Any] = response.json()
-        except (httpx2.TransportError, ValueError):
-            raise NotSimulatedError(self.word("no_simulator")) from None
+        except httpx2.TransportError:
+            raise NotSimulatedError(self.word("unreachable", url=self._url)) from None
         if not response.is_success:
             raise NotSimulatedError(self.word("no_simulator" if response.status_code in (401, 404) else "not_simulated"))
+        try:
+            told: dict[str, Any] = response.json()
+        except ValueError:
+            raise NotSimulatedError(self.word("no_simulator")) from None
         return told
 
     async def reach(self, step: str, seconds: float) -> None:

@@ -347,7 +347,8 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     traced = tracing.traced(client, "backend", parts.tracer)
     backend = metrics.backend(traced)
     if parts.simulator:
-        turns, backend = parts.simulator.watching(turns, runner.session), parts.simulator.failing(backend)
+        turns = parts.simulator.watching(turns, runner.session, helpdesk=profile.office is not None)
+        backend = parts.simulator.failing(backend)
         parts.simulator.sleeping.append(delivery.wake)
     moves = Moves(Links(kept, keyring, parts.clock), turns, runner, _places(settings, telegram), parts.clock)
     delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=traced)), moves)

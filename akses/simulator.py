@@ -27,8 +27,11 @@ from backend_client.errors import BackendUnreachable, LimitReached, Registration
 from bot.conversation import Conversation
 from bot.turns import Answerable, Taken, Turns
 from dialogs.events import ButtonPressed, Event, RefusalCode
+from dialogs.frozen import replace
+from dialogs.office import Office
 from dialogs.registration import step_id, token
 from dialogs.session import Session
+from dialogs.testing.conversation import PROFILE
 from dialogs.testing.repro import Moment, retold
 from dialogs.texts import Language
 
@@ -63,6 +66,7 @@ class Simulator:
         self.failure = Failure("ok")
         self._moments: dict[Conversation, list[Moment]] = {}
         self._languages: dict[Conversation, Language] = {}
+        self._profile = PROFILE
         # What waits by the real clock is brought forward, by so many seconds; what looks at this clock is told to look again.
         self.waiting: list[Callable[[float], Awaitable[None]]] = []
         self.sleeping: list[Callable[[], None]] = []
@@ -104,26 +108,29 @@ class Simulator:
 
     # --- conversations
 
-    def watching(self, turns: Turns, look: Callable[[Conversation], Awaitable[Session | None]]) -> Turns:
-        """The turns, with the events of terminal conversations remembered."""
+    def watching(
+        self, turns: Turns, look: Callable[[Conversation], Awaitable[Session | None]], *, helpdesk: bool = False
+    ) -> Turns:
+        """The turns, with the events of terminal conversations remembered; `helpdesk`: agents step into them."""
+        self._profile = replace(PROFILE, office=Office()) if helpdesk else PROFILE
         return _Watching(turns, look, self)
 
-    def happened(self, conversation: Conversation, moment: Moment, language: Language) -> None:
-        moments = self._moments.pop(conversation, [])
-        self._moments[conversation] = [*moments, moment][-_EVENTS:]
-        self._languages[conversation] = language
+    def happened(self, conversation: Conversation, moment: Moment, language: Language, *, first: bool) -> None:
+        """One that began before this process did cannot be retold from its beginning, and so is not remembered at all."""
+        remembered = self._moments.pop(conversation, [])
+        if first:
+            remembered, self._languages[conversation] = [], language
+        elif not remembered:
+            return
+        self._moments[conversation] = [*remembered, moment][-_EVENTS:]
         if len(self._moments) > _CONVERSATIONS:
             forgotten = next(iter(self._moments))
             del self._moments[forgotten], self._languages[forgotten]
 
-    def forget(self, conversation: Conversation) -> None:
-        """It begins anew: what was before belongs to no repro."""
-        self._moments.pop(conversation, None)
-
     def retold(self, conversation: Conversation) -> str:
         """The conversation as a transcript in which nobody's data is; "" for one that nothing is remembered of."""
         moments = self._moments.get(conversation)
-        return retold(moments, language=self._languages[conversation]) if moments else ""
+        return retold(moments, language=self._languages[conversation], profile=self._profile) if moments else ""
 
     # --- over HTTP
 
@@ -205,11 +212,11 @@ class _Watching:
             self._known[event_id] = None
             if len(self._known) > _EVENTS:
                 del self._known[next(iter(self._known))]
-            if session is None:
-                self._simulator.forget(conversation)
             fresh = session is not None and isinstance(event, ButtonPressed) and event.token == token(session)
             moment = Moment(self._simulator.now(), event, step_id(session) if session else "", fresh=fresh)
-            self._simulator.happened(conversation, moment, session.language if session else language or "id")
+            spoken = session.language if session else language or "id"
+            # Without a session it begins, or begins anew: what was before belongs to no repro.
+            self._simulator.happened(conversation, moment, spoken, first=session is None)
         return await self._turns.take(conversation, event, event_id, language=language, answerable=answerable)
 
     async def deliver(self, conversation: Conversation) -> None:

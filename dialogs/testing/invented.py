@@ -22,7 +22,7 @@ from dialogs.fields import FIELDS as ORDER
 from dialogs.fields._field import Accepted, Parsed
 from dialogs.fields._mailboxes import PROVIDERS, meant
 from dialogs.fields.several import read
-from dialogs.phrases import is_phrase
+from dialogs.phrases import KINDS, is_phrase, plain
 from dialogs.secret import looks_like_password
 
 PEOPLE: Final = (
@@ -55,7 +55,7 @@ class Invention:
 
     def of(self, text: str, asked: str | None, labels: frozenset[str] = frozenset()) -> str:
         """What may be shown in this text's place. `asked` is the field whose answer it was typed for; `labels` are words on the screen."""
-        if named(text) is not None or is_phrase(text) or text.casefold().strip() in labels:
+        if named(text) is not None or is_phrase(text) or plain(text) in KINDS or text.casefold().strip() in labels:
             return text
         if text not in self.known:
             wanted = self._meaning(text, asked)

@@ -41,10 +41,12 @@ from dialogs.events import (
     TextSent,
     TimerFired,
 )
+from dialogs.fields import BY_ID
 from dialogs.moves import PREFIX, is_link
 from dialogs.profile import Profile
 from dialogs.registration import open_question
-from dialogs.testing.conversation import NOON, PROFILE, Conversation
+from dialogs.steps.proof import DIGITS as PROOF_DIGITS
+from dialogs.testing.conversation import NOON, PROFILE, Conversation, NothingLikeThat
 from dialogs.testing.invented import Invention
 from dialogs.testing.play import does
 from dialogs.testing.transcript import Transcript
@@ -82,6 +84,16 @@ class _Again:
             self.strayed.append(
                 f"From the line after {len(chat.screens)} screens on it stands at {chat.step}; it stood at {moment.step}."
             )
+        try:
+            self._play(moment)
+        except NothingLikeThat:
+            # Beside the way, the backend may answer what was never asked here.
+            self.strayed.append(
+                f"After {len(chat.screens)} screens nothing answers to {type(moment.event).__name__}; it is left out."
+            )
+
+    def _play(self, moment: Moment) -> None:
+        chat = self.chat
         match moment.event:
             case Started(payload):
                 # A link that takes a form along is nobody's to read.
@@ -89,7 +101,9 @@ class _Again:
             case CommandSent(command, argument):
                 chat.says(f"/{command} {argument}".strip())
             case TextSent(text, message):
-                chat.says(self.invention.of(text, self._asked(), frozenset(label.casefold() for label in chat.buttons)))
+                labels = frozenset(label.casefold() for label in chat.buttons)
+                proof = self._proof(text) if chat.step == "proof" else None
+                chat.says(proof or self.invention.of(text, self._asked(), labels))
                 self.messages[message] = f"m{chat.messages}"
             case ButtonPressed() as press:
                 self._press(press, fresh=moment.fresh)
@@ -116,12 +130,16 @@ class _Again:
                 chat.agent_closes(label)
             case CorrectionProposed(_, _, field, value):
                 chat.agent_proposes(field, self.invention.of(value, field))
-            case FormBrought(place, name, kind, answers, typed):
-                invented = {field: self.invention.of(value, field) for field, value in answers.items()}
-                chat.happens(
-                    FormBrought(place, name, kind, invented, {field: self.invention.of(typed[field], field) for field in typed})
-                )
-            case FormWritten() | LinkMade() | LinkOpened() | LinkDead():
+            case FormBrought() as form:
+                self._brought(form)
+            case LinkMade():
+                # Not with the link that it was: whoever has it has the form.
+                does(chat, "(the link is made)")
+            case LinkOpened(_, _, place):
+                does(chat, f"(the link is opened in {place})")
+            case LinkDead(why):
+                does(chat, f"(the link is {why})")
+            case FormWritten():
                 chat.happens(moment.event)
             case BackendAccepted(_, registration):
                 self.registrations.setdefault(registration, f"reg_{len(self.registrations) + 1}")
@@ -146,9 +164,25 @@ class _Again:
                     return
         does(chat, "(presses a button that is not there)")
 
+    def _brought(self, form: FormBrought) -> None:
+        parts = [f"kind {form.kind}"] if form.kind else []
+        parts += [f"{field} {self.invention.of(value, field)}" for field, value in form.answers.items()]
+        parts += [f"{field} {self.invention.of(value, field)}?" for field, value in form.typed.items()]
+        does(self.chat, f"(the form comes from {'the agent Rina' if form.name else form.place}: {', '.join(parts)})")
+
     def _asked(self) -> str | None:
+        """The field that is asked for; None where another question is open, or none."""
         session = self.chat.session
-        return open_question(session.draft) if session.draft else "email" if session.email_change else None
+        asked = open_question(session.draft) if session.draft else "email" if session.email_change else None
+        return asked if asked in BY_ID else None
+
+    def _proof(self, text: str) -> str | None:
+        """The last digits of an invented number, where these were the last of the one that it stands for; else others, if any."""
+        digits = "".join(filter(str.isdecimal, text))[-PROOF_DIGITS:]
+        if len(digits) < PROOF_DIGITS:
+            return None
+        right = (invented[-PROOF_DIGITS:] for typed, invented in self.invention.known.items() if typed.endswith(digits))
+        return next(right, "0" * PROOF_DIGITS)
 
     def _answered(self, message: str) -> str | None:
         """The field that this message answered."""
@@ -160,7 +194,10 @@ class _Again:
 def retold(
     moments: Iterable[Moment], *, language: Language = "id", profile: Profile = PROFILE, title: str = "A conversation"
 ) -> str:
-    """The transcript of what happened, from the beginning, to be played by `played`; nothing that anybody typed is in it."""
+    """The transcript of what happened, from the beginning, to be played by `played`; nothing that anybody typed is in it.
+
+    Where it cannot go the way that it went, its head says so.
+    """
     again = _Again(language, profile)
     last: datetime | None = None
     for moment in moments:
@@ -170,7 +207,8 @@ def retold(
                 again.chat.passes(**_in_words(round(paused) if paused < _FINE_SECONDS else 60 * round(paused / 60)))
         last = moment.at
         again.moment(moment)
-    head = "\n\n".join(("# " + title, *again.strayed, f"Language: {language}"))
+    helpdesk = ("Helpdesk: yes",) if profile.office else ()
+    head = "\n\n".join(("# " + title, *again.strayed, f"Language: {language}", *helpdesk))
     return Transcript(head).text + "\n" + again.chat.transcript.text
 
 

@@ -104,7 +104,8 @@ def test_a_backend_that_refuses_leaves_the_summary_standing(product: Product, co
         lines = chat(product, {"backend": f"reject {code}"}, *REGISTERED[:-1], {"wait": "summary"})
     finally:
         chat(product, {"backend": "ok"})
-    assert [line["step"] for line in lines if "step" in line][-2:] == ["sending", "summary"]
+    # The summary that was sent says so, and is redrawn; it is the new one that stands.
+    assert [line["step"] for line in lines if line.get("token")][-2:] == ["sending", "summary"]
 
 
 def test_a_slow_backend_answers_in_the_end(product: Product) -> None:
@@ -180,8 +181,22 @@ def talked(product: Product, *lines: str, url: str = "") -> str:
 
 def test_a_person_types_the_same_and_reads_what_became_of_it(product: Product) -> None:
     read = talked(
-        product, "/help", "/time", "/time +1m", "/time soon", "/backend slow 2", "/backend odd", "/backend ok", "1", "/repro"
+        product,
+        "/help",
+        "/time",
+        "/time +1m",
+        "/time soon",
+        "/backend slow 2",
+        "/backend odd",
+        "/backend ok",
+        "an account for Rudi",
+        "1",
+        "one for Rudi",
+        "agent",
+        "/repro",
     )
+    assert "it stood at" not in read
+    assert "(To the helpdesk: queued, " in read
     for words in (
         "/repro             this conversation",
         "(It is now ",

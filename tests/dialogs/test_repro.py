@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from dialogs.events import ActivationChanged, ButtonPressed, Event, TextSent, TimerFired
+from dialogs.events import (
+    ActivationChanged,
+    BackendAccepted,
+    ButtonPressed,
+    Event,
+    FormBrought,
+    LinkDead,
+    LinkMade,
+    LinkOpened,
+    Started,
+    TextSent,
+    TimerFired,
+)
 from dialogs.fields import BY_ID
+from dialogs.frozen import replace
+from dialogs.office import Office
 from dialogs.registration import token
-from dialogs.testing import NOON, Conversation, Moment, does, played, retold
+from dialogs.testing import NOON, PROFILE, Conversation, Moment, does, played, retold
 from dialogs.testing.invented import Invention
 from tests.dialogs.fields._cases import CASES, Case
 
+TRANSCRIPTS = Path(__file__).parents[1] / "transcripts" / "dialog"
 TODAY = date(2026, 11, 23)
 
 
@@ -103,6 +119,75 @@ def test_pauses_timers_and_agents_are_retold_each_at_its_time() -> None:
 def test_where_the_way_parts_from_what_happened_it_says_so() -> None:
     moments = [Moment(NOON, TextSent("halo", "x"), ""), Moment(NOON, TextSent("halo", "y"), "summary")]
     assert "it stood at summary" in retold(moments)
+
+
+def test_what_nothing_answers_to_beside_the_way_is_left_out_and_said() -> None:
+    moments = [Moment(NOON, Started(), ""), Moment(NOON, BackendAccepted("h", "r", "s***@example.com"), "sending")]
+    transcript = retold(moments)
+    assert "nothing answers to BackendAccepted; it is left out" in transcript
+    assert played(transcript).transcript.text == transcript
+
+
+def test_a_form_that_moves_is_retold_without_its_links_and_plays_again() -> None:
+    away, here = Remembering(), Remembering()
+    away.starts()
+    away.presses("agree")
+    away.presses("kind.individu_lokal")
+    away.says("Rudi Hartono")
+    away.says("pindah")
+    away.happens(LinkMade("k7", (("web", "https://akses.example/chat#geheim"),), NOON))
+    away.happens(LinkOpened("k7", "web:elsewhere", "web"))
+    here.starts("lanjut-geheim")
+    here.happens(
+        FormBrought(
+            "web", "", "individu_lokal", {"full_name": "Rudi Hartono", "nik": "3273014708950002"}, {"email": "rudi@gmial.com"}
+        )
+    )
+    here.presses("agree")
+    here.says("0002")
+    here.happens(LinkDead("used"))
+    for chat in (away, here):
+        transcript = retold(chat.moments)
+        for secret in ("geheim", "k7", "Rudi", "Hartono", "rudi"):
+            assert secret not in transcript
+        again = played(transcript)
+        assert again.transcript.text == transcript
+        assert [screen.step for screen in again.screens] == [screen.step for screen in chat.screens]
+
+
+def test_asking_for_an_agent_is_retold_where_agents_answer() -> None:
+    chat = Remembering(profile=replace(PROFILE, office=Office()))
+    chat.starts()
+    chat.presses("agree")
+    chat.says("petugas")
+    chat.presses("leave_queue")
+    transcript = retold(chat.moments, profile=chat.profile)
+    assert "it stood at" not in transcript
+    again = played(transcript)
+    assert again.transcript.text == transcript
+    assert "queued" in [screen.step for screen in again.screens]
+
+
+# Where another name in the same sentence comes to something else.
+PART_WAYS = {
+    "29-in-a-sentence",
+    "32-natural-words",
+    "86-block-en",
+    "94-sentences-are-no-names",
+    "107-helpdesk-correction-refused",
+}
+
+
+@pytest.mark.parametrize("file", sorted(TRANSCRIPTS.glob("*.md")), ids=lambda file: file.stem)
+def test_whatever_was_said_and_done_can_be_retold_and_played_again(file: Path) -> None:
+    written, chat = file.read_text("utf-8"), Remembering()
+    played(written, chat)
+    transcript = retold(chat.moments, language="en" if "Language: en" in written else "id", profile=chat.profile)
+    again = played(transcript)
+    assert again.transcript.text == transcript
+    same = [screen.step for screen in again.screens] == [screen.step for screen in chat.screens]
+    assert same or file.stem in PART_WAYS
+    assert same or "it stood at" in transcript
 
 
 def test_news_that_came_before_the_answer_is_told_of_the_registration_that_comes() -> None:
