@@ -77,6 +77,9 @@ def test_what_is_known_already_is_said_to_be() -> None:
     chat.says("3171234501900002")
     chat.stands_at("phone")
     chat.reads("sudah kami catat")
+    chat.says("NIK 3171234501900002, nama: Siti Rahmawati")
+    chat.stands_at("phone")
+    chat.reads("sudah kami catat")
 
 
 # --- several answers at once
