@@ -14,6 +14,8 @@ const kept = (name, value) => {
 
 let asking = false;
 let again = false;
+let asked = 0;
+let later;
 const busy = (place) => {
   const active = document.activeElement;
   return place.contains(active) && active.matches("input:not([type=hidden]), textarea, select");
@@ -75,6 +77,7 @@ const refresh = async () => {
     return;
   }
   asking = true;
+  asked = Date.now();
   const view = document.querySelector("[data-view]");
   const low = view && view.scrollHeight - view.scrollTop - view.clientHeight < 80;
   try {
@@ -91,6 +94,13 @@ const refresh = async () => {
       refresh();
     }
   }
+};
+// While much happens the list is drawn every other second; the conversation that is open, at once.
+const refreshList = () => {
+  later ??= setTimeout(() => {
+    later = undefined;
+    refresh();
+  }, Math.max(0, asked + 2000 - Date.now()));
 };
 
 // --- what has changed
@@ -129,7 +139,8 @@ const listen = () => {
   stream.addEventListener("message", (event) => {
     const change = JSON.parse(event.data);
     if (change.what === "opened") ring();
-    refresh();
+    if (change.chat === desk.dataset.chat) refresh();
+    else refreshList();
   });
 };
 

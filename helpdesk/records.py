@@ -9,9 +9,11 @@ remembers the last one misses nothing. On SQLite the one write lock does the sam
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, assert_never
 
@@ -73,6 +75,16 @@ class Records:
         self._now = clock
         self._terms = terms
         self._wake = wake
+        self._one = asyncio.Lock()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may add to the feed. Of this process one at a time stands in line for the lock: were it all, they would hold
+        every connection that the pages need.
+        """
+        async with self._one, self._database.writing() as conn:
+            await self._database.lock(conn, _FEED)
+            yield conn
 
     # --- the port
 
@@ -86,8 +98,7 @@ class Records:
     async def watch(self, lines: Sequence[Line]) -> None:
         """Lines of chats that the bot has, for those who look on."""
         try:
-            async with self._database.writing() as conn:
-                await self._database.lock(conn, _FEED)
+            async with self._writing() as conn:
                 for line in lines:
                     await self._line(conn, line)
         except (SQLAlchemyError, OSError) as error:
@@ -101,8 +112,7 @@ class Records:
         if not what.ticket:
             return
         terms = await self._terms(conversation) if isinstance(what, OpenTicket) else frozenset[bytes]()
-        async with self._database.writing() as conn:
-            await self._database.lock(conn, _FEED)
+        async with self._writing() as conn:
             id_ = entry_id(conversation, key)
             if await conn.scalar(sa.select(entries.c.id).where(entries.c.id == id_)) is not None:
                 return
@@ -198,8 +208,7 @@ class Records:
         await self._tell_feed(conn, kind, chat, what.ticket, id_)
 
     async def _fate(self, conversation: Conversation, what: MessageFate) -> None:
-        async with self._database.writing() as conn:
-            await self._database.lock(conn, _FEED)
+        async with self._writing() as conn:
             known = (await conn.execute(fates.select().where(fates.c.ref == what.ref))).one_or_none()
             if known is None:
                 await conn.execute(fates.insert().values(ref=what.ref, fate=what.fate, at=what.at, resent=False))
@@ -226,8 +235,7 @@ class Records:
     async def note(self, ticket: str, agent: Agent, text: str, key: str) -> None:
         """What colleagues are to know and the person never sees. The same key is one note. Raises LookupError."""
         now = self._now()
-        async with self._database.writing() as conn:
-            await self._database.lock(conn, _FEED)
+        async with self._writing() as conn:
             found = sa.select(tickets.c.conversation_id).where(tickets.c.id == ticket)
             chat = await conn.scalar(found)
             if chat is None:

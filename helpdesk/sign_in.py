@@ -292,6 +292,11 @@ class SignIn:
                 await conn.execute(agent_sessions.update().where(agent_sessions.c.id == row.id).values(seen_at=now))
         return Visit(row.id, token, agent_of(agent), row.expires_at)
 
+    async def holds(self, token: str) -> bool:
+        """Whether a session is still one; that somebody asks does not keep it."""
+        async with self._database.reading() as conn:
+            return await self._row(conn, token, proven=True) is not None
+
     async def half_open(self, token: str) -> bool:
         """Whether a code is what is missing."""
         async with self._database.reading() as conn:

@@ -365,7 +365,7 @@ class Chats:
                 while not self._closing.is_set():
                     changed = await self._next(queue)
                     # Whoever was shut out, or idle for too long, hears no more.
-                    if await self._sign_in.visit(visit.token, touch=False) is None:
+                    if not await self._sign_in.holds(visit.token):
                         yield b"event: over\ndata: {}\n\n"
                         return
                     if not changed:
