@@ -37,6 +37,7 @@ def _run(what: Callable[[People], Awaitable[None]]) -> None:
     from helpdesk.roles import UnknownRole
 
     async def do() -> None:
+        import backend
         from akses.desk import migrate, open_people
         from akses.keyring import Keyring
         from akses.logs import configure
@@ -45,6 +46,8 @@ def _run(what: Callable[[People], Awaitable[None]]) -> None:
         settings = load("records")
         configure("WARNING", settings.log_format)
         if settings.embedded:
+            # The product itself may not have run yet, and every deed is a line of its audit.
+            backend.migrate(settings.accounts_url)
             migrate(settings.accounts_url)
         async with open_people(settings, Keyring.parse(settings.encryption_keys)) as desk:
             await what(desk)
