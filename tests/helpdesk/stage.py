@@ -145,7 +145,10 @@ def form_token(page: httpx2.Response) -> str:
 
 
 @asynccontextmanager
-async def stage_on(database_url: str, keyring: Keyring, *, oidc: OidcConfig | None = None, **more: Any) -> AsyncIterator[Stage]:
+async def stage_on(
+    database_url: str, keyring: Keyring, *, oidc: OidcConfig | None = None, https: bool = False, **more: Any
+) -> AsyncIterator[Stage]:
+    """`https`: as it is behind a proxy that speaks https to the browsers."""
     await asyncio.to_thread(backend.migrate, database_url)
     await asyncio.to_thread(migrate, database_url)
     listening = socket.socket()
@@ -154,7 +157,7 @@ async def stage_on(database_url: str, keyring: Keyring, *, oidc: OidcConfig | No
     database, clock, throttle = Database(database_url), Clock(), Throttle()
     audit = Audit(database, Vault(keyring))
     staff = people(
-        DeskConfig(url, "Panitia Uji", demo=True, oidc=oidc),
+        DeskConfig(url.replace("http:", "https:") if https else url, "Panitia Uji", demo=True, oidc=oidc),
         database,
         audit,
         keyring,
