@@ -59,7 +59,7 @@ def language(ctx: Context, argument: str) -> Outcome:
     return speak(ctx, argument) if argument in ("id", "en") else laid(ctx, "language")
 
 
-STANDS: Final = ("pending", "mail_failed", "expired", "withdrawn", "erasing")
+STANDS: Final = ("pending", "mail_failed", "expired", "active", "withdrawn", "erasing")
 
 
 def status(ctx: Context, _: str) -> Outcome:
@@ -139,7 +139,9 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "go_on": ("lanjut", "lanjutkan", "teruskan", "go on", "continue", "resume"),
     "register": (
         "daftar", "daftar lagi", "mau daftar", "saya mau daftar", "saya ingin mendaftar", "pendaftaran", "registrasi",
-        "register", "registration", "sign up", "i want to register", "daftarkan orang lain", "register another person",
+        "register", "registration", "sign up", "i want to register", "i want an account",
+        "i want to make an account", "i want to open an account", "saya mau buat akun", "mau buat akun",
+        "buat akun", "daftarkan orang lain", "register another person",
     ),
     "cancel": (
         "batal", "tidak jadi", "gak jadi", "ga jadi", "never mind", "batalkan", "batalkan pendaftaran", "cancel", "stop",
@@ -148,7 +150,8 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "back": ("kembali", "mundur", "sebelumnya", "back", "go back", "previous"),
     "language": ("bahasa", "language", "ganti bahasa", "change language"),
     "status": (
-        "status", "sudah aktif belum", "apakah sudah aktif", "sudah saya klik", "is it active", "cek status",
+        "status", "kapan jadi", "kapan jadinya", "kapan aktif", "kapan aktifnya", "sudah jadi", "sudah jadi belum", "berapa lama",
+        "how long", "when", "when is it active", "sudah aktif belum", "apakah sudah aktif", "sudah saya klik", "is it active", "cek status",
         "status pendaftaran", "check status", "my status",
     ),
     "help": (
@@ -162,7 +165,8 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "privacy": (
         "privasi", "privacy", "data saya", "my data", "untuk apa", "untuk apa datanya", "buat apa", "kenapa", "mengapa",
         "apakah aman", "apa aman", "aman tidak", "apakah ini aman", "penipuan", "apakah ini penipuan", "why", "what for",
-        "is it safe", "is this safe", "is this a scam",
+        "is it safe", "is this safe", "is this a scam", "why do you need this", "why do you ask",
+        "why do you need my nik", "kenapa perlu nik", "kenapa harus nik", "untuk apa nik",
     ),
     "erase": ("hapus", "hapus data", "hapus data saya", "erase", "delete my data"),
     "mute": ("jangan ingatkan lagi", "berhenti mengingatkan", "do not remind me again", "don't remind me"),
@@ -174,7 +178,10 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "agent": (
         "petugas", "hubungi petugas", "bicara dengan petugas", "mau bicara dengan petugas", "bicara dengan orang", "manusia",
         "customer service", "call center", "operator", "helpdesk", "cs", "admin", "agent", "human", "talk to a human",
-        "talk to an agent",
+        "talk to an agent", "talk to a person", "talk to someone", "speak to a human", "speak to a person", "speak to someone",
+        "i want to talk to a person", "i want to talk to a human", "i want to speak to a person", "i want to speak to a human",
+        "i want to talk to someone", "can i talk to someone", "real person", "a person", "saya mau bicara dengan orang",
+        "mau bicara dengan orang", "saya mau bicara dengan petugas", "minta petugas", "tolong hubungkan ke petugas",
     ),
     "wait": (
         "sebentar", "sebentar ya", "tunggu", "tunggu sebentar", "tunggu ya", "nanti", "nanti dulu", "nanti saya lanjutkan",

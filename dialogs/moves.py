@@ -55,7 +55,7 @@ def wanted(ctx: Context, _: str) -> Outcome:
         return Outcome(ctx.session, ctx.text("move.nothing"))
     if draft.unproven:
         # Nor does it go further, where whoever has it would have as many tries again.
-        return Outcome(ctx.session)
+        return Outcome(ctx.session, ctx.text("move.proof.first"))
     return Outcome(ctx.session, effects=(MakeLink(), Record(step_id(ctx.session), "move_asked")), show=False)
 
 

@@ -37,9 +37,11 @@ KINDS: Final[Mapping[str, str]] = {
     for kind, words in {
         "individu_lokal": (
             "individu", "perorangan", "pribadi", "orang pribadi", "saya sendiri", "wni", "saya wni", "warga negara indonesia", "individual",
-            "indonesian citizen", "myself",
+            "indonesian citizen", "myself", "i am indonesian", "i'm indonesian", "i am an indonesian citizen", "orang indonesia",
+            "saya orang indonesia", "warga indonesia",
         ),
-        "individu_asing": ("wna", "saya wna", "asing", "orang asing", "warga negara asing", "foreigner", "foreign citizen"),
+        "individu_asing": ("wna", "saya wna", "asing", "orang asing", "warga negara asing", "foreigner", "foreign citizen",
+            "i am a foreigner"),
         "institusi_lokal": ("pt", "perusahaan", "institusi", "badan usaha", "badan hukum", "company", "institution"),
     }.items()
     for word in words

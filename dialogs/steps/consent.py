@@ -11,6 +11,7 @@ from dialogs.phrases import AGREE, NO, YES, plain
 from dialogs.screens import Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import Consent, Draft, Session
+from dialogs.steps import privacy
 from dialogs.steps._step import Context, Outcome, Step, button, button_wanted, contacts, remembering, whose
 from dialogs.steps.repairs import hidden
 
@@ -70,11 +71,21 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
     if looks_like_password(event.text):
         return hidden(ctx, event)
     if plain(event.text) in YES:
-        return Outcome(tried(ctx), ctx.text("flow.press_agree"))
+        return willing(ctx, "")
     ctx = remembering(ctx, event.message)
     if read(event.text, local_date(ctx.now)):
         return Outcome(tried(ctx), ctx.text("flow.before_consent"), (Record("consent", "rejected", "too_early"),))
     return button_wanted(ctx, screen(ctx))
 
 
-STEP = Step("consent", screen, {"agree": agree, "decline": decline}, typed, means=means)
+def willing(ctx: Context, _: str) -> Outcome:
+    """Yes, or the wish to register: how to agree."""
+    return Outcome(tried(ctx), ctx.text("flow.press_agree"))
+
+
+def why(ctx: Context, argument: str) -> Outcome:
+    """What the data is for; the whole notice does not come after it once more."""
+    return replace(privacy.privacy(ctx, argument), session=tried(ctx))
+
+
+STEP = Step("consent", screen, {"agree": agree, "decline": decline, "register": willing, "privacy": why}, typed, means=means)

@@ -187,7 +187,8 @@ def declined(ctx: Context, _: str = "") -> Outcome:
 def answered(ctx: Context, what: Change, effects: tuple[Effect, ...], **facts: str) -> Outcome:
     field, desk = proposal(ctx).field, replace(desk_of(ctx), correction=None)
     notice = ctx.text(f"desk.{what}", label=label(ctx, field), **facts)
-    return Outcome(replace(ctx.session, desk=desk), notice, (noted(ctx, desk, what, field), *effects))
+    # In place of the screen's own words: the person knows with whom they talk.
+    return Outcome(replace(ctx.session, desk=desk), effects=(noted(ctx, desk, what, field), *effects), news=notice)
 
 
 def correction_means(_: Context, text: str) -> str:

@@ -55,4 +55,4 @@ def typed(ctx: Context, event: TextSent) -> Outcome:
     return Outcome(replace(ctx.session, draft=None), ctx.text("move.proof.over"), gone)
 
 
-STEP = Step("proof", screen, {}, typed)
+STEP = Step("proof", screen, {}, typed, help=lambda ctx: ctx.text("move.proof.help"))

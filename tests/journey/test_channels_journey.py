@@ -119,7 +119,7 @@ async def test_by_telegram(tmp_path: Path, mode: str) -> None:
             transcript.heading("After the password was set on the page", "By itself:")
             await chat.sees(CONGRATULATION)
 
-            await chat.says("status", "akun sudah aktif")
+            await chat.says("status", "sudah dapat dipakai")
             assert (
                 "\n".join(message.text for message in chat.user.answers).count(CONGRATULATION) == 2
             )  # and once more after `status`

@@ -293,7 +293,7 @@ async def test_the_other_language_is_one_press_away_and_the_dialog_is_told(site:
     await agree(page, site.url)
     await page.get_by_role("link", name="English").click()
     await expect(page).to_have_url(re.compile("lang=en"))
-    await expect(page.get_by_role("heading")).to_have_text("AKSes registration")
+    await expect(page.get_by_role("heading")).to_have_text("Register for AKSes")
     await expect(page.get_by_role("button", name="Setuju")).to_be_visible()
     assert CommandSent("bahasa", "en") in [event for _, event, _ in site.turns.taken]
 
