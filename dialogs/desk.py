@@ -194,8 +194,9 @@ def waited(ctx: Context) -> Outcome:
 
 def beside(ctx: Context, outcome: Outcome) -> Outcome:
     """What the backend or time has brought while the helpdesk has the conversation: the fact is told, and nothing is asked."""
-    if not held(ctx.session) or not outcome.show:
+    if not held(ctx.session):
         return outcome
-    words = outcome.news or outcome.notice
+    effects = tuple(replace(each, author="system") if isinstance(each, Say) else each for each in outcome.effects)
+    words = (outcome.news or outcome.notice) if outcome.show else ""
     said = (Say(words, outcome.about, "system"),) if words else ()
-    return Outcome(outcome.session, effects=(*outcome.effects, *said), show=False)
+    return replace(outcome, effects=(*effects, *said), show=False)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dialogs.effects import CancelTimer, DeskChanged, OpenTicket, Relay, Say, SetTimer, Show
-from dialogs.events import AgentSaid, BackendAccepted, ButtonPressed, CorrectionProposed, TimerFired
+from dialogs.events import ActivationStatus, AgentSaid, BackendAccepted, ButtonPressed, CorrectionProposed, TimerFired
 from dialogs.frozen import replace
 from dialogs.machine import current_screen, step
 from dialogs.office import Office, holidays
@@ -216,6 +216,22 @@ def test_facts_are_told_without_a_question_while_an_agent_has_it_and_what_says_n
     assert not any(isinstance(effect, Show | Say) for effect in chat.effects)
     chat.agent_returns()
     chat.stands_at("erasing")
+
+
+@pytest.mark.parametrize("status", ["mail_failed", "expired", "active", "withdrawn"])
+@pytest.mark.parametrize("registering_another", [False, True])
+def test_news_while_the_helpdesk_has_it_is_never_in_the_bots_name(status: ActivationStatus, registering_another: bool) -> None:
+    chat = at_nik()
+    for each in ("3171234501900001", "081234567890", "siti@example.com"):
+        chat.says(each)
+    chat.presses("activate")
+    chat.accepted()
+    if registering_another:
+        chat.presses("register_another")
+        chat.presses("agree")
+    chat.says("petugas")
+    chat.becomes(status)
+    assert [effect.author for effect in chat.effects if isinstance(effect, Show | Say)] == ["system"]
 
 
 def test_nothing_is_proposed_for_a_form_that_is_not_open_or_a_field_that_is_none() -> None:
