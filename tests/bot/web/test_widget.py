@@ -280,6 +280,16 @@ async def test_markup_in_a_text_is_text(site: Site, page: Page) -> None:
     assert await page.locator("#log img").count() == 0
 
 
+async def test_an_address_in_our_words_can_be_followed_and_in_a_persons_it_is_words(site: Site, page: Page) -> None:
+    await agree(page, site.url)
+    await type_in(page, "https://orang.example/x")
+    await site.news(site.turns.taken[0][0], "Buka https://akses.example/lanjut/k-1; lalu pindai.")
+    addresses = page.locator(".chat-text a")
+    await expect(addresses).to_have_text(["https://akses.example/lanjut/k-1"])
+    await expect(addresses).to_have_attribute("href", "https://akses.example/lanjut/k-1")
+    await expect(addresses).to_have_attribute("rel", "noopener noreferrer")
+
+
 async def test_pasted_lines_do_not_run_together(site: Site, context: BrowserContext, page: Page) -> None:
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     await agree(page, site.url)

@@ -82,11 +82,22 @@
   // Who speaks -> the word for them, and the sign beside their bubbles.
   const AUTHORS = { user: ["you"], bot: ["bot", "bot"], agent: ["helpdesk", "user"], system: ["system", "info"] };
 
+  // An address in our own words leads there; in a person's or an agent's it is just words.
+  function spoken(item, text) {
+    const parts = item.from === "bot" || item.from === "system" ? text.split(/(https?:\/\/\S*[\w/-])/) : [text];
+    return parts.map((part, at) => {
+      if (at % 2 === 0) return part;
+      const address = make("a", "", part);
+      Object.assign(address, { href: part, target: "_blank", rel: "noopener noreferrer" });
+      return address;
+    });
+  }
+
   function draw(element, item, status) {
     const own = item.from === "user";
-    const text = make("p", "chat-text", item.masked && icon("lock"), item.text);
+    const text = make("p", "chat-text", item.masked && icon("lock"), ...spoken(item, item.text));
     if (item.masked) text.title = words.masked;
-    const bubble = make("div", "chat-bubble", item.notice && make("p", "chat-notice", make("span", "", item.notice)), text);
+    const bubble = make("div", "chat-bubble", item.notice && make("p", "chat-notice", make("span", "", ...spoken(item, item.notice))), text);
     if (item.masked) bubble.append(make("span", "visually-hidden", words.masked));
     if (item.progress) bubble.prepend(progress(...item.progress));
     const [who, sign] = AUTHORS[item.from];
