@@ -210,11 +210,12 @@ async def measured(chosen: argparse.Namespace, folder: Path, redis: str, postgre
             await crowd.says(known[chat], "Halo")
         await asyncio.sleep(2.0)
         seen.drawn = 0
+        waited = _waited(process.pid)
         cpu, own, begun = cpu_seconds(process.pid), time.process_time(), time.perf_counter()
         sent = await _write(crowd, chosen, known, written)
         seconds = time.perf_counter() - begun
         cpu, own = (cpu_seconds(process.pid) - cpu) / seconds, (time.process_time() - own) / seconds
-        drawn = seen.drawn
+        waited, drawn = (_waited(process.pid) - waited) / seconds, seen.drawn
         await asyncio.sleep(2.0)  # for the last of them
         for task in tasks:
             task.cancel()
@@ -225,7 +226,7 @@ async def measured(chosen: argparse.Namespace, folder: Path, redis: str, postgre
         heads = [
             "", "tickets", "agents", "messages/s", "to the stream p50 ms", "p95", "p99", "to the open talk p50 ms", "p95", "p99",
             "to the lists p50 ms", "p95", "p99", "pages/s",
-            "core busy %", "MiB", "driver busy %", "not heard", "errors",
+            "core busy %", "waited for the core %", "MiB", "driver busy %", "not heard", "errors",
         ]  # fmt: skip
         row = [
             "PostgreSQL, Redis" if postgres else "embedded, SQLite",
@@ -237,6 +238,7 @@ async def measured(chosen: argparse.Namespace, folder: Path, redis: str, postgre
             *(f"{_at(seen.lists, share):.0f}" for share in (0.5, 0.95, 0.99)),
             f"{drawn / seconds:.0f}",
             f"{cpu * 100:.0f}",
+            f"{waited * 100:.0f}",
             f"{resident_mib(process.pid):.0f}",
             f"{own * 100:.0f}",
             str(sent * chosen.agents - len(seen.streams)),
@@ -302,6 +304,11 @@ async def _until_ready(client: httpx2.AsyncClient, process: subprocess.Popen[byt
                 if (await client.get("/readyz")).is_success:
                     return
             await asyncio.sleep(0.1)
+
+
+def _waited(pid: int) -> float:
+    """Seconds in which the process's first thread could have run and others did: where it is much, figures tell of the machine."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 def _at(found: Sequence[float], share: float) -> float:
