@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -23,6 +23,7 @@ from helpdesk.roles import ROLES
 from tests.backend.conftest import keyring, keyring_file, sqlite_url
 from tests.helpdesk.stage import Stage, stage_on
 from tests.helpdesk.test_deeds import CHAT, asking
+from tests.helpdesk.test_secrets import asks_for_a_human, at_the_summary, presses
 from tests.journey.test_helpdesk import SCREENS, TOO_SMALL, chromium
 from tests.product import PATIENCE
 
@@ -187,6 +188,29 @@ def begins(words: str) -> re.Pattern[str]:
 
 async def at_item(page: Page) -> int:
     return int(await page.evaluate("[...document.querySelectorAll('.desk-item')].indexOf(document.activeElement)"))
+
+
+async def test_the_button_that_sends_the_link_again_counts_down_and_then_sends_it(stage: Stage) -> None:
+    complaints: list[str] = []
+    await at_the_summary(stage)
+    await presses(stage, "activate", "b2")
+    ticket = await asks_for_a_human(stage)
+    async with chromium() as browser, coming_in(stage, browser, "Rina", complaints) as page:
+        await page.clock.install()
+        await page.goto(f"/helpdesk/c/{ticket.chat}")
+        await page.get_by_role("button", name="Ambil alih").click()
+        button = page.locator("form[action*='kirim-tautan'] button")
+        await expect(button).to_contain_text(re.compile(r"\d:\d\d"), timeout=WAIT)
+        await expect(button).to_be_disabled()
+        later = timedelta(seconds=stage.backend.cooldown_seconds + 1)
+        stage.clock.ahead += later
+        await page.clock.fast_forward(int(later.total_seconds()) * 1000)
+        await expect(button).to_be_enabled(timeout=WAIT)
+        assert not re.search(r"\d:\d\d", await button.inner_text())
+        await button.click()
+        await expect(button).to_contain_text(re.compile(r"\d:\d\d"), timeout=WAIT)
+        assert (await stage.actions()).count("desk.resent") == 1
+        assert complaints == []
 
 
 async def test_every_page_is_fit_to_be_read_on_a_phone_and_at_a_desk_by_day_and_by_night(stage: Stage) -> None:
