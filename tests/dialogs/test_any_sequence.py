@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +19,8 @@ from dialogs.effects import (
     ChangeEmail,
     DeskChanged,
     Effect,
+    MakeLink,
+    RedeemLink,
     Relay,
     ResendActivation,
     Say,
@@ -46,6 +48,9 @@ from dialogs.events import (
     ContactShared,
     CorrectionProposed,
     Event,
+    LinkDead,
+    LinkMade,
+    LinkOpened,
     MediaSent,
     MessageEdited,
     Started,
@@ -64,6 +69,7 @@ from dialogs.steps.desk import TIMER as DESK_TIMER
 from dialogs.testing import NOON, PROFILE
 from dialogs.texts import CATALOGUES, LANGUAGES, Language
 
+ADDRESSES: Final = (("web", "https://akses.example/chat#lanjut-k1"),)
 STEPS_EACH: Final = 10_000
 STEPS_A_CHAT: Final = 60
 KINDS: Final = 40  # of input, at least
@@ -257,6 +263,11 @@ class AnySequence(RuleBasedStateMachine):
             self.happens(event)
             return
         effects = self.happens(event)
+        # What must be looked up first is answered with what is found.
+        if any(isinstance(effect, MakeLink) for effect in effects):
+            effects = self.happens(LinkMade("k1", ADDRESSES, self.now + timedelta(minutes=30)))
+        elif any(isinstance(effect, RedeemLink) for effect in effects):
+            effects = self.happens(self.behind_the_link)
         assert any(isinstance(effect, Show | Say) for effect in effects), event
         shows = [effect for effect in effects if isinstance(effect, Show)]
         assert len(shows) == 1, "one screen a turn"
@@ -270,6 +281,15 @@ class AnySequence(RuleBasedStateMachine):
     @rule(payload=st.sampled_from(["", "group"]))
     def starts(self, payload: str) -> None:
         self.person(Started(payload))
+
+    @rule(why=st.sampled_from(["used", "over"]))
+    def opens_a_link_that_is_dead(self, why: Literal["used", "over"]) -> None:
+        self.behind_the_link = LinkDead(why)
+        self.person(Started("lanjut-k2"))
+
+    @rule()
+    def opens_the_link_elsewhere(self) -> None:
+        self.happens(LinkOpened("k1", "elsewhere", "telegram"))
 
     @rule(kind=st.sampled_from(sorted(TYPED)), data=st.data())
     def types_some(self, kind: str, data: st.DataObject) -> None:
