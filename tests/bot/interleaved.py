@@ -27,7 +27,7 @@ from bot.sessions import Sessions
 from bot.stores.port import Commit, Outcome, Store, StoreUnavailable
 from bot.turns import Taken, TurnRunner
 from dialogs.effects import ChangeEmail, Effect, Message, ResendActivation, Say, Show, SubmitRegistration
-from dialogs.events import ButtonPressed, ByAgent, Event
+from dialogs.events import ButtonPressed, Event
 from dialogs.machine import step
 from dialogs.profile import Profile
 from dialogs.registration import token
@@ -214,8 +214,8 @@ class Process:
     async def takes(self, update: Update) -> None:
         """A delivery of an update, as a webhook is: answered in the response where the channel can, and over when that has arrived."""
         chat = update.conversation
-        agent = isinstance(update.event, ByAgent)
-        answerable = (lambda _: True) if chat.channel == "telegram" and not agent else None
+        # What an agent does and what the backend tells come by no webhook of the chat's.
+        answerable = (lambda _: True) if chat.channel == "telegram" and update.person else None
         try:
             taken = await self.turns.take(chat, update.event, update.id, answerable=answerable)
         except StoreUnavailable:
