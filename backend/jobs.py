@@ -198,7 +198,12 @@ class Jobs:
         for job, handler in self._handlers.items():
             self._register(job, handler)
         DBOS.listen_queues([*POLLING, ALONE])
-        DBOS.launch()
+        try:
+            DBOS.launch()
+        except Exception:
+            # Half launched it would refuse whoever starts it next in this process.
+            await asyncio.to_thread(DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=0)
+            raise
         self._started = True
         if self._reaper is not None:
             self._reaper.start()
