@@ -31,7 +31,7 @@ from tests.services import free_port
 
 pytestmark = pytest.mark.journey
 
-PACKAGES = ("akses", "backend", "backend_client", "bot", "design", "dialogs")
+PACKAGES = ("akses", "backend", "backend_client", "bot", "design", "dialogs", "helpdesk")
 KEYS = Keyring.generate()
 
 
