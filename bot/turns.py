@@ -175,15 +175,15 @@ class TurnRunner:
                 if outcome is Outcome.LOST:
                     self._lost(conversation)
                     continue
+                if outcome is Outcome.NOT_ALONE:
+                    # Earlier messages still wait, and must not be overtaken: the answer goes behind them, with the rest of its turn.
+                    answerable = None
+                    continue
                 self._committed(conversation, turn, commit)
                 if self._watch is not None:
                     self._watch(conversation, event, event_id, memory.session, turn, now)
                 if outcome is Outcome.FIRST:
                     return Taken(answer, left=any(item.lane == "say" for item in commit.items))
-                if answer is not None:
-                    # Earlier messages still wait, and must not be overtaken. Should this process die before the next line, the event
-                    # comes again and is answered with the screen in force.
-                    await self._store.add(str(conversation), self._item(conversation, turn, loaded.revision, answer, now))
                 return BEHIND
             log.error("turn.races_lost", channel=conversation.channel, races=RACES)
             raise StoreUnavailable("races")
@@ -261,11 +261,8 @@ class TurnRunner:
             cancelled=tuple(cancelled),
             now=moment,
             keep_seconds=KEEP_SECONDS,
+            alone=answer is not None,
         )
-
-    def _item(self, conversation: Conversation, turn: Turn, revision: int, message: Message, now: datetime) -> Item:
-        name, key = str(conversation), f"{turn.session.id}.{revision + 1}.answer"
-        return Item(key, "say", self._sessions.write_effect(name, key, message), now.timestamp() + LEASE_SECONDS)
 
     def _committed(self, conversation: Conversation, turn: Turn, commit: Commit) -> None:
         for position, effect in enumerate(turn.effects):

@@ -88,6 +88,8 @@ class EmbeddedStore:
             if (row[0] if row else 0) != commit.revision:
                 return Outcome.LOST
             waiting = sql.execute("select 1 from item where conversation = ? and lane = 'say'", (id_,)).fetchone()
+            if waiting and commit.alone:
+                return Outcome.NOT_ALONE
             sql.execute(
                 "insert or replace into conversation values (?, ?, ?, ?)",
                 (id_, commit.revision + 1, commit.state, now + commit.keep_seconds),

@@ -36,6 +36,8 @@ class MemoryStore:
         if kept.revision != commit.revision:
             return Outcome.LOST
         behind = any(item.lane == "say" for item in kept.items.values())
+        if behind and commit.alone:
+            return Outcome.NOT_ALONE
         kept.revision += 1
         kept.state = commit.state
         kept.expires = commit.now + commit.keep_seconds

@@ -53,7 +53,7 @@ class Item(Frozen, frozen=True):
 
 
 class Commit(Frozen, frozen=True):
-    """All that one turn changes. It holds as a whole or not at all."""
+    """All that one turn changes. It holds as a whole or not at all; `alone`: only if no earlier message of the conversation waits."""
 
     conversation: str
     revision: int
@@ -62,6 +62,7 @@ class Commit(Frozen, frozen=True):
     cancelled: tuple[str, ...]
     now: float
     keep_seconds: float
+    alone: bool = False
 
 
 class Outcome(Enum):
@@ -70,6 +71,7 @@ class Outcome(Enum):
     LOST = 0  # another turn was quicker; nothing was written
     FIRST = 1  # written, and no earlier message of the conversation waits to be delivered
     BEHIND = 2  # written behind messages that somebody else is delivering, and will go on with these
+    NOT_ALONE = 3  # nothing was written: it was to be `alone`, and an earlier message waits
 
 
 class Backlog(Frozen, frozen=True):

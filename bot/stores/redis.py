@@ -28,17 +28,18 @@ _LANES: Final[dict[Lane, bytes]] = {"say": b"s", "do": b"d", "timer": b"t"}
 _OUTCOMES: Final = tuple(Outcome)  # in the order of their values, which the script answers
 _LANE_OF: Final[dict[bytes, Lane]] = {mark: lane for lane, mark in _LANES.items()}
 
-# KEYS: conversation, outbox, due. ARGV: expected revision, value, TTL ms, number of cancelled, [member, key]..., then
+# KEYS: conversation, outbox, due. ARGV: expected revision, value, TTL ms, 1 if only alone, number of cancelled, [member, key]..., then
 # [member, key, due, item]..., no item for a timer. Answers as bot.stores.port.Outcome.
 _COMMIT: Final = """
 if redis.call('GETRANGE', KEYS[1], 0, 3) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 local outcome = 1
 for _, item in ipairs(redis.call('HVALS', KEYS[2])) do
   if string.sub(item, 7, 7) == 's' then outcome = 2 end
 end
-local at = 5
-for _ = 1, tonumber(ARGV[4]) do
+if outcome == 2 and ARGV[4] == '1' then return 3 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+local at = 6
+for _ = 1, tonumber(ARGV[5]) do
   redis.call('ZREM', KEYS[3], ARGV[at])
   redis.call('HDEL', KEYS[2], ARGV[at + 1])
   at = at + 2
@@ -132,6 +133,7 @@ class RedisStore:
             _REVISION.pack(commit.revision) if commit.revision else b"",
             _REVISION.pack(commit.revision + 1) + commit.state,
             int(commit.keep_seconds * 1000),
+            int(commit.alone),
         ]
         arguments.append(len(commit.cancelled))
         for key in commit.cancelled:

@@ -263,7 +263,7 @@ class _Store:
             result = await world.works(lambda: method(*args))
             if name == "load":
                 world.looked[process.number, args[0]] = world.ownership[args[0]]
-            if name == "commit" and result is not Outcome.LOST:
+            if name == "commit" and result in (Outcome.FIRST, Outcome.BEHIND):
                 self._committed(args[0])
             if await world.stands(process, f"store.{name}", before=False) is not Fate.WELL:
                 raise StoreUnavailable("no answer")

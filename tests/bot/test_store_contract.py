@@ -9,6 +9,7 @@ import pytest
 
 from bot.stores.embedded import EmbeddedStore
 from bot.stores.port import Backlog, Commit, Item, Lane, Loaded, Outcome, Store, StoreUnavailable
+from dialogs.frozen import replace
 
 NOW = 1_800_000_000.0
 
@@ -157,6 +158,17 @@ async def test_the_first_to_commit_a_message_delivers_and_those_behind_it_are_to
     assert await store.commit(turn(2, items=(item("c"), item("d", "do")))) is Outcome.FIRST
     await store.done("web:a", ("c",))
     assert await store.commit(turn(3, items=(item("e"),))) is Outcome.FIRST, "requests and timers hold nobody back"
+
+
+async def test_a_turn_that_is_to_be_alone_is_not_written_while_an_earlier_message_waits(store: Store) -> None:
+    alone = replace(turn(1, state=b"new", items=(item("b", "do"),)), alone=True)
+    await store.commit(turn(items=(item("a"),)))
+    assert await store.commit(alone) is Outcome.NOT_ALONE
+    assert await store.load("web:a", NOW) == Loaded(1, b"state")
+    assert [each.key for each in await store.pending("web:a")] == ["a"]
+    await store.done("web:a", ("a",))
+    assert await store.commit(alone) is Outcome.FIRST
+    assert await store.commit(alone) is Outcome.LOST
 
 
 async def test_a_message_can_be_added_behind_those_that_wait(store: Store) -> None:
