@@ -13,6 +13,7 @@ from dialogs.events import (
     ButtonPressed,
     Event,
     FormBrought,
+    FormWritten,
     LinkDead,
     LinkMade,
     LinkOpened,
@@ -153,6 +154,11 @@ def test_a_form_that_moves_is_retold_without_its_links_and_plays_again() -> None
         again = played(transcript)
         assert again.transcript.text == transcript
         assert [screen.step for screen in again.screens] == [screen.step for screen in chat.screens]
+
+
+def test_what_an_agent_wrote_down_for_a_caller_is_no_part_of_what_is_retold() -> None:
+    written = FormWritten("Rina", "individu_lokal", {"full_name": "Rudi Hartono"})
+    assert "Rudi" not in retold([Moment(NOON, written, "")])
 
 
 def test_asking_for_an_agent_is_retold_where_agents_answer() -> None:
