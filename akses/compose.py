@@ -143,7 +143,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         if role in ("run", "web", "worker"):
             await _backend(parts, role)
         if role in ("run", "bot"):
-            await _bot(parts, await _staff(parts) if role == "run" or settings.database_url else None)
+            await _bot(parts, helped=role == "run" or bool(settings.database_url))
         readiness = health.Readiness(parts.probes, observe=metrics.part_ready)
         parts.routes += readiness.routes()
         parts.routes += metrics.routes(settings.api_keys)
@@ -271,7 +271,7 @@ async def _console(parts: Parts, desk: Helpdesk) -> None:
     await parts.stack.enter_async_context(running(tidying(desk), "helpdesk expiry"))
 
 
-async def _bot(parts: Parts, staff: People | None) -> None:
+async def _bot(parts: Parts, *, helped: bool) -> None:
     """The chats: store, runner, delivery, channels; and the helpdesk that steps into them, where there is one."""
     from backend_client.client import BackendClient
     from bot import move_page, status_webhook
@@ -294,6 +294,9 @@ async def _bot(parts: Parts, staff: People | None) -> None:
     from helpdesk.masking import known_of, mask
 
     settings, keyring, stack = parts.settings, parts.keyring, parts.stack
+    # The chats' own store first: it is said at once when that is away, while the accounts' database is waited for.
+    link, kept, transcript, book = await _dialog_storage(parts)
+    staff = await _staff(parts) if helped else None
     profile = Profile(
         operator=settings.operator_name,
         home_url=f"{settings.public_base}/",
@@ -302,7 +305,6 @@ async def _bot(parts: Parts, staff: People | None) -> None:
         demo=settings.embedded,
         office=settings.office if staff else None,
     )
-    link, kept, transcript, book = await _dialog_storage(parts)
     store = tracing.traced(kept, "store", parts.tracer)
     sessions = Sessions(keyring)
     metrics = parts.metrics

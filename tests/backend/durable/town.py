@@ -87,6 +87,7 @@ class Supervised:
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         self.ends: list[int] = []
+        self.base = f"http://127.0.0.1:{environment['PORT']}"
 
     async def keep(self) -> None:
         with self._log.open("ab") as log:
@@ -245,11 +246,10 @@ async def embedded(folder: Path) -> AsyncIterator[Town]:
         )
         process = Supervised("run", environment, log)
         headers = {"Authorization": f"Bearer {API_KEY}"}
-        base = f"http://127.0.0.1:{environment['PORT']}"
-        client = httpx2.AsyncClient(base_url=base, headers=headers, trust_env=False, timeout=30)
+        client = httpx2.AsyncClient(base_url=process.base, headers=headers, trust_env=False, timeout=30)
         http = await stack.enter_async_context(client)
         url = f"sqlite:///{folder}/data/accounts.db"
-        yield await _town(stack, url, post, ear, http, [process], [log], wait_for=base)
+        yield await _town(stack, url, post, ear, http, [process], [log])
 
 
 async def _surroundings(stack: AsyncExitStack) -> tuple[Post, Ear, str]:
@@ -267,8 +267,6 @@ async def _town(
     http: httpx2.AsyncClient,
     processes: list[Supervised],
     logs: list[Path],
-    *,
-    wait_for: str = "",
 ) -> Town:
     async def end(tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
@@ -278,8 +276,8 @@ async def _town(
             process.kill()
 
     stack.push_async_callback(end, [asyncio.create_task(process.keep()) for process in processes])
-    if wait_for:
-        await _ready(wait_for)
+    # A process that is not up yet is none that a crash of the database finds at work.
+    await asyncio.gather(*(_ready(process.base) for process in processes))
     database = Database(url)
     stack.push_async_callback(database.close)
     jobs = Jobs(database, url)
