@@ -28,13 +28,14 @@ from helpdesk.agents import Agent, actor
 from helpdesk.ids import new_id
 from helpdesk.ports import Audit, Clock, Database
 from helpdesk.seals import Cells
-from helpdesk.tables import changes, conversations, entries, fates, ticket_terms, tickets
+from helpdesk.tables import bridge_messages, bridge_places, changes, conversations, entries, fates, ticket_terms, tickets
 
 # What the bot said where no human was is kept as long as the dialog itself; the talk of a closed ticket a month longer.
 LINES_KEPT: Final = timedelta(days=8)
 TALK_KEPT: Final = timedelta(days=30)
 _FEED: Final = "desk feed"
 _PLACES: Final = 1000
+_MESSAGE_MAX: Final = 64
 
 What = Literal["opened", "owner", "entry", "fate", "rated", "line"]
 # Who has a ticket after a change; what is not named leaves its owner.
@@ -157,6 +158,7 @@ class Records:
             agent=what.agent,
             name=what.name,
             ref=what.ref,
+            message=what.message,
         )
         values: dict[str, Any] = {"changed_at": what.at}
         if what.author == "agent":
@@ -263,7 +265,8 @@ class Records:
         async with self._database.writing() as conn:
             await conn.execute(entries.delete().where(entries.c.ticket_id.is_(None), entries.c.conversation_id.in_(old)))
             await conn.execute(entries.update().where(entries.c.ticket_id.in_(closed)).values(body=None))
-            await conn.execute(ticket_terms.delete().where(ticket_terms.c.ticket_id.in_(closed)))
+            for kept in (ticket_terms, bridge_messages, bridge_places):
+                await conn.execute(kept.delete().where(kept.c.ticket_id.in_(closed)))
             await conn.execute(changes.delete().where(changes.c.at < now - LINES_KEPT))
 
     # --- rows
@@ -348,6 +351,7 @@ class Records:
         agent: str = "",
         name: str = "",
         ref: str = "",
+        message: str = "",
     ) -> None:
         body = json.dumps({"text": text, "detail": detail})
         await conn.execute(
@@ -362,6 +366,7 @@ class Records:
                 agent_id=agent or None,
                 agent_name=name,
                 ref=ref or None,
+                message=message[:_MESSAGE_MAX] or None,
                 body=self._cells.seal("desk_entries", "body", id_, body),
             )
         )

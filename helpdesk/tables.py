@@ -174,6 +174,8 @@ entries = sa.Table(
     sa.Column("agent_name", sa.String(60), nullable=False),
     # Of an agent's message: by which its fate is told.
     sa.Column("ref", sa.String(64), index=True),
+    # Of a person's message: the channel's own id, which an edit of it bears as well.
+    sa.Column("message", sa.String(64)),
     # JSON: text, detail.
     sa.Column("body", sa.LargeBinary),
     sa.Index("ix_desk_entries_conversation_id", "conversation_id", "at", "place"),
@@ -216,6 +218,59 @@ canned = sa.Table(
     sa.Column("text_id", sa.Text, nullable=False),
     sa.Column("text_en", sa.Text, nullable=False),
     sa.Column("changed_at", Utc, nullable=False),
+)
+
+# --- bridges (`bridges/port.py`)
+
+# One row a bridge: how far it has carried the feed since `began_at`, and which process does so until when.
+bridges = sa.Table(
+    "desk_bridges",
+    metadata,
+    sa.Column("name", sa.String(20), primary_key=True),
+    sa.Column("cursor", sa.BigInteger, nullable=False),
+    sa.Column("began_at", Utc, nullable=False),
+    sa.Column("held_by", sa.String(40)),
+    sa.Column("held_until", Utc),
+)
+
+# Where a ticket's talk is there: the bridge's names of the place and of its first message; "" while it is to be made (anew).
+bridge_places = sa.Table(
+    "desk_bridge_places",
+    metadata,
+    sa.Column("bridge", sa.ForeignKey("desk_bridges.name"), primary_key=True),
+    sa.Column("ticket_id", sa.ForeignKey("desk_tickets.id"), primary_key=True),
+    sa.Column("external", sa.String(200), nullable=False),
+    sa.Column("first", sa.String(200), nullable=False),
+    # open; gone once: the next one tells the newest again
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Index("ix_desk_bridge_places_external", "bridge", "external"),
+)
+
+# What stands there, both ways. `entry` is the entry's id, or of what an agent wrote there its `ref`; `external` is "" where it took no
+# message.
+bridge_messages = sa.Table(
+    "desk_bridge_messages",
+    metadata,
+    sa.Column("bridge", sa.ForeignKey("desk_bridges.name"), primary_key=True),
+    sa.Column("entry", sa.String(64), primary_key=True),
+    sa.Column("ticket_id", sa.ForeignKey("desk_tickets.id"), nullable=False, index=True),
+    sa.Column("external", sa.String(200), nullable=False),
+    # carried, written (there, by an agent), refused, passed (told before the place was there)
+    sa.Column("state", sa.String(8), nullable=False),
+    # The last word on it that was carried (`desk_fates`).
+    sa.Column("fate", sa.String(16), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Index("ix_desk_bridge_messages_external", "bridge", "external"),
+)
+
+# Who is who there; without an agent, somebody who was told what to do and may do nothing.
+accounts = sa.Table(
+    "desk_accounts",
+    metadata,
+    sa.Column("bridge", sa.String(20), primary_key=True),
+    sa.Column("account", sa.String(200), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("desk_agents.id"), index=True),
+    sa.Column("at", Utc, nullable=False),
 )
 
 # Every sealed column, for whoever must seal anew; a row's id is part of what it is sealed with (`seals.py`).
