@@ -65,8 +65,8 @@ class NotTaken(Exception):
 
 class TicketView(Frozen, frozen=True):
     """A ticket as whoever reads along there may see it, now. `name` is a first name and an initial, "" where none is known or can be told;
-    `fields` are masked. `owner` is queued, human (`agent_name` has it) or closed; `version` is what a deed must have seen. `address` is
-    where the console shows it.
+    `fields` are masked. `owner` is queued, human (`agent_name` has it, who signs in as `agent_login`) or closed; `version` is what a deed
+    must have seen. `address` is where the console shows it, `chat` our id of the conversation (`desk_conversations`).
     """
 
     id: str
@@ -82,6 +82,8 @@ class TicketView(Frozen, frozen=True):
     agent_name: str
     opened_at: datetime
     address: str = ""
+    chat: str = ""
+    agent_login: str = ""
 
 
 class Opened(Frozen, frozen=True):
@@ -173,12 +175,12 @@ class Deed(Frozen, frozen=True):
     """What somebody did there. `key` names it for ever (the same deed told again is done once), `place` is `Place.external`, `account` who
     it was there, `login` the verified address under which the place knows them, "" where it knows none.
 
-    take, return, close (`label`); say and note (`text`; `message` is what it stands in there, `answers` the message that it replies to);
+    take, release, transfer (`to`: the login of who gets it), return, close (`label`); say and note (`text`; `message` is what it stands in there, `answers` the message that it replies to);
     correct (say, of a message that was said before: `message` is that one); reveal (`field`, `reason`). `version` is that of the ownership
     which they saw, None where the place does not show it: then what holds now is what they saw.
     """
 
-    what: Literal["take", "say", "correct", "note", "return", "close", "reveal"]
+    what: Literal["take", "release", "transfer", "say", "correct", "note", "return", "close", "reveal"]
     key: str
     place: str
     account: str
@@ -187,6 +189,7 @@ class Deed(Frozen, frozen=True):
     answers: str = ""
     text: str = ""
     label: str = ""
+    to: str = ""
     field: str = ""
     reason: str = ""
     version: int | None = None
