@@ -175,9 +175,10 @@ class Deed(Frozen, frozen=True):
     """What somebody did there. `key` names it for ever (the same deed told again is done once), `place` is `Place.external`, `account` who
     it was there, `login` the verified address under which the place knows them, "" where it knows none.
 
-    take, release, transfer (`to`: the login of who gets it), return, close (`label`); say and note (`text`; `message` is what it stands in there, `answers` the message that it replies to);
-    correct (say, of a message that was said before: `message` is that one); reveal (`field`, `reason`). `version` is that of the ownership
-    which they saw, None where the place does not show it: then what holds now is what they saw.
+    take, release, transfer (`to`: the login of who gets it), return, close (`label`); say and note (`text`; `message` is what it stands in
+    there, `answers` the message that it replies to); correct (say, of a message that was said before: `message` is that one); reveal
+    (`field`, `reason`). `version` is that of the ownership which they saw, None where the place does not show it: then what holds now is
+    what they saw.
     """
 
     what: Literal["take", "release", "transfer", "say", "correct", "note", "return", "close", "reveal"]
