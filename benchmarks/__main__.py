@@ -12,6 +12,7 @@ Lives here: options and the order of a run. Must not live here: a measurement or
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import signal
@@ -23,8 +24,8 @@ from pathlib import Path
 from benchmarks import desk, micro, report
 from benchmarks.growth import Decade, decades
 from benchmarks.runs import Plan, Result, measured
-from benchmarks.servers import Driver, Redis, machine, started
-from benchmarks.targets import ALL, OURS
+from benchmarks.servers import Driver, Redis, machine, migrated_database, started
+from benchmarks.targets import ALL, OURS, Target
 
 
 def options() -> argparse.Namespace:
@@ -67,7 +68,24 @@ def main() -> None:
 
 
 def run(chosen: argparse.Namespace, driver: Driver, redis: Redis) -> None:
-    names = [name for name in ALL if name in chosen.only.split(",")]
+    with contextlib.ExitStack() as stack:
+        compare(chosen, driver, redis, stack)
+
+
+def chosen_targets(chosen: argparse.Namespace, redis: Redis, stack: contextlib.ExitStack) -> dict[str, Target]:
+    """By name; a PostgreSQL is started where one of them needs it."""
+    targets = {name: target for name, target in ALL.items() if name in chosen.only.split(",")}
+    for name, target in targets.items():
+        if target.database:
+            with tempfile.TemporaryDirectory(prefix="akses-bench-") as folder:
+                env = target.environment(port=0, api=0, redis=redis.url, data_dir=Path(folder))
+                targets[name] = target.with_database(stack.enter_context(migrated_database(env)))
+    return targets
+
+
+def compare(chosen: argparse.Namespace, driver: Driver, redis: Redis, stack: contextlib.ExitStack) -> None:
+    targets = chosen_targets(chosen, redis, stack)
+    names = list(targets)
     plan = Plan(seconds=chosen.seconds, half_seconds=chosen.seconds, last=chosen.last, delay=chosen.delay, users=chosen.users)
     repeats: list[dict[str, Result]] = []
     for number in range(chosen.repeats):
@@ -75,7 +93,7 @@ def run(chosen: argparse.Namespace, driver: Driver, redis: Redis) -> None:
         order = names[number % len(names) :] + names[: number % len(names)]
         results = {}
         for name in order:
-            results[name] = result = measured(ALL[name], driver, redis, plan)
+            results[name] = result = measured(targets[name], driver, redis, plan)
             told = f"{result.rate:,.0f} turns/s, {result.cpu:,.0f} µs a turn, p99 {result.p99:.1f} ms {result.errors or ''}"
             note(f"{number + 1}/{chosen.repeats} {name}: {told}")
         repeats.append({name: results[name] for name in names})
@@ -107,8 +125,9 @@ def run(chosen: argparse.Namespace, driver: Driver, redis: Redis) -> None:
 
 def profile(chosen: argparse.Namespace, driver: Driver, redis: Redis) -> None:
     """One target under saturation, and where it was."""
-    target = ALL[chosen.only.split(",")[0]]
-    with tempfile.NamedTemporaryFile(prefix="akses-profile-") as out:
+    stack = contextlib.ExitStack()
+    target = next(iter(chosen_targets(chosen, redis, stack).values()))
+    with stack, tempfile.NamedTemporaryFile(prefix="akses-profile-") as out:
         watched = dataclasses.replace(
             target,
             command=("-m", "benchmarks.profiled", *target.command[1:]),

@@ -25,6 +25,7 @@ import uvloop
 
 from benchmarks import walk
 
+START_PATIENCE = 30.0  # seconds for a target to make itself known to Telegram
 PATIENCE = 10.0  # seconds after which a turn without its answer is an error
 _CHAT = re.compile(r'chat_id(?:"\s*:\s*"?|=|"\r\n\r\n)(\d+)')
 _LENGTH = b"content-length:"
@@ -462,10 +463,11 @@ async def obey() -> None:
                 tasks.append(asyncio.create_task(load.watch()))
                 say()
             case "ready":
-                while not world.ready:  # noqa: ASYNC110 (nothing else tells)
+                until = time.perf_counter() + START_PATIENCE
+                while not world.ready and time.perf_counter() < until:  # noqa: ASYNC110 (nothing else tells)
                     await asyncio.sleep(0.02)
+                say(ready=world.ready)
                 world.ready = False
-                say()
             case "delay":
                 world.delay = order["seconds"]
                 say()

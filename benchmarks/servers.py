@@ -13,9 +13,10 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,6 +119,21 @@ class Redis:
 INSIDE_SCRIPTS: Final = frozenset({"getrange", "set", "hvals", "hset", "zadd", "pexpire", "hdel", "zrem", "zrangebyscore"})
 
 
+@contextlib.contextmanager
+def migrated_database(env: Mapping[str, str]) -> Iterator[str]:
+    """The URL of an empty database of our own schema, on a PostgreSQL of its own on the load's core."""
+    from tests.services import fresh_database, postgres_cluster
+
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {LOAD_CORE})  # the server inherits it
+    with postgres_cluster() as cluster, fresh_database(cluster, "bench") as url:
+        os.sched_setaffinity(0, before)
+        subprocess.run(
+            [PYTHON, "-m", "akses", "migrate"], cwd=ROOT, env={**env, "DATABASE_URL": url}, check=True, stdout=sys.stderr
+        )
+        yield url
+
+
 class Driver:
     """The load driver, obeying line by line."""
 
@@ -162,7 +178,8 @@ def started(
             pin(process.pid, TARGET_CORE)
             driver.do("target", port=port, secret=SECRET, last=last)
             _listening(process, port, log)
-            driver.do("ready")
+            if not driver.do("ready")["ready"]:
+                raise RuntimeError(f"the target does not make itself known:\n{log.read_text(errors='replace')[-3000:]}")
             pin(process.pid, TARGET_CORE)
             yield process
         finally:

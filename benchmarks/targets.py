@@ -5,6 +5,7 @@ Lives here: names, commands, environments. Must not live here: how anything is m
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Mapping
@@ -30,6 +31,11 @@ class Target:
     env: Mapping[str, str] = field(default_factory=dict)
     users: int = 32
     ours: bool = False
+    database: bool = False
+
+    def with_database(self, url: str) -> Target:
+        """The same beside a PostgreSQL database that is migrated."""
+        return dataclasses.replace(self, env={**self.env, "DATABASE_URL": url})
 
     def environment(self, *, port: int, api: int, redis: str, data_dir: Path) -> dict[str, str]:
         return {
@@ -45,7 +51,6 @@ class Target:
             "BACKEND_URL": f"http://127.0.0.1:{api}",
             "BACKEND_API_KEY": "benchmark",
             "STATUS_WEBHOOK_SECRET": "whsec_" + "YmVuY2htYXJr" * 3,
-            "DATABASE_URL": "postgresql://nowhere/akses",  # the bot process never opens it; it says "production"
             "PUBLIC_URL": "https://akses.example",
             "OPERATOR_NAME": "PT Contoh Sekuritas",
             "ENCRYPTION_KEYS": KEYS,
@@ -58,6 +63,10 @@ OURS: Final = Target("akses", "AKSes (`akses bot`)", ("-m", "akses", "bot"), use
 OURS_BY_PTB: Final = Target(
     "akses-ptb", "the same with `TELEGRAM_FRAMEWORK=ptb`", OURS.command, {"TELEGRAM_FRAMEWORK": "ptb"}, users=128, ours=True
 )
+# The helpdesk has its tables in the accounts' database; `with_database` says where that is.
+OURS_WATCHED: Final = Target(
+    "akses-desk", "the same with the helpdesk, which sees every chat live", OURS.command, users=128, ours=True, database=True
+)
 PEERS: Final = (
     Target("aiogram", "aiogram FSM, Redis", ("-m", "benchmarks.peers.aiogram_fsm"), users=64),
     Target(
@@ -66,5 +75,5 @@ PEERS: Final = (
     Target("ptb", "python-telegram-bot, pickle", ("-m", "benchmarks.peers.ptb")),
     Target("aiogram-dialog", "aiogram-dialog, Redis", ("-m", "benchmarks.peers.aiogram_dialogs"), users=128),
 )
-ALL: Final = {target.name: target for target in (OURS, OURS_BY_PTB, *PEERS)}
+ALL: Final = {target.name: target for target in (OURS, OURS_BY_PTB, OURS_WATCHED, *PEERS)}
 PYTHON: Final = sys.executable

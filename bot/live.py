@@ -1,7 +1,8 @@
 """What goes on in the chats that the bot has, for agents who look on: masked here, gathered, and told to the desk now and then.
 
 Lives here: turns as lines, off the way of the turns themselves. Must not live here: what is masked (it comes in), or where the lines go
-(`helpdesk/`). Best effort: what comes faster than it can be told is dropped, the oldest first, and nothing is tried again.
+(`helpdesk/`). Best effort: what comes faster than it can be told is dropped, the oldest first, and nothing is tried again. It has a tenth
+of the time at most, in small portions: that somebody may look on must not slow down those who are looked at.
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ from dialogs.session import Session
 
 log = structlog.get_logger(__name__)
 
-# So many turns are kept until the next telling; with it they are told so often.
+# So many turns are kept until the next telling, and so many are made lines before the chats have their turn again.
 MOST: Final = 500
+PORTION: Final = 10
+# Between two tellings, at least; and so many times what the last one took, at most so long.
 PAUSE_SECONDS: Final = 0.5
+REST: Final = 9
+LONGEST_PAUSE_SECONDS: Final = 10.0
 _DOTS: Final = "\N{BULLET}" * 8
 
 
@@ -63,17 +68,23 @@ class Live:
         self._wake.set()
 
     async def run(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
-            noted = [self._noted.popleft() for _ in range(len(self._noted))]
+            noted, begun = [self._noted.popleft() for _ in range(len(self._noted))], loop.time()
             try:
-                if lines := [line for each in noted for line in self._lines(each)]:
+                lines: list[Line] = []
+                for number, each in enumerate(noted, 1):
+                    lines += self._lines(each)
+                    if number % PORTION == 0:
+                        await asyncio.sleep(0)
+                if lines:
                     await self._desk.watch(lines)
             except Exception as error:  # noqa: BLE001 (lookers-on miss these lines; nobody else is to be disturbed)
                 log.warning("desk.not_watched", error=type(error).__name__, turns=len(noted))
             if not self._stopping:
-                await asyncio.sleep(self._pause)
+                await asyncio.sleep(max(self._pause, min(REST * (loop.time() - begun), LONGEST_PAUSE_SECONDS)))
 
     def _lines(self, noted: _Noted) -> Iterator[Line]:
         after, step, at, number = noted.turn.session, step_id(noted.before), noted.at, 0

@@ -16,6 +16,7 @@ _EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.\w+")
 # Seven digits and more, however they are grouped: no amount of rupiah in words, but every phone number, NIK and card.
 _DIGITS: Final = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,}")
 _WORD_MIN: Final = 3
+_LETTERS_I: Final = str.maketrans("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}\N{LATIN SMALL LETTER DOTLESS I}", "ii")
 
 
 def _short(match: re.Match[str]) -> str:
@@ -28,9 +29,17 @@ def _address(match: re.Match[str]) -> str:
     return f"{local[:1]}***@{domain}"
 
 
+def _folded(text: str) -> str:
+    """The same for all texts that a pattern without regard to case takes for the same (`re.IGNORECASE`: also I with a dot, i without)."""
+    return text.translate(_LETTERS_I).casefold()
+
+
 def mask(text: str, known: Mapping[str, str] | None = None) -> str:
     """The text as any agent may read it. `known` are values and what stands for them (`known_of`)."""
+    folded = _folded(text) if known else ""
     for value, shown in (known or {}).items():
+        if _folded(value) not in folded:  # most are not, and a pattern of each would cost a hundred times as much
+            continue
         text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda _, shown=shown: shown, text, flags=re.IGNORECASE)  # type: ignore[misc]
     return _DIGITS.sub(_short, _EMAIL.sub(_address, text))
 

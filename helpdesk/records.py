@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, assert_never
@@ -100,8 +100,7 @@ class Records:
         """Lines of chats that the bot has, for those who look on."""
         try:
             async with self._writing() as conn:
-                for line in lines:
-                    await self._line(conn, line)
+                await self._lines(conn, {entry_id(line.conversation, line.key): line for line in lines})
         except (SQLAlchemyError, OSError) as error:
             raise DeskUnavailable(type(error).__name__) from error
         self._wake()
@@ -221,16 +220,57 @@ class Records:
             entry = (await conn.execute(found)).one_or_none()
             await self._tell_feed(conn, "fate", chat, entry.ticket_id if entry else None, entry.id if entry else None)
 
-    async def _line(self, conn: AsyncConnection, line: Line) -> None:
-        id_ = entry_id(line.conversation, line.key)
-        if await conn.scalar(sa.select(entries.c.id).where(entries.c.id == id_)) is not None:
+    async def _lines(self, conn: AsyncConnection, lines: Mapping[str, Line]) -> None:
+        """All of them by a few statements: hundreds come at a time, in a process that has chats to answer. Known ones change nothing."""
+        known = set(await conn.scalars(sa.select(entries.c.id).where(entries.c.id.in_(lines))))
+        fresh = {id_: line for id_, line in lines.items() if id_ not in known}
+        if not fresh:
             return
-        chat = await self._conversation(conn, line.conversation, line.at, step=line.step)
-        _, _, place = line.key.rpartition(".")
-        await self._put(
-            conn, id_, chat, None, line.at, int(place) if place.isdecimal() else 0, line.author, "line", text=line.text
+        chats = await self._chats(conn, fresh.values())
+        rows = [
+            self._row(id_, chats[str(line.conversation)], None, line.at, _place(line.key), line.author, "line", text=line.text)
+            for id_, line in fresh.items()
+        ]
+        await conn.execute(entries.insert(), rows)
+        now = self._now()
+        told = [{"at": now, "what": "line", "conversation_id": row["conversation_id"], "entry_id": row["id"]} for row in rows]
+        await conn.execute(changes.insert(), told)
+
+    async def _chats(self, conn: AsyncConnection, lines: Iterable[Line]) -> dict[str, str]:
+        """The ids of these lines' chats, whose rows are brought up to date."""
+        latest: dict[str, Line] = {}
+        for line in lines:
+            name = str(line.conversation)
+            if name not in latest or latest[name].at <= line.at:
+                latest[name] = line
+        found = await conn.execute(
+            sa.select(conversations.c.conversation, conversations.c.id, conversations.c.seen_at).where(
+                conversations.c.conversation.in_(latest)
+            )
         )
-        await self._tell_feed(conn, "line", chat, None, id_)
+        there = {row.conversation: row for row in found}
+        if there:
+            update = conversations.update().where(conversations.c.id == sa.bindparam("chat"))
+            values = [
+                {"chat": row.id, "step": latest[name].step, "seen_at": max(latest[name].at, row.seen_at)}
+                for name, row in there.items()
+            ]
+            await conn.execute(update, values)
+        made = [
+            {
+                "id": new_id(),
+                "conversation": name,
+                "channel": line.conversation.channel,
+                "language": "id",
+                "step": line.step,
+                "seen_at": line.at,
+            }
+            for name, line in latest.items()
+            if name not in there
+        ]
+        if made:
+            await conn.execute(conversations.insert(), made)
+        return {name: row.id for name, row in there.items()} | {row["conversation"]: row["id"] for row in made}
 
     # --- what agents put in
 
@@ -345,6 +385,19 @@ class Records:
         place: int,
         author: str,
         kind: str,
+        **more: str,
+    ) -> None:
+        await conn.execute(entries.insert().values(self._row(id_, chat, ticket, at, place, author, kind, **more)))
+
+    def _row(
+        self,
+        id_: str,
+        chat: str,
+        ticket: str | None,
+        at: datetime,
+        place: int,
+        author: str,
+        kind: str,
         *,
         text: str = "",
         detail: str = "",
@@ -352,26 +405,30 @@ class Records:
         name: str = "",
         ref: str = "",
         message: str = "",
-    ) -> None:
+    ) -> dict[str, Any]:
         body = json.dumps({"text": text, "detail": detail})
-        await conn.execute(
-            entries.insert().values(
-                id=id_,
-                conversation_id=chat,
-                ticket_id=ticket,
-                at=at,
-                place=place,
-                author=author,
-                kind=kind,
-                agent_id=agent or None,
-                agent_name=name,
-                ref=ref or None,
-                message=message[:_MESSAGE_MAX] or None,
-                body=self._cells.seal("desk_entries", "body", id_, body),
-            )
-        )
+        return {
+            "id": id_,
+            "conversation_id": chat,
+            "ticket_id": ticket,
+            "at": at,
+            "place": place,
+            "author": author,
+            "kind": kind,
+            "agent_id": agent or None,
+            "agent_name": name,
+            "ref": ref or None,
+            "message": message[:_MESSAGE_MAX] or None,
+            "body": self._cells.seal("desk_entries", "body", id_, body),
+        }
 
     async def _tell_feed(self, conn: AsyncConnection, what: What, chat: str, ticket: str | None, entry: str | None) -> None:
         await conn.execute(
             changes.insert().values(at=self._now(), what=what, conversation_id=chat, ticket_id=ticket, entry_id=entry)
         )
+
+
+def _place(key: str) -> int:
+    """Where a line that was watched belongs within its moment."""
+    last = key.rpartition(".")[2]
+    return int(last) if last.isdecimal() else 0

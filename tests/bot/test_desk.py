@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +16,7 @@ from backend_client.fake import FakeBackend
 from bot.channels.port import Capabilities, Dead, Delivery, Refused, Sent
 from bot.conversation import Conversation
 from bot.delivery import OutboxDelivery
-from bot.desk import Agents, MemoryDesk, order_of
+from bot.desk import Agents, Line, MemoryDesk, order_of
 from bot.live import Live
 from bot.requests import BackendRequests
 from bot.sessions import Sessions
@@ -264,3 +266,27 @@ async def test_a_desk_that_is_away_misses_lines_and_nothing_comes_to_grief(bot: 
     with suppress(asyncio.CancelledError):
         await ran(watched)
     assert desk_of(bot).lines == []
+
+
+async def test_looking_on_takes_a_tenth_of_the_time_at_most(bot: Bot) -> None:
+    """A desk that is slow to write down is told the more seldom."""
+    loop, told, slow = asyncio.get_running_loop(), list[float](), 0.03
+
+    class Slow(MemoryDesk):
+        async def watch(self, lines: Sequence[Line]) -> None:
+            await asyncio.sleep(slow)
+            told.append(loop.time())
+            await super().watch(lines)
+
+    live = Live(Slow(), lambda _, text: text, pause=0)
+    bot.turns.watched_by(live.note)
+    task = asyncio.create_task(live.run())
+    for number in range(3):
+        await bot.happens(TextSent("halo", f"m{number}"))
+        while len(told) <= number:  # noqa: ASYNC110 (nothing else tells)
+            await asyncio.sleep(0.005)
+    live.stop()
+    await task
+    assert all(later - earlier >= 10 * slow for earlier, later in itertools.pairwise(told)), (
+        "a pause is never shorter than asked for"
+    )

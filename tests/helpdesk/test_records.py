@@ -117,6 +117,23 @@ async def test_the_fate_of_a_message_may_be_known_before_the_message(stage: Stag
     assert await stage.desk.reading.given_up(ticket.chat, said.id) is None
 
 
+async def test_lines_of_many_chats_that_are_watched_at_once_are_kept_once_each_in_its_place(stage: Stage) -> None:
+    siti, budi = Conversation("web", "siti"), Conversation("telegram", "budi")
+    lines = [
+        Line(siti, "person", "Halo", AT, "full_name", "e1.0"),
+        Line(siti, "bot", "Siapa nama Anda?", AT, "full_name", "e1.1"),
+        Line(budi, "person", "Hai", AT, "email", "e1.0"),
+        Line(siti, "person", "S***", AT + timedelta(seconds=5), "nik", "e2.0"),
+    ]
+    for some in (lines[:2], lines, lines[2:]):
+        await stage.desk.records.watch(some)
+    assert len(await stage.desk.feed.since(0)) == len(lines)
+    live = {chat.channel: chat for chat in await stage.desk.reading.live()}
+    assert {chat.step for chat in live.values()} == {"nik", "email"}
+    talk = await stage.desk.reading.talk(live["web"].id, {})
+    assert [line.text for line in talk] == ["Halo", "Siapa nama Anda?", "S***"]
+
+
 async def test_nothing_of_what_people_wrote_lies_in_the_open(small_stage: Stage, tmp_path: object) -> None:
     await told(small_stage, story())
     await small_stage.desk.records.watch([Line(CHAT, "person", "Kunang-kunang", AT, "nik", "e1.0")])

@@ -1,0 +1,29 @@
+"""What agents read is covered in whatever letters it was written."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpdesk.masking import mask
+
+NAMES = ("Siti Rahmawati", "Iman", "Kinanti", "Sinta", "Straße")
+
+
+@pytest.mark.parametrize(
+    "written", ["siti rahmawati", "SITI RAHMAWATI", "S\u0130T\u0130 Rahmawat\u0131", "\u017fiti rahmawati"]
+)
+def test_a_name_is_covered_in_whatever_letters(written: str) -> None:
+    assert mask(f"Saya {written}.", {"Siti Rahmawati": "S*** R***"}) == "Saya S*** R***."
+
+
+@given(
+    st.lists(st.sampled_from([*NAMES, "iman\u0130", "x", " ", "-", "\u0131man", "\u212ainanti"]), max_size=8),
+    st.sampled_from(NAMES),
+)
+def test_nothing_that_a_search_without_regard_to_case_finds_is_left(pieces: list[str], name: str) -> None:
+    text = mask("".join(pieces).swapcase(), {name: "***"})
+    assert not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)
