@@ -159,7 +159,7 @@ class Acting:
         if now.owner == "human" and now.agent != agent.id:
             # A colleague's, whatever one's role: it is taken over first, and knowingly.
             raise Owned(now.owner, now.agent, now.name, now.version)
-        await self._act(chat, AgentSaid(agent.id, agent.name, version, text, _ref(agent, key)), agent, key)
+        await self._act(chat, AgentSaid(agent.id, agent.name, version, text, ref_of(agent, key)), agent, key)
 
     async def say_again(self, chat: Chat, agent: Agent, version: int, key: str, entry: str) -> None:
         """A message that was given up, under a new name."""
@@ -259,6 +259,6 @@ def _key(written: str) -> str:
     return written
 
 
-def _ref(agent: Agent, key: str) -> str:
+def ref_of(agent: Agent, key: str) -> str:
     """The desk's own name of a message: the same for the same message."""
     return hashlib.blake2b(f"{agent.id}\0{_key(key)}".encode(), digest_size=16).hexdigest()

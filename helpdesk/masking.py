@@ -48,6 +48,23 @@ def mask_name(name: str) -> str:
     return " ".join(f"{word[0]}***" for word in name.split())
 
 
+def short_name(name: str) -> str:
+    """A first name and the initial of the last: "Budi S."; a name that this would tell whole is covered."""
+    words = name.split()
+    if len(words) < 2 or not _words(words[1:]):
+        return mask_name(name)
+    return f"{words[0]} {words[-1][0]}."
+
+
+def name_of(session: Session | None) -> str:
+    """What to call the person of a conversation where colleagues read along (`short_name`); "" where the form does not know."""
+    if session is None:
+        return ""
+    answer = session.draft.answers.get("full_name") if session.draft else None
+    names = [answer.value] if answer else [registration.name for registration in session.registrations[-1:]]
+    return short_name(names[0]) if names else ""
+
+
 def known_of(session: Session | None) -> dict[str, str]:
     """What this conversation's form holds of people, longest first: each value, and what is shown instead."""
     if session is None:

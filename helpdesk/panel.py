@@ -99,6 +99,11 @@ class Panels:
             handed=tuple(_handed(each, word) for each, word in zip(newest, words, strict=True))[::-1],
         )
 
+    @staticmethod
+    def fields(session: Session | None) -> tuple[FieldRow, ...]:
+        """The form's fields alone, masked."""
+        return _fields(session.draft) if session is not None and session.draft else ()
+
     async def _word(self, registration: str) -> Word | None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):

@@ -204,6 +204,12 @@ class Reading:
             ticket = (await conn.execute(newest)).one_or_none()
         return _chat(row, _ticket(ticket) if ticket is not None else None)
 
+    async def chat_of(self, ticket: str) -> Chat | None:
+        """The conversation of a ticket."""
+        async with self._database.reading() as conn:
+            chat = await conn.scalar(sa.select(tickets.c.conversation_id).where(tickets.c.id == ticket))
+        return await self.chat(chat) if chat is not None else None
+
     async def talk(self, chat: str, known: Mapping[str, str], *, limit: int = TALK) -> Sequence[Entry]:
         """The newest lines, oldest first."""
         wanted = (
@@ -215,9 +221,10 @@ class Reading:
         )
         async with self._database.reading() as conn:
             rows = (await conn.execute(wanted)).all()
-        return [self._entry(row, known) for row in reversed(rows)]
+        return [self.entry(row, known) for row in reversed(rows)]
 
-    def _entry(self, row: sa.Row[Any], known: Mapping[str, str]) -> Entry:
+    def entry(self, row: sa.Row[Any], known: Mapping[str, str]) -> Entry:
+        """A row of `desk_entries` with its `fate` and `resent`, as agents may read it."""
         text, detail = self._opened(row)
         said = row.author == "agent" and row.kind != "note"
         return Entry(
@@ -258,7 +265,8 @@ class Reading:
             row = (await conn.execute(wanted)).one_or_none()
         return (row.ref, self._opened(row)[0]) if row is not None and row.body is not None else None
 
-    async def of_ticket(self, conn: AsyncConnection, ticket: str) -> Ticket | None:
+    @staticmethod
+    async def of_ticket(conn: AsyncConnection, ticket: str) -> Ticket | None:
         row = (await conn.execute(tickets.select().where(tickets.c.id == ticket))).one_or_none()
         return _ticket(row) if row is not None else None
 

@@ -57,6 +57,11 @@ def entry_id(conversation: Conversation, key: str) -> str:
     return hashlib.blake2b(f"{conversation}\0{key}".encode(), digest_size=16).hexdigest()
 
 
+def note_id(agent: str, key: str) -> str:
+    """The entry of an agent's note of this key."""
+    return hashlib.blake2b(f"note\0{agent}\0{key}".encode(), digest_size=16).hexdigest()
+
+
 class Records:
     """`terms` tells what a conversation's person may be found by (`Cells.term`); `wake` is called when the feed has grown."""
 
@@ -282,7 +287,7 @@ class Records:
             chat = await conn.scalar(found)
             if chat is None:
                 raise LookupError(ticket)
-            id_ = hashlib.blake2b(f"note\0{agent.id}\0{key}".encode(), digest_size=16).hexdigest()
+            id_ = note_id(agent.id, key)
             if await conn.scalar(sa.select(entries.c.id).where(entries.c.id == id_)) is not None:
                 return
             await self._put(conn, id_, chat, ticket, now, 0, "agent", "note", text=text, agent=agent.id, name=agent.name)

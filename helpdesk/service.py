@@ -5,6 +5,7 @@ Lives here: construction. Must not live here: HTTP (`console/`), or any part tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.conversation import Conversation
@@ -13,6 +14,11 @@ from bot.turns import StoreUnavailable
 from helpdesk.acting import Acting
 from helpdesk.agents import Agents
 from helpdesk.assisting import Assisting, Moving
+from helpdesk.bridges.accounts import Accounts
+from helpdesk.bridges.book import Book
+from helpdesk.bridges.carrier import Carrier
+from helpdesk.bridges.deeds import Deeds
+from helpdesk.bridges.port import Bridge
 from helpdesk.canned import Canned
 from helpdesk.config import DeskConfig
 from helpdesk.feed import Feed
@@ -36,6 +42,7 @@ class People:
     audit: Audit
     clock: Clock
     agents: Agents
+    accounts: Accounts
     sign_in: SignIn
     oidc: Oidc | None
 
@@ -59,6 +66,23 @@ class Helpdesk:
         await self.people.sign_in.forget()
         await self.records.forget()
 
+    def book(self, bridge: str) -> Book:
+        """What is known of this bridge."""
+        return Book(bridge, self.people.database, self.reading, self.people.clock)
+
+    def deeds(self, book: Book) -> Deeds:
+        """What its far end brings back is done by this."""
+        return Deeds(book, self.people.accounts, self.acting, self.reading, self.panels.look)
+
+    def carrier(self, bridge: Bridge, book: Book, failed: Callable[[str, str], None] = lambda *_: None) -> Carrier:
+        """What feeds it; to be run beside. `failed` is told of every failure, by bridge and code."""
+        home = self.people.config.public_url
+
+        def address(chat: str) -> str:
+            return f"{home}/helpdesk/c/{chat}"
+
+        return Carrier(bridge, book, self.reading, self.feed, self.panels, address=address, failed=failed)
+
 
 def people(
     config: DeskConfig,
@@ -78,6 +102,7 @@ def people(
         audit,
         clock,
         Agents(database, audit, clock),
+        Accounts(database, audit, clock),
         SignIn(database, audit, seals, hasher, judge, throttle, clock, issuer=f"Helpdesk {config.operator_name}"),
         Oidc(config.oidc, config.public_url, seals, clock) if config.oidc else None,
     )

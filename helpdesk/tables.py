@@ -241,7 +241,7 @@ bridge_places = sa.Table(
     sa.Column("ticket_id", sa.ForeignKey("desk_tickets.id"), primary_key=True),
     sa.Column("external", sa.String(200), nullable=False),
     sa.Column("first", sa.String(200), nullable=False),
-    # open; gone once: the next one tells the newest again
+    # new; again, where the one before is gone; open, once the ticket itself has been told there
     sa.Column("state", sa.String(8), nullable=False),
     sa.Index("ix_desk_bridge_places_external", "bridge", "external"),
 )

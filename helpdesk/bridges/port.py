@@ -206,3 +206,11 @@ class Stranger(Exception):
 
 class NoTicket(Exception):
     """The place belongs to no ticket."""
+
+
+class TicketOver(Exception):
+    """Its ticket is closed. `number` is that of the open one of the same person, 0 where there is none."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"#{number}")
+        self.number = number
