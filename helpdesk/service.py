@@ -72,7 +72,7 @@ class Helpdesk:
 
     def deeds(self, book: Book) -> Deeds:
         """What its far end brings back is done by this."""
-        return Deeds(book, self.people.accounts, self.acting, self.reading, self.panels.look)
+        return Deeds(book, self.people.agents, self.people.accounts, self.acting, self.reading, self.panels.look)
 
     def carrier(self, bridge: Bridge, book: Book, failed: Callable[[str, str], None] = lambda *_: None) -> Carrier:
         """What feeds it; to be run beside. `failed` is told of every failure, by bridge and code."""

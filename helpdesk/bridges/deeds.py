@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from helpdesk.acting import Acting, NotAllowed, ref_of, stands
-from helpdesk.agents import Agent
+from helpdesk.agents import Agent, Agents
 from helpdesk.bridges.accounts import Account, Accounts
 from helpdesk.bridges.book import Book
 from helpdesk.bridges.port import Deed, NoTicket, Stranger, TicketOver
@@ -32,8 +32,9 @@ class Done:
 class Deeds:
     """Of one bridge."""
 
-    def __init__(self, book: Book, accounts: Accounts, acting: Acting, reading: Reading, look: Look) -> None:
+    def __init__(self, book: Book, agents: Agents, accounts: Accounts, acting: Acting, reading: Reading, look: Look) -> None:
         self._book = book
+        self._agents = agents
         self._accounts = accounts
         self._acting = acting
         self._reading = reading
@@ -71,6 +72,11 @@ class Deeds:
         match deed.what:
             case "take":
                 await self._acting.take(chat, agent, version, key)
+            case "release":
+                await self._acting.release(chat, agent, version, key)
+            case "transfer":
+                other = await self._agents.by_login(deed.to)
+                await self._acting.transfer(chat, agent, version, key, other.id if other is not None else "")
             case "return":
                 await self._acting.hand_back(chat, agent, version, key)
             case "close":
