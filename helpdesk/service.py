@@ -81,7 +81,10 @@ class Helpdesk:
         def address(chat: str) -> str:
             return f"{home}/helpdesk/c/{chat}"
 
-        return Carrier(bridge, book, self.reading, self.feed, self.panels, address=address, failed=failed)
+        staff = self.people
+        return Carrier(
+            bridge, book, self.reading, self.feed, self.panels, staff.agents, staff.accounts, address=address, failed=failed
+        )
 
 
 def people(

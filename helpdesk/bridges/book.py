@@ -26,7 +26,7 @@ from helpdesk.bridges.port import (
 )
 from helpdesk.ports import Clock, Database
 from helpdesk.reading import Reading, Ticket
-from helpdesk.tables import bridge_messages, bridge_places, bridges, changes, entries, fates
+from helpdesk.tables import bridge_messages, bridge_places, bridges, changes, entries, fates, tickets
 
 # Of a talk that is there before its place is, so many of the newest lines are told.
 RETOLD: Final = 10
@@ -241,6 +241,17 @@ class Book:
         async with self._database.reading() as conn:
             ticket = await conn.scalar(wanted.limit(1))
             return await self._reading.of_ticket(conn, ticket) if ticket is not None else None
+
+    async def open_places(self) -> Sequence[str]:
+        """The places of tickets that are not closed."""
+        wanted = (
+            sa.select(bridge_places.c.external)
+            .join(tickets, tickets.c.id == bridge_places.c.ticket_id)
+            .where(bridge_places.c.bridge == self.name, bridge_places.c.external != "", tickets.c.owner != "closed")
+            .order_by(tickets.c.number)
+        )
+        async with self._database.reading() as conn:
+            return list(await conn.scalars(wanted))
 
     async def place_of(self, ticket: str) -> Place | None:
         async with self._database.reading() as conn:

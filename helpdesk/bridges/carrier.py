@@ -23,6 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.turns import StoreUnavailable
 from dialogs.session import Session
+from helpdesk.agents import Agents
+from helpdesk.bridges.accounts import Accounts
 from helpdesk.bridges.book import Book, Standing
 from helpdesk.bridges.port import Bridge, BridgeAway, NotTaken, PlaceBusy, PlaceGone, TicketView
 from helpdesk.feed import Changed, Feed
@@ -70,6 +72,8 @@ class Carrier:
         reading: Reading,
         feed: Feed,
         panels: Panels,
+        agents: Agents,
+        accounts: Accounts,
         *,
         address: Callable[[str], str] = lambda _: "",
         failed: Callable[[str, str], None] = lambda *_: None,
@@ -80,6 +84,8 @@ class Carrier:
         self._reading = reading
         self._feed = feed
         self._panels = panels
+        self._agents = agents
+        self._accounts = accounts
         self._address = address
         self._failed = failed
         self._lease = lease
@@ -96,6 +102,11 @@ class Carrier:
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()
+
+    @property
+    def holding(self) -> bool:
+        """Whether this process carries."""
+        return self._holding_until > self._now()
 
     async def run(self) -> None:
         """Carry until asked to `stop`."""
@@ -234,6 +245,8 @@ class Carrier:
 
     async def _view(self, standing: Standing, session: Session | None) -> TicketView:
         ticket = standing.ticket
+        agent = await self._agents.find(ticket.agent) if ticket.owner == "human" else None
+        bound = await self._accounts.of(agent) if agent is not None else ()
         return TicketView(
             ticket.id,
             ticket.number,
@@ -248,6 +261,9 @@ class Carrier:
             ticket.agent_name,
             ticket.opened_at,
             self._address(ticket.chat),
+            ticket.chat,
+            agent.login if agent is not None else "",
+            next((each.account for each in bound if each.bridge == self.bridge.name), ""),
         )
 
     # --- trouble

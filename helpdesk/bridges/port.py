@@ -65,8 +65,9 @@ class NotTaken(Exception):
 
 class TicketView(Frozen, frozen=True):
     """A ticket as whoever reads along there may see it, now. `name` is a first name and an initial, "" where none is known or can be told;
-    `fields` are masked. `owner` is queued, human (`agent_name` has it, who signs in as `agent_login`) or closed; `version` is what a deed
-    must have seen. `address` is where the console shows it, `chat` our id of the conversation (`desk_conversations`).
+    `fields` are masked. `owner` is queued, human (`agent_name` has it, who signs in as `agent_login` and there is `agent_account`, "" where
+    none was bound) or closed; `version` is what a deed must have seen. `address` is where the console shows it, `chat` our id of the
+    conversation (`desk_conversations`).
     """
 
     id: str
@@ -84,6 +85,7 @@ class TicketView(Frozen, frozen=True):
     address: str = ""
     chat: str = ""
     agent_login: str = ""
+    agent_account: str = ""
 
 
 class Opened(Frozen, frozen=True):
