@@ -1,6 +1,6 @@
 """Who has the conversation: the bot, the queue, an agent. What agents do, and what becomes of a person's words meanwhile.
 
-    bot --petugas, an agent--> queued --an agent--> human --back--> bot
+    bot --petugas, an agent--> queued --an agent--> human --back, silence--> bot
      ^        timeout, cancel --'  '---- released --'  '-- closed --> rating --> bot
 
 Every change of owner raises `Session.ownership`, and an agent's action counts only under the version that the agent saw: so of two claims
@@ -42,7 +42,7 @@ from dialogs.registration import held
 from dialogs.secret import looks_like_password
 from dialogs.session import Desk
 from dialogs.steps._step import Context, Outcome, contacts, remembering
-from dialogs.steps.desk import TIMER, closed, noted, opened, over, owned, waits
+from dialogs.steps.desk import SILENCE, TIMER, closed, noted, opened, over, owned, waits
 from dialogs.steps.repairs import hidden, open_doubt
 
 
@@ -96,9 +96,17 @@ def _taken(ctx: Context, agent: str, name: str) -> Outcome:
 
 def _given(ctx: Context, desk: Desk, agent: str, name: str, what: Change, notice: str = "") -> Outcome:
     """This agent has it from now on. What another one proposed is off the table."""
-    theirs = replace(desk, owner="human", since=ctx.now, agent=agent, name=name, until=None, correction=None)
+    theirs = replace(desk, owner="human", since=ctx.now, agent=agent, name=name, correction=None)
     session, change = owned(ctx, theirs, what)
-    return Outcome(session, notice, (change, CancelTimer(TIMER)))
+    return present(Outcome(session, notice, (change,)), ctx)
+
+
+def present(outcome: Outcome, ctx: Context) -> Outcome:
+    """The agent who has it is there: from now on their silence is counted anew."""
+    assert outcome.session.desk is not None
+    until = ctx.now + SILENCE
+    session = replace(outcome.session, desk=replace(outcome.session.desk, until=until))
+    return replace(outcome, session=session, effects=(*outcome.effects, SetTimer(TIMER, until)))
 
 
 def _said(ctx: Context, event: AgentSaid) -> Outcome:
@@ -111,6 +119,8 @@ def _said(ctx: Context, event: AgentSaid) -> Outcome:
             return outcome
         outcome = _taken(ctx, event.agent, event.name)
         desk = outcome.session.desk
+    else:
+        outcome = present(outcome, ctx)
     assert desk is not None
     line = Relay(desk.ticket, "agent", "text", event.text, ctx.now, agent=event.agent, name=desk.name, ref=event.ref)
     return replace(outcome, then=(Say(event.text, None, "agent", desk.name, event.ref), line))
@@ -127,7 +137,7 @@ def _proposed(ctx: Context, desk: Desk, event: CorrectionProposed) -> Outcome:
     if (old := draft.answers.get(field.id)) and old.value == parsed.value:
         return _unfit(ctx, desk, f"{field.id} same")
     proposing = replace(desk, correction=open_doubt(field.id, parsed, TextSent(event.value)))
-    return Outcome(replace(ctx.session, desk=proposing), effects=(noted(ctx, desk, "proposed", field.id),))
+    return present(Outcome(replace(ctx.session, desk=proposing), effects=(noted(ctx, desk, "proposed", field.id),)), ctx)
 
 
 def _unfit(ctx: Context, desk: Desk, why: str) -> Outcome:
@@ -183,12 +193,14 @@ def _what(event: ByPerson) -> tuple[RelayKind, str, str, str]:
 
 
 def waited(ctx: Context) -> Outcome:
-    """The queue's patience ends: whoever waited is told whom to call, and the bot goes on."""
+    """Nobody took it, or who took it fell silent: the person is told, and the bot goes on with its open question."""
     desk = ctx.session.desk
-    if desk is None or desk.owner != "queued":
+    if desk is None or not held(ctx.session):
         return Outcome(ctx.session, effects=(CancelTimer(TIMER),) if ctx.session.serial else (), show=False)
     if desk.until is not None and ctx.now < desk.until:
         return Outcome(ctx.session, effects=(SetTimer(TIMER, desk.until),), show=False)
+    if desk.owner == "human":
+        return over(ctx, "idled", ctx.text("desk.idled", name=desk.name))
     return over(ctx, "timed_out", ctx.text("desk.timed_out", contacts=contacts(ctx)))
 
 

@@ -154,6 +154,7 @@ Change = Literal[
     "cancelled",
     "finished",
     "timed_out",
+    "idled",
     "proposed",
     "unfit",
     "accepted",
@@ -202,8 +203,9 @@ class DeskChanged(Frozen, frozen=True):
     """Something about a ticket has changed, and is so: `ownership` is the version that holds from here on, `at` when (UTC).
 
     `what` is queued; taken, released, transferred, returned, closed by an agent (`agent`, `name`: who has it now, or had it last);
-    cancelled or finished by the person (in the queue, in the talk); timed_out; of a correction (`detail`: the field) proposed, unfit
-    (`detail`: field and code of the rule), accepted, declined; rated (`detail`: 1 to 5). `detail` of closed is the label.
+    cancelled or finished by the person (in the queue, in the talk); timed_out in the queue, idled with an agent who fell silent; of a
+    correction (`detail`: the field) proposed, unfit (`detail`: field and code of the rule), accepted, declined; rated (`detail`: 1 to 5).
+    `detail` of closed is the label.
     """
 
     ticket: str

@@ -129,8 +129,9 @@ class Desk(Frozen, frozen=True):
     """The helpdesk's part in the conversation: `ticket` waits in the queue, is with an agent, or is closed and may be rated.
 
     `since` is when this owner's time began, `opened` when the ticket's did; `step` is where the person stood, `reason` as in
-    `dialogs.effects.OpenTicket`. `agent` and `name` are those of the agent who has it, or had it last. `until` is when the queue's
-    patience ends. `correction` is what the agent proposes and the person has not answered yet.
+    `dialogs.effects.OpenTicket`. `agent` and `name` are those of the agent who has it, or had it last. `until` is when this
+    owner's time ends: the queue's patience, the agent's silence. `correction` is what the agent proposes and the person has not yet
+    answered.
     """
 
     ticket: str

@@ -49,7 +49,10 @@ _OWNER: Final[dict[Change, str]] = {
     "cancelled": "closed",
     "finished": "closed",
     "timed_out": "closed",
+    "idled": "closed",
 }
+# What an agent did, and answers for.
+_DEEDS: Final = frozenset[Change]({"taken", "released", "transferred", "returned", "closed", "proposed", "unfit"})
 
 
 def entry_id(conversation: Conversation, key: str) -> str:
@@ -205,7 +208,7 @@ class Records:
             agent=what.agent,
             name=what.name,
         )
-        if what.agent and what.what not in ("accepted", "declined", "rated", "cancelled", "finished", "timed_out"):
+        if what.agent and what.what in _DEEDS:
             detail = {"detail": what.detail[:60]} if what.detail else {}
             await self._audit.record(
                 conn, self._now(), f"agent:{what.agent}", f"desk.{what.what}", what.ticket, version=what.ownership, **detail

@@ -7,6 +7,7 @@ Lives here: the screens and the presses. Must not live here: what agents do, and
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from dialogs.clock import moment_of, waiting
@@ -22,8 +23,10 @@ from dialogs.steps._step import TRIES_BEFORE_HELPDESK, Context, Outcome, Step, b
 from dialogs.steps.overlays import laid, lifted
 from dialogs.steps.question import doubt_lines
 
-# The one timer of the helpdesk: the end of the queue's patience.
+# The one timer of the helpdesk: the end of the queue's patience, or of an agent's silence.
 TIMER: Final = "desk"
+# An agent who neither says nor does anything for so long is not there any more, and nobody is kept waiting for them.
+SILENCE: Final = timedelta(minutes=30)
 # What may be given, best first, by the name of its button.
 SCORES: Final = {"5": "rate_5", "4": "rate_4", "3": "rate_3", "2": "rate_2", "1": "rate_1"}
 
@@ -138,8 +141,9 @@ def human_screen(ctx: Context) -> Screen:
 
 def closed(ctx: Context, what: Change, detail: str = "") -> Outcome:
     """The talk is over, by the agent or the person, and may be rated once."""
-    session, change = owned(ctx, replace(desk_of(ctx), owner="closed", since=ctx.now, correction=None), what, detail)
-    return Outcome(session, effects=(change,))
+    done = replace(desk_of(ctx), owner="closed", since=ctx.now, until=None, correction=None)
+    session, change = owned(ctx, done, what, detail)
+    return Outcome(session, effects=(change, CancelTimer(TIMER)))
 
 
 # --- at a correction that the agent proposes

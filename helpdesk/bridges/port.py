@@ -122,7 +122,7 @@ class Owner(Frozen, frozen=True):
 
 
 class Closed(Frozen, frozen=True):
-    """It is over: `what` is returned, closed, cancelled, finished or timed_out, `label` the agent's."""
+    """It is over: `what` is returned, closed, cancelled, finished, timed_out or idled, `label` the agent's."""
 
     id: str
     at: datetime

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dialogs.effects import CancelTimer, DeskChanged, OpenTicket, Relay, Say, SetTimer, Show
+from dialogs.effects import CancelTimer, DeskChanged, Effect, OpenTicket, Relay, Say, SetTimer, Show
 from dialogs.events import ActivationStatus, AgentSaid, BackendAccepted, ButtonPressed, CorrectionProposed, TimerFired
 from dialogs.frozen import replace
 from dialogs.machine import current_screen, step
 from dialogs.office import Office, holidays
 from dialogs.registration import token
 from dialogs.reminders import TIMER as DRAFT
-from dialogs.steps.desk import TIMER
+from dialogs.steps.desk import SILENCE, TIMER
 from dialogs.testing import PROFILE, Conversation
 from dialogs.testing.repro import Moment, retold
 
@@ -143,8 +143,38 @@ def test_the_queue_s_timer_counts_from_when_the_office_opens_and_ends_with_the_q
     chat.happens(TimerFired(TIMER))
     chat.brought(SetTimer)
     chat.agent_takes_over()
+    assert chat.brought(SetTimer) == SetTimer(TIMER, chat.now + SILENCE)
+    chat.agent_returns()
     chat.brought(CancelTimer)
     assert chat.happens(TimerFired(TIMER)) == (CancelTimer(TIMER),)
+
+
+def test_an_agent_who_falls_silent_gives_the_chat_back_and_the_open_question_is_asked() -> None:
+    chat = at_nik()
+    chat.agent_takes_over()
+    for does in (lambda: chat.agent_says("Sebentar ya."), lambda: chat.agent_proposes("nik", "3171234501900001")):
+        chat.now += SILENCE - timedelta(seconds=1)
+        chat.happens(TimerFired(TIMER))
+        assert chat.brought(SetTimer).at == chat.now + timedelta(seconds=1), "too early: it is looked at again"
+        does()
+        assert chat.brought(SetTimer).at == chat.now + SILENCE, "whoever does something is there"
+    chat.now += SILENCE / 2
+    chat.says("Halo?")
+    chat.now += SILENCE / 2
+    chat.happens(TimerFired(TIMER))
+    assert chat.brought(DeskChanged).what == "idled"
+    chat.reads("Rina sudah tidak berada dalam percakapan ini.")
+    chat.stands_at("nik")
+    chat.says("3171234501900001")
+    chat.stands_at("phone")
+
+
+def test_a_talk_that_is_over_has_no_timer_whoever_ended_it() -> None:
+    for ends in ("agent_closes", "finish"):
+        chat = with_rina()
+        chat.presses(ends) if ends == "finish" else chat.agent_closes("resolved")
+        assert chat.brought(CancelTimer) == CancelTimer(TIMER)
+        assert chat.happens(TimerFired(TIMER)) == (CancelTimer(TIMER),)
 
 
 def test_a_queue_that_was_there_before_the_helpdesk_was_switched_off_goes_on_to_its_end() -> None:
@@ -159,10 +189,18 @@ def test_a_queue_that_was_there_before_the_helpdesk_was_switched_off_goes_on_to_
     chat.stands_at("nik")
 
 
+def goes_on(chat: Conversation, **time: float) -> list[Effect]:
+    """What else happens while the agent keeps on writing."""
+    until, happened = chat.now + timedelta(**time), list[Effect]()
+    while chat.now < until:
+        happened += chat.passes(minutes=SILENCE / timedelta(minutes=1) - 1)
+        chat.agent_says("Mohon ditunggu.")
+    return happened
+
+
 def test_reminders_pause_while_the_helpdesk_has_it_and_go_on_after() -> None:
     chat = with_rina()
-    chat.passes(days=2)
-    assert not any(isinstance(effect, Show) for effect in chat.effects)
+    assert not any(isinstance(effect, Show) for effect in goes_on(chat, days=2))
     chat.agent_returns()
     chat.passes(days=2)
     assert any(isinstance(effect, Show) and effect.until for effect in chat.effects)
@@ -170,9 +208,8 @@ def test_reminders_pause_while_the_helpdesk_has_it_and_go_on_after() -> None:
 
 def test_a_form_is_erased_in_its_time_though_an_agent_has_the_conversation_and_that_is_told() -> None:
     chat = with_rina()
-    chat.passes(days=8)
+    told = [effect for effect in goes_on(chat, days=8) if isinstance(effect, Say)]
     assert chat.session.draft is None
-    told = [effect for effect in chat.effects if isinstance(effect, Say)]
     assert [(each.author, "hapus" in each.text) for each in told] == [("system", True)]
 
 
