@@ -65,6 +65,8 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS: Final = 1.0
 # How long one item may take before another process may take it up as well; what a process leaves that dies waits as long.
 WORK_SECONDS: Final = 20.0
+# What sending one message may take: two calls of the store, each at most 2 seconds (`bot/redis_link.py`), and the channel's.
+SENDING_SECONDS: Final = SEND_SECONDS + 4.0
 BATCH: Final = 64
 # A request that takes longer than this is shown to be under way, and again so often (Telegram shows it for 5 seconds).
 TYPING_AFTER_SECONDS: Final = 1.0
@@ -293,8 +295,15 @@ class OutboxDelivery:
                     log.info("delivery.overtaken", channel=conversation.channel, messages=len(overtaken))
                     await self._store.done(str(conversation), [each.item.key for each in overtaken])
                     continue
+                await self._keep(conversation, waiting)
                 if not await self._say(conversation, waiting):
                     return
+
+    async def _keep(self, conversation: Conversation, waiting: Sequence[Waiting]) -> None:
+        """Nobody else takes up what waits while the first is being sent: in a slow chat leases would be over before their turn comes."""
+        now = self._now()
+        short = [each for each in waiting if each.item.due - now < SENDING_SECONDS]
+        await self._postpone(conversation, short, now + LEASE_SECONDS)
 
     async def _say(self, conversation: Conversation, waiting: Sequence[Waiting]) -> bool:
         """Whether the first is over and the next may follow, if there is one."""
@@ -540,4 +549,4 @@ def backoff(attempts: int, *, first: float = 1.0, longest: float = 60.0) -> floa
     return float(min(longest, first * 2 ** min(attempts, 16)))
 
 
-assert POLL_SECONDS < SEND_SECONDS < LEASE_SECONDS < WORK_SECONDS
+assert POLL_SECONDS < SENDING_SECONDS < LEASE_SECONDS < WORK_SECONDS

@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 # (`dialogs/reminders.py`), which says so; this is the net under it, should no process be there to do it.
 KEEP_SECONDS: Final = 8 * 24 * 3600.0
 # How long the process that committed a message has to deliver it before any other may take it up.
-LEASE_SECONDS: Final = 10.0
+LEASE_SECONDS: Final = 15.0
 # A lost race means that another process got a turn in; losing this many in a row means that something is wrong.
 RACES: Final = 20
 

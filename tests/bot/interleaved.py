@@ -18,10 +18,11 @@ from typing import Any, Final
 from akses.keyring import Keyring
 from backend_client.errors import BackendUnreachable
 from backend_client.fake import FakeBackend
-from bot.channels.port import Capabilities, Delivery, Failed, Later, Sent, Unknown
+from bot.channels.port import SEND_SECONDS, Capabilities, Delivery, Failed, Later, Sent, Unknown
 from bot.conversation import Conversation
 from bot.delivery import TRIES, WORK_SECONDS, OutboxDelivery
 from bot.desk import MemoryDesk
+from bot.redis_link import TIMEOUT_SECONDS
 from bot.requests import BackendRequests
 from bot.sessions import Sessions
 from bot.stores.port import Commit, Outcome, Store, StoreUnavailable
@@ -37,6 +38,8 @@ from dialogs.testing import NOON, PROFILE
 
 KEYS: Final = Keyring.parse(Keyring.generate())
 RESPONSE: Final = "the response"
+# How long a caller waits (seconds): everybody gives up at some time, so nothing stands still for ever.
+PATIENCE: Final = {"store.": TIMEOUT_SECONDS, "the chat": SEND_SECONDS}
 _event: ContextVar[tuple[Event | None, str]] = ContextVar("event", default=(None, ""))
 
 
@@ -50,12 +53,13 @@ class Fate(Enum):
 
 @dataclass(eq=False)
 class Call:
-    """A call that stands still: `before` it is carried out, or after, with its answer still on the way."""
+    """A call that stands still: `before` it is carried out, or after, with its answer still on the way; its caller waits until `ends`."""
 
     process: Process
     what: str
     before: bool
     fate: asyncio.Future[Fate]
+    ends: datetime
 
     def __str__(self) -> str:
         return f"{'before' if self.before else 'after'} {self.what} of process {self.process.number}"
@@ -114,7 +118,8 @@ class World:
         """Wait here until somebody says how it goes on."""
         if self.flowing:
             return Fate.WELL
-        call = Call(process, what, before, asyncio.get_running_loop().create_future())
+        patience = next((seconds for kind, seconds in PATIENCE.items() if what.startswith(kind)), 60.0)
+        call = Call(process, what, before, asyncio.get_running_loop().create_future(), self.now + timedelta(seconds=patience))
         self.calls.append(call)
         try:
             return await call.fate
@@ -365,5 +370,11 @@ def doubles(update: Update, accepted: list[Accepted]) -> bool:
     )
 
 
-def later(world: World, seconds: float) -> None:
-    world.now += timedelta(seconds=seconds)
+async def later(world: World, seconds: float) -> None:
+    """Time passes, and whoever has waited long enough for an answer gives up."""
+    end = world.now + timedelta(seconds=seconds)
+    while due := [call for call in world.calls if call.ends <= end]:
+        call = min(due, key=lambda each: each.ends)
+        world.now = max(world.now, call.ends)
+        await world.goes_on(call, Fate.ILL)
+    world.now = end

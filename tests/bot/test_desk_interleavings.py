@@ -94,7 +94,7 @@ class WithAgents(Interleavings):
                 await self.world.goes_on(calls[0], Fate.WAIT if waits else Fate.WELL)
             taken = AgentTookOver(agent, agent.title(), self.world.ownership[str(person)])
             await self.delivered(self.happens(person, taken, by_person=False), to=to + 1)
-            later(self.world, 6)
+            await later(self.world, 6)
 
         self.run(wait())
 
