@@ -46,6 +46,14 @@ class Standing:
     things: Sequence[Thing]
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of a message that an agent wrote there: how often it was said here, and the last word on it that was carried there ("": none)."""
+
+    times: int
+    told: str
+
+
 class Book:
     """Of the bridge `name`."""
 
@@ -257,6 +265,27 @@ class Book:
         async with self._database.reading() as conn:
             row = (await conn.execute(bridge_places.select().where(*self._at(ticket)))).one_or_none()
         return Place(row.external, row.first) if row is not None and row.external else None
+
+    async def outcomes(self, ticket: str) -> Mapping[str, Outcome]:
+        """What came of the messages that agents wrote there, by message; of one that came to nothing (yet), nothing is told."""
+        its = sa.or_(bridge_messages.c.entry == entries.c.id, bridge_messages.c.entry == entries.c.ref)
+        wanted = (
+            sa.select(bridge_messages.c.external, bridge_messages.c.fate)
+            .join_from(bridge_messages, entries, its)
+            .where(
+                bridge_messages.c.bridge == self.name,
+                bridge_messages.c.ticket_id == ticket,
+                bridge_messages.c.state == "written",
+                bridge_messages.c.external != "",
+            )
+            .order_by(bridge_messages.c.at, entries.c.at, entries.c.place)
+        )
+        found: dict[str, Outcome] = {}
+        async with self._database.reading() as conn:
+            for row in await conn.execute(wanted):
+                before = found.get(row.external)
+                found[row.external] = Outcome((before.times if before else 0) + 1, row.fate)
+        return found
 
     async def said_in(self, external: str) -> str:
         """The channel's own id of the person's message that stands in this message there; "" where none does."""

@@ -161,7 +161,8 @@ class Carrier:
             except BridgeAway as away:
                 self._away(away.retry_after, str(away))
             else:
-                del self._due[ticket]
+                # A lease that ended meanwhile has emptied it.
+                self._due.pop(ticket, None)
                 self._failures = 0
         await self._keep_cursor()
         return True

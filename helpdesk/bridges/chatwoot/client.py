@@ -60,6 +60,11 @@ class Message(msgspec.Struct, frozen=True):
         return self.sender.id
 
     @property
+    def error(self) -> str:
+        """Why it is marked failed, if it is."""
+        return str((self.content_attributes or {}).get("external_error") or "")
+
+    @property
     def deleted(self) -> bool:
         return bool((self.content_attributes or {}).get("deleted"))
 
@@ -158,12 +163,14 @@ class Chatwoot:
 
     # --- contacts
 
-    async def contact(self, identifier: str, name: str, attributes: Mapping[str, str]) -> int:
-        """The contact of this name of ours, made where there is none yet; what is told of it is brought up to date."""
+    async def contact(self, identifier: str, name: str, attributes: Mapping[str, str], *, unnamed: str = "") -> int:
+        """The contact of this identifier, made where there is none yet; what is told is brought up to date. A new one without a `name`
+        is called `unnamed`.
+        """
         told = {"custom_attributes": dict(attributes), **({"name": name} if name else {})}
         ours = {"inbox_id": self._config.inbox, "source_id": identifier, "identifier": identifier}
         try:
-            made = await self._api(_Made, "POST", "contacts", told | ours)
+            made = await self._api(_Made, "POST", "contacts", {"name": unnamed} | told | ours)
         except NotTaken:
             known = await self._contact_known(identifier)
             if known is None:

@@ -32,11 +32,11 @@ def config(fake: FakeChatwoot, **other: int | str) -> ChatwootConfig:
 
 async def begun(client: Chatwoot) -> int:
     contact = await client.contact("c1", "Budi S.", {"channel": "web"})
-    return (await client.begin(contact, "c1", {"ticket": 4})).id
+    return (await client.begin(contact, "c1", {"akses_ticket": 4})).id
 
 
 async def test_a_contact_is_made_once_and_brought_up_to_date_from_then_on(client: Chatwoot, fake: FakeChatwoot) -> None:
-    first = await client.contact("c1", "", {"step": "nik"})
+    first = await client.contact("c1", "", {"step": "nik"}, unnamed="Investor #4")
     again = await client.contact("c1", "Budi S.", {"step": "email"})
     assert first == again
     [contact] = fake.contacts.values()
