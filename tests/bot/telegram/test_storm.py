@@ -152,3 +152,22 @@ async def test_right_fields_in_order_and_nothing_twice(bot: Bot, api: FakeBotApi
     for answer in ("Budi Santoso", "3171 2345 0190 0001", "0812-9876-5432", "budi@example.com"):
         assert answer in summaries[-1]
     assert bot.hearing.texts == []
+
+
+@pytest.mark.parametrize("kind", ["aiogram: webhook", "ptb: webhook"])
+async def test_a_thousand_starts_of_one_chat_hold_up_nobody_else(kind: str, api: FakeBotApi, tmp_path: Path) -> None:
+    async with own(kind, api, tmp_path):
+        flood, siti = api.user("Banjir"), api.user("Siti")
+        for _ in range(1000):
+            flood.says("/start")
+        siti.says("/start")
+        await siti.sees("Selamat datang")
+        siti.presses("Setuju")
+        await siti.sees("Pilih tipe")
+        siti.presses("Individu Lokal")
+        await siti.sees("Siapa nama lengkap Anda?")
+        for answer in ("Siti Rahmawati", "3171234501900001", "0812-3456-7890", "siti@example.com"):
+            siti.says(answer)
+        await siti.sees("Informasi Anda")
+        assert len(api.pending) > 100, "the flood is still going on"
+        assert len(siti.answers) == 7, "every answer once"
