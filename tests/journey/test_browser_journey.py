@@ -1,6 +1,6 @@
 """The whole guide by hand in a real Chromium, on a phone's width and on a desk's: looked at, listened to, and examined by axe.
 
-Leaves a picture of every screen in .artifacts/screens/<width>/.
+Leaves pictures of every screen, dark and light, in .artifacts/screens/<width>/.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.journey
 
 SCREENS = ROOT / ".artifacts" / "screens"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+SCHEMES: Final[tuple[Literal["dark", "light"], ...]] = ("dark", "light")
 TOO_SMALL = """
 [...document.querySelectorAll('button, .button, .input')]
   .filter((each) => each.checkVisibility() && (each.offsetHeight < 44 || each.offsetWidth < 44)).map((each) => each.outerHTML)
@@ -109,14 +111,17 @@ class Visit:
             self.complaints.append(f"{response.status}: {response.url}")
 
     def sees(self, page: Page, name: str) -> None:
-        """A picture of what is there now; and is it fit for everybody?"""
+        """Pictures of what is there now, by night and by day; and is it fit for everybody?"""
         self._count += 1
         page.bring_to_front()
-        page.evaluate(STILL)
-        page.screenshot(path=self._screens / f"{self._count:02}-{name}.png", full_page=True)
-        self._examining = True
-        found = Axe().run(page).response["violations"]
-        self._examining = False
+        found: list[Any] = []
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate(STILL)
+            page.screenshot(path=self._screens / f"{self._count:02}-{name}-{scheme}.png", full_page=True)
+            self._examining = True
+            found += Axe().run(page).response["violations"]
+            self._examining = False
         self.findings += [
             f"{name}: {violation['id']}: {node['html'][:160]}"
             for violation in found
