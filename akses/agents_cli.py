@@ -1,4 +1,4 @@
-"""`akses agents add | list | disable | enable | invite`: who works at the helpdesk; the first admin comes in by this.
+"""`akses agents add | list | disable | enable | invite | account`: who works at the helpdesk; the first admin comes in by this.
 
 Lives here: the words. Must not live here: the deeds (`helpdesk/agents.py`). It works beside a running product, also on SQLite.
 """
@@ -21,6 +21,8 @@ _WHY: Final = {
     "login": "A user name is 2 to 120 lower-case letters, digits, dots and dashes, or an e-mail address.",
     "name": "A name is 1 to 60 characters.",
     "taken": "There is an agent of this user name already.",
+    "account_form": "An account is written telegram:12345, a number (docs/helpdesk.md says where to find it).",
+    "account_taken": "This account is another agent's; take it from them first: akses agents account LOGIN ACCOUNT --remove",
     "unknown": "There is no agent of this user name: akses agents list",
     "last_admin": "This is the last admin: make somebody else an admin first.",
 }
@@ -114,6 +116,36 @@ def list_() -> None:
         for agent in await desk.agents.all():
             state = "shut out" if agent.disabled_at else "" if agent.ready else "invited"
             typer.echo("\t".join((agent.login, agent.name, ",".join(agent.roles), state)).rstrip())
+
+    _run(do)
+
+
+@app.command()
+def account(
+    login: Login,
+    account: Annotated[str, typer.Argument(help="Who they are there: telegram:12345. Without it: what is known.")] = "",
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="They may not act from there any more.")] = False,
+) -> None:
+    """Let an agent act from the Telegram group (or another bridge): what this account does there, they do."""
+
+    async def do(desk: People) -> None:
+        from helpdesk.bridges.accounts import Account, AccountRefused
+
+        agent = await _found(desk, login)
+        if not account:
+            for each in await desk.accounts.of(agent):
+                typer.echo(f"{each}")
+            return
+        try:
+            wanted = Account.parse(account)
+            if not remove:
+                await desk.accounts.bind(agent, wanted)
+            elif not await desk.accounts.unbind(agent, wanted):
+                raise _Trouble(f"{wanted} is not {agent.name}'s.")
+        except AccountRefused as refused:
+            raise _Trouble(_WHY[f"account_{refused.code}"]) from None
+        typer.echo(f"{wanted} is {agent.name}{'' if not remove else ' no more'}.")
 
     _run(do)
 

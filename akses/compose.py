@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from backend.config import BackendConfig
     from bot.channels.telegram.running import Telegram, TelegramConfig
     from bot.redis_link import RedisLink
+    from helpdesk.bridges.forum.hearing import Hearing
     from helpdesk.service import Helpdesk, People
 
 log = structlog.get_logger(__name__)
@@ -213,6 +214,7 @@ def telegram_config(settings: Settings) -> TelegramConfig:
         webhook_secret=settings.telegram_webhook_secret,
         public_url=settings.public_base,
         framework=settings.telegram_framework,
+        desk=settings.desk_group,
     )
 
 
@@ -269,6 +271,18 @@ async def _console(parts: Parts, desk: Helpdesk) -> None:
     parts.on_stop.append(made.close)
     await parts.stack.enter_async_context(running(desk.feed.run(), "helpdesk feed", desk.feed.stop))
     await parts.stack.enter_async_context(running(tidying(desk), "helpdesk expiry"))
+
+
+async def _desk_group(parts: Parts, desk: Helpdesk, telegram: Telegram) -> Hearing:
+    """The helpdesk's Telegram group: what carries the talk there, and who is told of what comes back."""
+    from akses.forum import desk_group
+
+    made = desk_group(desk, telegram, parts.settings.desk_group, parts.metrics.bridge_failed)
+    parts.metrics.watch_bridge(made.carrier.book)
+    parts.stack.push_async_callback(made.hearing.close)
+    await parts.stack.enter_async_context(running(made.watch(), "helpdesk group's place"))
+    await parts.stack.enter_async_context(running(made.carrier.run(), "helpdesk group", made.carrier.stop))
+    return made.hearing
 
 
 async def _bot(parts: Parts, *, helped: bool) -> None:
@@ -357,6 +371,7 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
     parts.routes += move_page.routes(
         moves, operator=settings.operator_name, demo=settings.embedded, https=settings.public_base.startswith("https://")
     )
+    hearing = None
     if staff and desk:
         live = Live(desk[0], lambda session, text: mask(text, known_of(session)))
         runner.watched_by(live.note)
@@ -366,12 +381,19 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
         built = helpdesk.build(staff, keyring, desk, acting, runner.session, backend, moves)
         metrics.watch_desk(built.counting)
         await _console(parts, built)
+        if telegram is not None and settings.desk_group:
+            hearing = await _desk_group(parts, built, telegram)
     await stack.enter_async_context(running(tally.run(), "funnel", tally.stop))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)
     await stack.enter_async_context(running(forgetting(transcript), "transcript expiry"))
     if telegram is not None:
-        telegram.start(turns, reached=delivery.reached, blocked=delivery.blocked)
+        telegram.start(
+            turns,
+            reached=delivery.reached,
+            blocked=delivery.blocked,
+            heard_at_desk=hearing.heard if hearing is not None else None,
+        )
         stack.push_async_callback(telegram.close)
         parts.posts |= telegram.posts
     config = WebConfig(

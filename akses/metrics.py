@@ -50,6 +50,7 @@ from dialogs.effects import Message as ChatMessage
 from dialogs.effects import OpenTicket, Record
 from dialogs.events import Event
 from dialogs.texts import Language
+from helpdesk.bridges.book import Book
 from helpdesk.numbers import Counting as DeskNumbers
 
 log = structlog.get_logger(__name__)
@@ -160,6 +161,9 @@ class Metrics:
         self.retried = self._counter("akses_commits_retried", "Turns done again because another process got one in", "channel")
         self.funnel = self._counter("akses_funnel", "What people did at each step of the dialog", "step", "what", "code")
         self.tickets = self._counter("akses_tickets", "Requests for a helpdesk agent", "reason", "step")
+        self.bridges = self._counter(
+            "akses_desk_bridge_failures", "What a bridge of the helpdesk could not carry", "bridge", "code"
+        )
         self.silenced = self._counter("akses_bot_output_suppressed", "Questions of the bot not sent over an agent", "channel")
         self.delivered = self._counter("akses_deliveries", "Messages carried to chats outside the turn", "channel", "outcome")
         self.delivery_seconds = self._histogram("akses_delivery_seconds", "One message to a chat", CALL_BUCKETS, "channel")
@@ -170,6 +174,7 @@ class Metrics:
         self.http = self._counter("akses_http_requests", "HTTP requests answered", "route", "status")
         self.http_seconds = self._histogram("akses_http_seconds", "Until an HTTP answer began", CALL_BUCKETS, "route")
         self.ready = Children(self._gauge("akses_ready", "Whether a part was ready when last asked", "part"))
+        self._books: list[Book] = []
         self.looked = Looked(patience)
         self.registry.register(self.looked)
 
@@ -202,6 +207,10 @@ class Metrics:
     def suppressed(self, conversation: Conversation) -> None:
         """The delivery's `suppressed`: the bot would have spoken over an agent."""
         self.silenced[conversation.channel,].inc()
+
+    def bridge_failed(self, bridge: str, code: str) -> None:
+        """A bridge's `failed`: it was away, or refused something."""
+        self.bridges[bridge, code].inc()
 
     def job(self, job: str, outcome: str, seconds: float) -> None:
         """The jobs' `observe`: one attempt is over; `outcome` is done, again or broken."""
@@ -271,6 +280,17 @@ class Metrics:
         self.look_up("akses_desk_first_response_seconds", meaning, ("quantile",), waits)
         self.look_up("akses_desk_handoffs", "Hand-offs of today and yesterday, by step and reason", ("step", "reason"), places)
         self.look_up("akses_desk_ratings", "Ratings of today's and yesterday's hand-offs, r1 to r5", ("rating",), ratings)
+
+    def watch_bridge(self, book: Book) -> None:
+        """How long the oldest thing has been waiting that a bridge has not carried yet."""
+        self._books.append(book)
+        if len(self._books) > 1:
+            return
+
+        async def behind() -> Sampled:
+            return {(each.name,): await each.behind() for each in self._books}
+
+        self.look_up("akses_desk_bridge_behind_seconds", "How long the oldest thing waits for the bridge", ("bridge",), behind)
 
     # --- the layers at the ports
 

@@ -62,6 +62,8 @@ _HERE: Final = ("localhost", "127.0.0.1", "::1")
 
 # What a browser may compare a page's place with; anything more would be a piece of a policy.
 _HOURS: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d")
+# Every group's id is negative; one with topics is a supergroup, whose id begins with -100.
+_GROUP: Final = re.compile(r"-[1-9][0-9]{4,18}")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -112,6 +114,7 @@ class Settings(BaseSettings):
     helpdesk_oidc_client_id: str = ""
     helpdesk_oidc_client_secret: str = Field("", repr=False)
     helpdesk_hours: str = ""
+    helpdesk_group: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
 
@@ -123,6 +126,11 @@ class Settings(BaseSettings):
             return Office(always=True)
         opens, closes = (time.fromisoformat(each) for each in written.split("-"))
         return Office(opens, closes)
+
+    @property
+    def desk_group(self) -> int:
+        """The id of the helpdesk's Telegram group, 0 without one."""
+        return int(self.helpdesk_group or 0)
 
     @property
     def embedded(self) -> bool:
@@ -228,6 +236,10 @@ def _faults(settings: Settings, role: str) -> list[str]:
     hours = settings.helpdesk_hours
     if hours not in ("", "always") and not (_HOURS.fullmatch(hours) and hours[:5] < hours[6:]):
         faults.append("HELPDESK_HOURS: is written like 08:30-17:00 (Jakarta's time, on working days) or always")
+    if settings.helpdesk_group and not _GROUP.fullmatch(settings.helpdesk_group):
+        faults.append("HELPDESK_GROUP: is the id of a group, a number with a minus such as -1001234567890 (docs/helpdesk.md)")
+    if settings.helpdesk_group and not settings.telegram_bot_token and role in ("run", "bot"):
+        faults.append("TELEGRAM_BOT_TOKEN: HELPDESK_GROUP needs it, for it is the same bot that is in the group")
     provider = {name: getattr(settings, name.lower()) for name in _PROVIDER}
     if any(provider.values()):
         faults += [

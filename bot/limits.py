@@ -44,10 +44,17 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A channel's rates. The defaults are Telegram's (30/s a bot, 1/s a chat with short bursts) with head-room: 28 in the worst second."""
+    """A channel's rates. The defaults are Telegram's (30/s a bot, 1/s a chat with short bursts, 20 a minute a group) with head-room: 28 in
+    the worst second, 20 in a group's worst minute.
+    """
 
     whole: Rate = Rate(25, 3, reserve=2)
     chat: Rate = Rate(1, 3)
+    # A chat whose id is negative: 20 a minute.
+    group: Rate = Rate(0.3, 2)
+
+    def of(self, chat: str) -> Rate:
+        return self.group if chat.startswith("-") else self.chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ class LocalBuckets:
     def look(self, chat: str, *, urgent: bool) -> Wait | None:
         """What `take` would say."""
         now, limits = self._clock(), self.limits
-        if (wait := self._chats.get(chat, now) - now - limits.chat.ahead(urgent=urgent)) > _NOTHING:
+        if (wait := self._chats.get(chat, now) - now - limits.of(chat).ahead(urgent=urgent)) > _NOTHING:
             return Wait(wait, chat=True)
         if (wait := self._whole - now - limits.whole.ahead(urgent=urgent)) > _NOTHING:
             return Wait(wait, chat=False)
@@ -102,7 +109,7 @@ class LocalBuckets:
     def spend(self, chat: str) -> None:
         now = self._clock()
         self._whole = max(self._whole, now) + self.limits.whole.interval
-        self._chats[chat] = max(self._chats.get(chat, now), now) + self.limits.chat.interval
+        self._chats[chat] = max(self._chats.get(chat, now), now) + self.limits.of(chat).interval
         if len(self._chats) > _SWEEP_AT:
             self._chats = {each: new for each, new in self._chats.items() if new > now}
 
@@ -114,7 +121,7 @@ class LocalBuckets:
         if chat is None:
             self._whole = max(self._whole, now + seconds + self.limits.whole.ahead(urgent=True))
         else:
-            self._chats[chat] = max(self._chats.get(chat, now), now + seconds + self.limits.chat.ahead(urgent=True))
+            self._chats[chat] = max(self._chats.get(chat, now), now + seconds + self.limits.of(chat).ahead(urgent=True))
 
 
 Place = asyncio.Future[float]

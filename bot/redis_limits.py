@@ -65,7 +65,7 @@ class RedisBuckets:
         return wait
 
     async def _shared(self, chat: str, *, urgent: bool) -> Wait | None:
-        rates = (self.limits.whole, self.limits.chat)
+        rates = (self.limits.whole, self.limits.of(chat))
         arguments = [round(value * 1000, 3) for rate in rates for value in (rate.interval, rate.ahead(urgent=urgent))]
         try:
             bucket, wait = await self._link.run(_TAKE, (self._whole, self._key(chat)), *arguments)
@@ -76,7 +76,7 @@ class RedisBuckets:
 
     async def close_for(self, chat: str | None, seconds: float) -> None:
         self._mine.close(chat, seconds)
-        rate = self.limits.whole if chat is None else self.limits.chat
+        rate = self.limits.whole if chat is None else self.limits.of(chat)
         try:
             await self._link.run(_CLOSE, (self._key(chat),), round((seconds + rate.ahead(urgent=True)) * 1000, 3))
         except RedisUnavailable:

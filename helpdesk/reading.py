@@ -248,6 +248,10 @@ class Reading:
         body = json.loads(self._cells.open("desk_entries", "body", row.id, row.body))
         return body["text"], body["detail"]
 
+    def written(self, row: sa.Row[Any]) -> str:
+        """The text of a row of `desk_entries` as it was written, for comparing: nobody is shown it."""
+        return self._opened(row)[0]
+
     async def given_up(self, chat: str, entry: str) -> tuple[str, str] | None:
         """The ref and the text of an agent's message that was given up and not said again; unmasked, to be said again."""
         wanted = (

@@ -19,6 +19,7 @@ from helpdesk.bridges.book import Book
 from helpdesk.bridges.carrier import Carrier
 from helpdesk.bridges.deeds import Deeds
 from helpdesk.bridges.port import Bridge
+from helpdesk.bridges.views import Views
 from helpdesk.canned import Canned
 from helpdesk.config import DeskConfig
 from helpdesk.feed import Feed
@@ -74,17 +75,16 @@ class Helpdesk:
         """What its far end brings back is done by this."""
         return Deeds(book, self.people.agents, self.people.accounts, self.acting, self.reading, self.panels.look)
 
+    def views(self, bridge: str) -> Views:
+        """How a ticket looks there."""
+        home, people = self.people.config.public_url, self.people
+        return Views(
+            bridge, self.reading, self.panels, people.agents, people.accounts, lambda chat: f"{home}/helpdesk/c/{chat}"
+        )
+
     def carrier(self, bridge: Bridge, book: Book, failed: Callable[[str, str], None] = lambda *_: None) -> Carrier:
         """What feeds it; to be run beside. `failed` is told of every failure, by bridge and code."""
-        home = self.people.config.public_url
-
-        def address(chat: str) -> str:
-            return f"{home}/helpdesk/c/{chat}"
-
-        staff = self.people
-        return Carrier(
-            bridge, book, self.reading, self.feed, self.panels, staff.agents, staff.accounts, address=address, failed=failed
-        )
+        return Carrier(bridge, book, self.views(bridge.name), self.feed, failed=failed)
 
 
 def people(

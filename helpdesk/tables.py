@@ -229,6 +229,8 @@ bridges = sa.Table(
     sa.Column("name", sa.String(20), primary_key=True),
     sa.Column("cursor", sa.BigInteger, nullable=False),
     sa.Column("began_at", Utc, nullable=False),
+    # Where the far end is by now, in the bridge's own words, where it has moved.
+    sa.Column("moved", sa.String(200)),
     sa.Column("held_by", sa.String(40)),
     sa.Column("held_until", Utc),
 )

@@ -99,6 +99,16 @@ class Book:
                 bridges.update().where(bridges.c.name == self.name, bridges.c.held_by == who).values(cursor=cursor)
             )
 
+    async def moved(self) -> str:
+        """Where the whole far end is by now, where it has moved; as `move` was told."""
+        async with self._database.reading() as conn:
+            return await conn.scalar(sa.select(bridges.c.moved).where(bridges.c.name == self.name)) or ""
+
+    async def move(self, where: str) -> None:
+        """The far end has moved, for good."""
+        async with self._database.writing() as conn:
+            await conn.execute(bridges.update().where(bridges.c.name == self.name).values(moved=where))
+
     async def behind(self) -> float:
         """For how many seconds the oldest change that is not there yet has been waiting; 0 where nothing waits."""
         cursor = sa.select(bridges.c.cursor).where(bridges.c.name == self.name).scalar_subquery()
@@ -131,7 +141,9 @@ class Book:
             return Standing(found, None, row.state if row else "new", things)
         if row.state != "open":
             things.insert(0, Opened(found.id, found.opened_at, again=row.state == "again"))
-        return Standing(found, Place(row.external, row.first), row.state, things)
+        written = [line for line in rows if line.external]
+        last = max(written, key=lambda line: line.written_at).external if written else row.first
+        return Standing(found, Place(row.external, row.first, last), row.state, things)
 
     def _lines(self, ticket: str) -> sa.Select[Any]:
         """The lines of a ticket, each with what stands of it there."""
@@ -146,6 +158,7 @@ class Book:
                 fates.c.resent,
                 bridge_messages.c.state,
                 bridge_messages.c.external,
+                bridge_messages.c.at.label("written_at"),
                 bridge_messages.c.fate.label("fate_told"),
             )
             .join_from(entries, bridge_messages, there, isouter=True)
@@ -218,6 +231,12 @@ class Book:
         async with self._database.writing() as conn:
             await self._write(conn, ticket, [line], external, "written")
 
+    async def unwritten(self, line: str) -> None:
+        """What an agent wrote there came to nothing."""
+        async with self._database.writing() as conn:
+            its = bridge_messages.c.bridge == self.name, bridge_messages.c.entry == line, bridge_messages.c.state == "written"
+            await conn.execute(bridge_messages.delete().where(*its))
+
     async def _write(self, conn: AsyncConnection, ticket: str, lines: Sequence[str], external: str, state: str) -> None:
         if not lines:
             return
@@ -286,6 +305,26 @@ class Book:
                 before = found.get(row.external)
                 found[row.external] = Outcome((before.times if before else 0) + 1, row.fate)
         return found
+
+    async def says(self, external: str) -> str | None:
+        """What an agent wrote in this message there, as it was last sent; "" where the talk does not have it yet, None for a message
+        that was not sent to the person.
+        """
+        wanted = (
+            sa.select(entries)
+            .join(bridge_messages, bridge_messages.c.entry == entries.c.ref)
+            .where(bridge_messages.c.bridge == self.name, bridge_messages.c.external == external)
+            .order_by(entries.c.at.desc(), entries.c.place.desc())
+            .limit(1)
+        )
+        there = sa.select(bridge_messages.c.entry).where(
+            bridge_messages.c.bridge == self.name, bridge_messages.c.external == external, bridge_messages.c.state == "written"
+        )
+        async with self._database.reading() as conn:
+            row = (await conn.execute(wanted)).one_or_none()
+            if row is None:
+                return "" if await conn.scalar(there.limit(1)) is not None else None
+        return self._reading.written(row)
 
     async def said_in(self, external: str) -> str:
         """The channel's own id of the person's message that stands in this message there; "" where none does."""

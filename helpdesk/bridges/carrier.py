@@ -22,15 +22,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.turns import StoreUnavailable
-from dialogs.session import Session
-from helpdesk.agents import Agents
-from helpdesk.bridges.accounts import Accounts
-from helpdesk.bridges.book import Book, Standing
-from helpdesk.bridges.port import Bridge, BridgeAway, NotTaken, PlaceBusy, PlaceGone, TicketView
+from helpdesk.bridges.book import Book
+from helpdesk.bridges.port import Bridge, BridgeAway, NotTaken, PlaceBusy, PlaceGone
+from helpdesk.bridges.views import Views
 from helpdesk.feed import Changed, Feed
-from helpdesk.masking import known_of, name_of
-from helpdesk.panel import Panels
-from helpdesk.reading import Reading
+from helpdesk.masking import known_of
 
 log = structlog.get_logger(__name__)
 
@@ -61,32 +57,22 @@ class _Due:
 
 
 class Carrier:
-    """One for each bridge and process; `run` as a task. `address` gives where the console shows a chat; `failed` is told of every failure,
-    by bridge and code.
-    """
+    """One for each bridge and process; `run` as a task. `failed` is told of every failure, by bridge and code."""
 
     def __init__(
         self,
         bridge: Bridge,
         book: Book,
-        reading: Reading,
+        views: Views,
         feed: Feed,
-        panels: Panels,
-        agents: Agents,
-        accounts: Accounts,
         *,
-        address: Callable[[str], str] = lambda _: "",
         failed: Callable[[str, str], None] = lambda *_: None,
         lease: float = LEASE_SECONDS,
     ) -> None:
         self.bridge = bridge
         self.book = book
-        self._reading = reading
+        self._views = views
         self._feed = feed
-        self._panels = panels
-        self._agents = agents
-        self._accounts = accounts
-        self._address = address
         self._failed = failed
         self._lease = lease
         self._me = secrets.token_hex(8)
@@ -208,11 +194,11 @@ class Carrier:
         while True:
             if not await self._hold():
                 raise _Lost
-            session = await self._session(ticket)
+            session = await self._views.session(ticket)
             standing = await self.book.standing(ticket, known_of(session))
             if standing is None or not (standing.things or standing.place is None):
                 return
-            view = await self._view(standing, session)
+            view = await self._views.of(standing.ticket, session)
             try:
                 if standing.place is None:
                     state = standing.state
@@ -239,33 +225,6 @@ class Carrier:
             else:
                 alone = False
                 await self.book.carried(ticket, offered, carried)
-
-    async def _session(self, ticket: str) -> Session | None:
-        chat = await self._reading.chat_of(ticket)
-        return await self._panels.look(chat.conversation) if chat is not None else None
-
-    async def _view(self, standing: Standing, session: Session | None) -> TicketView:
-        ticket = standing.ticket
-        agent = await self._agents.find(ticket.agent) if ticket.owner == "human" else None
-        bound = await self._accounts.of(agent) if agent is not None else ()
-        return TicketView(
-            ticket.id,
-            ticket.number,
-            name_of(session),
-            ticket.channel,
-            "en" if ticket.language == "en" else "id",
-            ticket.step,
-            ticket.reason,
-            self._panels.fields(session),
-            ticket.owner,
-            ticket.version,
-            ticket.agent_name,
-            ticket.opened_at,
-            self._address(ticket.chat),
-            ticket.chat,
-            agent.login if agent is not None else "",
-            next((each.account for each in bound if each.bridge == self.bridge.name), ""),
-        )
 
     # --- trouble
 

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import assert_never
 
-from helpdesk.acting import Acting, NotAllowed, ref_of, stands
+from helpdesk.acting import Acting, NotAllowed, Owned, Unfit, ref_of, stands
 from helpdesk.agents import Agent, Agents
 from helpdesk.bridges.accounts import Account, Accounts
 from helpdesk.bridges.book import Book
@@ -48,8 +48,6 @@ class Deeds:
         if ticket is None:
             raise NoTicket
         agent = await self.who(deed)
-        if not agent.may("act"):
-            raise NotAllowed
         chat = await self._reading.chat(ticket.chat)
         if chat is None or chat.ticket is None:
             raise NoTicket
@@ -59,11 +57,13 @@ class Deeds:
         return Done(agent, ticket, await self._do(deed, agent, ticket, chat))
 
     async def who(self, deed: Deed) -> Agent:
-        """Raises Stranger."""
+        """Who it is, who may act. Raises Stranger, NotAllowed."""
         account = Account(self._book.name, deed.account)
         agent = await self._accounts.agent(account, deed.login)
         if agent is None:
             raise Stranger(first=await self._accounts.first_met(account))
+        if not agent.may("act"):
+            raise NotAllowed
         return agent
 
     async def _do(self, deed: Deed, agent: Agent, ticket: Ticket, chat: Chat) -> str:
@@ -84,10 +84,21 @@ class Deeds:
             case "say" | "correct":
                 said = deed.text
                 if deed.what == "correct":
+                    before = await self._book.says(deed.message)
+                    if before is None:
+                        raise Unfit("not_said")
                     # What was sent stands in the person's chat, in most channels for good: the truth is to say it anew.
                     said = text("en" if chat.language == "en" else "id", "bridge.correction", text=said.strip())
-                await self._book.written(ticket.id, ref_of(agent, key), deed.message)
-                await self._acting.say(chat, agent, version, key, said)
+                    if before.strip() in (deed.text.strip(), said):
+                        return ""
+                ref = ref_of(agent, key)
+                # Before it is said: by the time that the talk has it, the carrier knows where it comes from.
+                await self._book.written(ticket.id, ref, deed.message)
+                try:
+                    await self._acting.say(chat, agent, version, key, said)
+                except (Owned, Unfit):
+                    await self._book.unwritten(ref)
+                    raise
             case "note":
                 await self._book.written(ticket.id, note_id(agent.id, key), deed.message)
                 await self._acting.note(chat, agent, key, deed.text)

@@ -143,10 +143,13 @@ Thing = Opened | Entry | Owner | Closed | Fate
 
 
 class Place(Frozen, frozen=True):
-    """Where a ticket's talk is there. `external` is the bridge's own name of it, `first` that of the message that told `Opened`."""
+    """Where a ticket's talk is there. `external` is the bridge's own name of it, `first` that of the message that told `Opened`, `last`
+    that of the newest message known there, whoever wrote it.
+    """
 
     external: str
     first: str = ""
+    last: str = ""
 
 
 class Carried(Frozen, frozen=True):

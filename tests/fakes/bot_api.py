@@ -144,6 +144,11 @@ class FakeBotApi:
     allowed: list[str] = field(default_factory=list)
     flood_control: FloodControl | None = None
     slow_seconds: float = 0.0  # every answer takes so long
+    group_minute: float = (
+        0.0  # what counts as the minute in which a group takes 20 messages, in seconds; 0: it takes any number
+    )
+    floods: int = 0  # calls that a group did not take for that
+    whispers: bool = True  # knows messages for one person alone; a server that is older overlooks what it does not know
     test: bool = False  # the test environment: a server of its own, at /bot<token>/test/<method>
 
     def __post_init__(self) -> None:
@@ -177,6 +182,19 @@ class FakeBotApi:
         group = Group(self, -1_000_000_000_000 - len(self._groups) - 1, title, type_)
         self._groups[group.chat.id] = group
         return group
+
+    def forum(self, title: str) -> Group:
+        """A group with topics, and the bot in it as an administrator who may manage them."""
+        group = Group(self, -1_000_000_000_000 - len(self._groups) - 1, title, "supergroup", forum=True)
+        self._groups[group.chat.id] = group
+        return group
+
+    def migrates(self, group: Group) -> Group:
+        """The group becomes another one, as when a plain group gets topics; the old id says so for ever."""
+        became = Group(self, group.chat.id - 1_000, group.chat.title, "supergroup", forum=True)
+        self._groups[became.chat.id] = became
+        group.moved_to = became.chat.id
+        return became
 
     def flood(self, method: str, retry_after: int = 1, times: int = 1) -> None:
         """429 Too Many Requests."""
@@ -282,6 +300,7 @@ class FakeBotApi:
             if self.flood_control is not None and "chat_id" in params:
                 self.flood_control.check(params["chat_id"])
             fault = next((fault for fault in self._faults if fault.method == method), None)
+            self._group_limit(method, params)
             if fault is not None and fault.after:
                 fault.after -= 1
             elif fault is not None:
@@ -323,6 +342,22 @@ class FakeBotApi:
                 return self._send(params)
             case "editMessageText" | "editMessageReplyMarkup":
                 return self._edit(params)
+            case "editEphemeralMessageText":
+                return self._edit_whisper(params)
+            case "createForumTopic":
+                return self._create_topic(params)
+            case "editForumTopic" | "closeForumTopic" | "reopenForumTopic":
+                return self._change_topic(method, params)
+            case "getForumTopicIconStickers":
+                return [
+                    {"emoji": emoji, "custom_emoji_id": id_, "type": "custom_emoji"} for emoji, id_ in rules.TOPIC_ICONS.items()
+                ]
+            case "getChat":
+                return self._chat(params).describe()
+            case "getChatMember":
+                manages = self._group(params).manages_topics
+                status = {"status": "administrator", "can_manage_topics": manages} if manages else {"status": "member"}
+                return {**status, "user": self.bot}
             case "deleteMessage" | "deleteMessages":
                 return self._delete(params)
             case "answerCallbackQuery":
@@ -366,13 +401,102 @@ class FakeBotApi:
         owner = self._users.get(id_) or self._groups.get(id_)
         if owner is None or not owner.chat.started:
             raise bad("chat not found")
+        if isinstance(owner, Group) and owner.moved_to:
+            raise Refusal(400, "Bad Request: group chat was upgraded to a supergroup chat", moved_to=owner.moved_to)
         if owner.chat.blocked:
             raise Refusal(403, "Forbidden: bot was blocked by the user")
         return owner.chat
 
+    def _group(self, params: Mapping[str, Any]) -> Group:
+        self._chat(params)
+        if params["chat_id"] not in self._groups:
+            raise bad("the chat is not a forum")
+        return self._groups[params["chat_id"]]
+
+    def _group_limit(self, method: str, params: Mapping[str, Any]) -> None:
+        """A group takes 20 messages a minute, Telegram's own notes of a topic among them."""
+        group = self._groups.get(params.get("chat_id", 0))
+        notes = ("createForumTopic", "editForumTopic", "closeForumTopic", "reopenForumTopic")
+        if group is None or not self.group_minute or method not in ("sendMessage", *notes):
+            return
+        now = asyncio.get_running_loop().time()
+        group.sent_at = [at for at in group.sent_at if now - at < self.group_minute]
+        if len(group.sent_at) >= 20:
+            self.floods += 1
+            wait = math.ceil(self.group_minute - (now - group.sent_at[0]))
+            raise Refusal(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
+        group.sent_at.append(now)
+
+    def _create_topic(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        group = self._group(params)
+        if not group.chat.forum:
+            raise bad("the chat is not a forum")
+        if not group.manages_topics:
+            raise bad("not enough rights to create a topic")
+        topic = group.add_topic(rules.topic_name(params), params.get("icon_color", 0x6FB9F0), rules.topic_icon(params))
+        return {"message_thread_id": topic.id, "name": topic.name, "icon_color": topic.colour}
+
+    def _change_topic(self, method: str, params: Mapping[str, Any]) -> bool:
+        group = self._group(params)
+        topic = group.topic(params["message_thread_id"])
+        if not group.manages_topics:
+            raise bad("not enough rights to manage topics")
+        if topic is None:
+            raise bad("TOPIC_ID_INVALID")
+        now = (topic.name, topic.icon, topic.closed)
+        if method == "editForumTopic":
+            topic.name = params.get("name") or topic.name
+            topic.icon = rules.topic_icon(params) if "icon_custom_emoji_id" in params else topic.icon
+        else:
+            topic.closed = method == "closeForumTopic"
+        if now == (topic.name, topic.icon, topic.closed):
+            raise bad("TOPIC_NOT_MODIFIED")
+        group.chat.add("service", method, thread=topic.id)
+        return True
+
+    def _whisper(self, params: Mapping[str, Any], receiver: Mapping[str, Any], text: str) -> dict[str, Any]:
+        user = self._users.get(receiver["receiver_user_id"])
+        if params["chat_id"] not in self._groups or user is None:
+            raise bad("USER_NOT_PARTICIPANT")
+        if (callback := receiver.get("callback_query_id")) and not self._callbacks.get(callback):
+            raise bad("query is too old and response timeout expired or query ID is invalid")
+        number = len(user.whispers) + 1
+        user.whispers[number] = text
+        return {
+            "message_id": 0,
+            "ephemeral_message_id": number,
+            "date": int(time.time()),
+            "chat": self._chat(params).describe(),
+        }
+
+    def _edit_whisper(self, params: Mapping[str, Any]) -> bool:
+        if not self.whispers:
+            raise Refusal(404, "Not Found")
+        user = self._users.get(params["receiver_user_id"])
+        if user is None or params["ephemeral_message_id"] not in user.whispers:
+            raise bad("message to edit not found")
+        user.whispers[params["ephemeral_message_id"]] = rules.message_text(params)
+        return True
+
+    def _thread(self, params: Mapping[str, Any]) -> int:
+        """The topic that a message goes to; 0 for General."""
+        thread: int = params.get("message_thread_id", 0)
+        if not thread:
+            return 0
+        group = self._groups.get(params["chat_id"])
+        topic = group.topic(thread) if group is not None else None
+        if group is None or topic is None:
+            raise bad("message thread not found")
+        if topic.closed and not group.manages_topics:
+            raise bad("TOPIC_CLOSED")
+        return thread
+
     def _send(self, params: Mapping[str, Any]) -> dict[str, Any]:
         text = rules.message_text(params)
         chat = self._chat(params)
+        thread = self._thread(params)
+        if (receiver := rules.ephemeral(params)) and self.whispers:
+            return self._whisper(params, receiver, text)
         effect = rules.effect(params, private=chat.type == "private")
         markup = rules.markup(params["reply_markup"], private=chat.type == "private") if "reply_markup" in params else {}
         if "keyboard" in markup:
@@ -386,6 +510,8 @@ class FakeBotApi:
             protected=params.get("protect_content", False),
             effect=effect,
             entities=params.get("entities", []),
+            thread=thread,
+            answers=params.get("reply_parameters", {}).get("message_id", 0),
         )
         return self._describe(chat, message.id)
 
@@ -428,6 +554,8 @@ class FakeBotApi:
         if rules.units(params.get("text", "")) > 200:
             raise bad("MESSAGE_TOO_LONG")
         self._callbacks[params["callback_query_id"]] = 0
+        if (person := self._users.get(chat)) is not None and params.get("text"):
+            person.alerts.append(params["text"])
         if (user := self._users.get(chat)) is not None and user.chat.messages:
             user.chat.touch(user.chat.messages[-1])
         return True
@@ -443,6 +571,8 @@ class FakeBotApi:
         }
         if message.rows:
             described["reply_markup"] = message.markup
+        if message.thread:
+            described |= {"message_thread_id": message.thread, "is_topic_message": True}
         if message.protected:
             described["has_protected_content"] = True
         return described
@@ -585,6 +715,8 @@ def _answer(refusal: Refusal) -> Response:
     body: dict[str, Any] = {"ok": False, "error_code": refusal.code, "description": refusal.description}
     if refusal.retry_after:
         body["parameters"] = {"retry_after": refusal.retry_after}
+    if refusal.moved_to:
+        body["parameters"] = {"migrate_to_chat_id": refusal.moved_to}
     return JSONResponse(body, refusal.code)
 
 

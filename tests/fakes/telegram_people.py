@@ -69,7 +69,7 @@ class ChatMessage:
     """A message as it stands in the chat now."""
 
     id: int
-    author: Literal["bot", "person"]
+    author: Literal["bot", "person", "service"]
     text: str
     markup: dict[str, Any] = field(default_factory=dict)
     protected: bool = False
@@ -77,6 +77,8 @@ class ChatMessage:
     deleted: bool = False
     effect: str = ""
     entities: list[dict[str, Any]] = field(default_factory=list)
+    thread: int = 0  # the topic's id, in a group with topics
+    answers: int = 0  # the message that it replies to
     changed: int = 0  # the chat's change number that touched it last
     date: int = field(default_factory=lambda: int(time.time()))
 
@@ -104,14 +106,15 @@ class Chat:
         self.blocked = False
         self.actions: list[str] = []  # what sendChatAction showed
         self.started = type_ != "private"  # a bot cannot begin a private chat
+        self.forum = False
         self.changes = 0
         self._changed = asyncio.Condition()
 
     def describe(self) -> dict[str, Any]:
         name = {"first_name": self.title} if self.type == "private" else {"title": self.title}
-        return {"id": self.id, "type": self.type, **name}
+        return {"id": self.id, "type": self.type, **name, **({"is_forum": True} if self.forum else {})}
 
-    def add(self, author: Literal["bot", "person"], text: str, **more: Any) -> ChatMessage:
+    def add(self, author: Literal["bot", "person", "service"], text: str, **more: Any) -> ChatMessage:
         message = ChatMessage(len(self.messages) + 1, author, text, **more)
         self.messages.append(message)
         self.touch(message)
@@ -174,6 +177,8 @@ class User:
         self.language = language
         self.phone = phone
         self.chat = Chat(id_, "private", name)
+        self.alerts: list[str] = []  # what answerCallbackQuery showed to this person alone
+        self.whispers: dict[int, str] = {}  # messages in groups that this person alone sees
         self._telegram = telegram
         self._acted_at = 0
 
@@ -327,25 +332,120 @@ class User:
         )
 
 
-class Group:
-    """A chat where others read along."""
+@dataclass
+class Topic:
+    """A topic of a group, by the id of the service message that made it."""
 
-    def __init__(self, telegram: Telegram, id_: int, title: str, type_: str) -> None:
+    id: int
+    name: str
+    colour: int = 0
+    icon: str = ""
+    closed: bool = False
+    deleted: bool = False
+
+
+class Group:
+    """A chat where others read along. With `forum` it has topics, and `manages_topics` says whether the bot may make them."""
+
+    def __init__(self, telegram: Telegram, id_: int, title: str, type_: str, *, forum: bool = False) -> None:
         self.chat = Chat(id_, type_, title)
+        self.chat.forum = forum
+        self.topics: dict[int, Topic] = {}
+        self.manages_topics = forum
+        self.moved_to = 0
+        self.sent_at: list[float] = []  # when the bot's messages of the last minute came
         self._telegram = telegram
 
-    def hears(self, user: User, text: str) -> int:
-        """A member says something."""
-        message = self.chat.add("person", text)
-        payload = {
+    def hears(self, user: User, text: str, *, topic: int = 0, answers: int = 0, **more: Any) -> int:
+        """A member says something, in General or in a topic, in answer to a message or not."""
+        message = self.chat.add("person", text, thread=topic, answers=answers)
+        self._telegram.emit("message", self._payload(user, message, {"text": text, **more}), str(self.chat.id))
+        return message.id
+
+    def gets(self, user: User, kind: Sends, *, topic: int) -> int:
+        """A member sends something that is not text."""
+        message = self.chat.add("person", f"({kind})", thread=topic)
+        self._telegram.emit("message", self._payload(user, message, {kind: _CONTENT[kind]}), str(self.chat.id))
+        return message.id
+
+    def hears_changed(self, user: User, message: int, text: str) -> None:
+        """A member edits what they said."""
+        found = self.chat.find(message)
+        assert found is not None
+        found.text, found.edited = text, True
+        self.chat.touch(found)
+        content = {"text": text, "edit_date": int(time.time())}
+        self._telegram.emit("edited_message", self._payload(user, found, content), str(self.chat.id))
+
+    def presses(self, user: User, label: str, *, topic: int) -> str:
+        """A member presses the newest button of this label in a topic; the callback query's id."""
+        for each in reversed(self.said(topic)):
+            for button in (button for row in each.rows for button in row):
+                if button["text"] == label and "callback_data" in button:
+                    return self._callback(user, each, button["callback_data"])
+        raise AssertionError(f"there is no button {label!r}; the topic:\n{self.reads(topic)}")
+
+    def _callback(self, user: User, message: ChatMessage, data: str) -> str:
+        callback = self._telegram.new_callback(user.id)
+        carrier = {
+            "message_id": message.id,
+            "from": self._telegram.bot,
+            "chat": self.chat.describe(),
+            "date": message.date,
+            "text": message.text,
+            "reply_markup": message.markup,
+            **_topic_of(message),
+        }
+        query = {"id": callback, "from": user.describe(), "message": carrier, "chat_instance": "1", "data": data}
+        self._telegram.emit("callback_query", query, f"callback {user.id}")
+        return callback
+
+    def _payload(self, user: User, message: ChatMessage, content: dict[str, Any]) -> dict[str, Any]:
+        replied = (
+            message.answers or message.thread
+        )  # in a topic Telegram names its first message where nothing else was answered
+        reply = {"reply_to_message": {"message_id": replied, "date": 1, "chat": self.chat.describe()}} if replied else {}
+        return {
             "message_id": message.id,
             "from": user.describe(),
             "chat": self.chat.describe(),
             "date": message.date,
-            "text": text,
+            **_topic_of(message),
+            **reply,
+            **content,
         }
-        self._telegram.emit("message", payload, str(self.chat.id))
-        return message.id
+
+    # --- topics
+
+    def topic(self, id_: int) -> Topic | None:
+        found = self.topics.get(id_)
+        return None if found is None or found.deleted else found
+
+    def add_topic(self, name: str, colour: int, icon: str) -> Topic:
+        message = self.chat.add("service", f"topic {name}")
+        message.thread = message.id
+        self.topics[message.id] = topic = Topic(message.id, name, colour, icon)
+        return topic
+
+    def removes(self, topic: int) -> None:
+        """An admin deletes a topic with all that stands in it."""
+        self.topics[topic].deleted = True
+        for each in self.chat.messages:
+            if each.thread == topic:
+                each.deleted = True
+
+    def closes(self, user: User, topic: int) -> None:
+        """An admin closes a topic by hand."""
+        self.topics[topic].closed = True
+        message = self.chat.add("service", "closed", thread=topic)
+        self._telegram.emit("message", self._payload(user, message, {"forum_topic_closed": {}}), str(self.chat.id))
+
+    def said(self, topic: int) -> list[ChatMessage]:
+        """What stands in a topic, without Telegram's own notes."""
+        return [each for each in self.chat.visible if each.thread == topic and each.author != "service"]
+
+    def reads(self, topic: int) -> str:
+        return "\n".join(each.text for each in self.said(topic))
 
     @property
     def answers(self) -> list[ChatMessage]:
@@ -353,3 +453,7 @@ class Group:
 
     async def sees(self, text: str) -> ChatMessage:
         return await self.chat.until(lambda: next((each for each in self.answers if text in each.text), None), repr(text))
+
+
+def _topic_of(message: ChatMessage) -> dict[str, Any]:
+    return {"message_thread_id": message.thread, "is_topic_message": True} if message.thread else {}

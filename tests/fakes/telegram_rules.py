@@ -20,9 +20,9 @@ Kind = Literal["int", "str", "bool", "json"]
 class Refusal(Exception):
     """The answer {"ok": false}: Telegram's code and words."""
 
-    def __init__(self, code: int, description: str, *, retry_after: int = 0) -> None:
+    def __init__(self, code: int, description: str, *, retry_after: int = 0, moved_to: int = 0) -> None:
         super().__init__(description)
-        self.code, self.description, self.retry_after = code, description, retry_after
+        self.code, self.description, self.retry_after, self.moved_to = code, description, retry_after, moved_to
 
 
 def bad(description: str) -> Refusal:
@@ -44,6 +44,8 @@ METHODS: Mapping[str, Mapping[str, Kind]] = {
     "getWebhookInfo": {},
     "sendMessage": {
         "chat_id": "int",
+        "message_thread_id": "int",
+        "ephemeral_message_parameters": "json",
         "text": "str",
         "parse_mode": "str",
         "entities": "json",
@@ -64,6 +66,23 @@ METHODS: Mapping[str, Mapping[str, Kind]] = {
         "reply_markup": "json",
     },
     "editMessageReplyMarkup": {"chat_id": "int", "message_id": "int", "reply_markup": "json"},
+    "editEphemeralMessageText": {
+        "chat_id": "int",
+        "receiver_user_id": "int",
+        "ephemeral_message_id": "int",
+        "text": "str",
+        "parse_mode": "str",
+        "entities": "json",
+        "link_preview_options": "json",
+        "reply_markup": "json",
+    },
+    "createForumTopic": {"chat_id": "int", "name": "str", "icon_color": "int", "icon_custom_emoji_id": "str"},
+    "editForumTopic": {"chat_id": "int", "message_thread_id": "int", "name": "str", "icon_custom_emoji_id": "str"},
+    "closeForumTopic": {"chat_id": "int", "message_thread_id": "int"},
+    "reopenForumTopic": {"chat_id": "int", "message_thread_id": "int"},
+    "getForumTopicIconStickers": {},
+    "getChat": {"chat_id": "int"},
+    "getChatMember": {"chat_id": "int", "user_id": "int"},
     "deleteMessage": {"chat_id": "int", "message_id": "int"},
     "deleteMessages": {"chat_id": "int", "message_ids": "json"},
     "answerCallbackQuery": {"callback_query_id": "str", "text": "str", "show_alert": "bool", "url": "str", "cache_time": "int"},
@@ -87,6 +106,13 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "sendMessage": ("chat_id", "text"),
     "editMessageText": ("chat_id", "message_id", "text"),
     "editMessageReplyMarkup": ("chat_id", "message_id"),
+    "editEphemeralMessageText": ("chat_id", "receiver_user_id", "ephemeral_message_id", "text"),
+    "createForumTopic": ("chat_id", "name"),
+    "editForumTopic": ("chat_id", "message_thread_id"),
+    "closeForumTopic": ("chat_id", "message_thread_id"),
+    "reopenForumTopic": ("chat_id", "message_thread_id"),
+    "getChat": ("chat_id",),
+    "getChatMember": ("chat_id", "user_id"),
     "deleteMessage": ("chat_id", "message_id"),
     "deleteMessages": ("chat_id", "message_ids"),
     "answerCallbackQuery": ("callback_query_id",),
@@ -116,6 +142,14 @@ EFFECTS = frozenset(
     }
 )
 CAN_DELETE_SECONDS = 48 * 3600
+TOPIC_COLOURS = frozenset({0x6FB9F0, 0xFFD67E, 0xCB86DB, 0x8EEE98, 0xFF93B2, 0xFB6F5F})
+# Of Telegram's set of topic icons these; emoji -> the custom emoji's id.
+TOPIC_ICONS = {
+    "\N{HEAVY EXCLAMATION MARK SYMBOL}": "5379748062124056162",
+    "\N{SPEECH BALLOON}": "5417915203100613993",
+    "\N{WHITE HEAVY CHECK MARK}": "5237699328843200968",
+    "\N{FIRE}": "5312241539987020022",
+}
 _ENTITIES = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "text_link", "date_time"})
 _DATE_TIME = re.compile(r"r|w?[dD]?[tT]?")
 _START = re.compile(r"[A-Za-z0-9_-]{0,64}")
@@ -205,6 +239,32 @@ def effect(params: Mapping[str, Any], *, private: bool) -> str:
     if wanted and wanted not in EFFECTS:
         raise bad("EFFECT_ID_INVALID")
     return wanted
+
+
+def topic_name(params: Mapping[str, Any]) -> str:
+    name: str = params["name"].strip()
+    if not 1 <= len(name) <= 128:
+        raise bad("TOPIC_TITLE_EMPTY" if not name else "TOPIC_TITLE_TOO_LONG")
+    return name
+
+
+def topic_icon(params: Mapping[str, Any]) -> str:
+    if params.get("icon_color", 0x6FB9F0) not in TOPIC_COLOURS:
+        raise bad("TOPIC_ICON_COLOR_INVALID")
+    icon: str = params.get("icon_custom_emoji_id", "")
+    if icon and icon not in TOPIC_ICONS.values():
+        raise bad("DOCUMENT_INVALID")
+    return icon
+
+
+def ephemeral(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """For whom alone a message is; empty for one that is everybody's."""
+    written = params.get("ephemeral_message_parameters", {})
+    if written:
+        _only(written, {"receiver_user_id", "callback_query_id", "replace_callback_query_message"})
+        if type(written.get("receiver_user_id")) is not int:
+            raise bad("receiver_user_id must be specified")
+    return written  # type: ignore[no-any-return]
 
 
 def start_payload(payload: str) -> None:

@@ -19,6 +19,7 @@ from aiogram.exceptions import (
     TelegramBadRequest,
     TelegramConflictError,
     TelegramForbiddenError,
+    TelegramMigrateToChat,
     TelegramNetworkError,
     TelegramNotFound,
     TelegramRetryAfter,
@@ -86,7 +87,8 @@ class AiogramApi:
             retry_after = error.retry_after if isinstance(error, TelegramRetryAfter) else 0
             # Not `from error`: what aiogram chains may name the whole address, token included.
             arrived = not isinstance(error.__cause__, _NOT_CONNECTED)
-            raise BotApiError(code, said, retry_after, arrived=arrived) from None
+            moved_to = error.migrate_to_chat_id if isinstance(error, TelegramMigrateToChat) else 0
+            raise BotApiError(code, said, retry_after, arrived=arrived, moved_to=moved_to) from None
         except (OSError, ValueError) as error:
             raise BotApiError(0, type(error).__name__) from None
 

@@ -28,14 +28,15 @@ def address(api_base: str) -> str:
 class BotApiError(Exception):
     """The Bot API said no, or nothing. `code` is its error_code, 0 where no answer came; the token is never in `description`.
 
-    `arrived` is False where the call cannot have reached the Bot API.
+    `arrived` is False where the call cannot have reached the Bot API. `moved_to` is the chat that a group has become.
     """
 
-    def __init__(self, code: int, description: str, retry_after: float = 0, *, arrived: bool = True) -> None:
+    def __init__(self, code: int, description: str, retry_after: float = 0, *, arrived: bool = True, moved_to: int = 0) -> None:
         self.code = code
         self.arrived = arrived
         self.description = _TOKEN_IN_URL.sub("bot<token>", description)
         self.retry_after = retry_after
+        self.moved_to = moved_to
         super().__init__(f"{code} {self.description}")
 
     @property

@@ -79,7 +79,15 @@ class Reachable(msgspec.Struct, frozen=True, gc=False):
     yes: bool
 
 
-Update = FromPerson | InGroup | Reachable
+class FromDesk(msgspec.Struct, frozen=True, gc=False):
+    """Something in the helpdesk's own group, whatever it is; its bridge reads `body` itself."""
+
+    update_id: int
+    chat: int
+    body: bytes
+
+
+Update = FromPerson | InGroup | Reachable | FromDesk
 
 
 class _User(msgspec.Struct, gc=False):
@@ -177,10 +185,10 @@ _SERVICE: Final = (
 )
 
 
-def read_update(body: bytes, username: str = "") -> Update | None:
+def read_update(body: bytes, username: str = "", desk: int = 0) -> Update | None:
     """What an update says. None for one that is unreadable or of no concern; never raises.
 
-    `username` is the bot's own, without "@": a command addressed to another bot is nobody's business here.
+    `username` is the bot's own, without "@": a command addressed to another bot is nobody's business here. `desk` is the helpdesk's group.
     """
     try:
         update = _decode(body)
@@ -195,12 +203,18 @@ def read_update(body: bytes, username: str = "") -> Update | None:
                 "",
                 _language(message.sender),
             )
+        if message.chat.id == desk:
+            return FromDesk(update.update_id, desk, body)
         return _in_group(update.update_id, message, username)
     if (query := update.callback_query) is not None:
+        if desk and query.message is not None and query.message.chat.id == desk:
+            return FromDesk(update.update_id, desk, body)
         return _pressed(update.update_id, query)
     if (message := update.edited_message) is not None and message.chat.type == "private" and message.text is not None:
         event = MessageEdited(str(message.message_id), message.text)
         return FromPerson(update.update_id, message.chat.id, event, "", _language(message.sender))
+    if message is not None and message.chat.id == desk:
+        return FromDesk(update.update_id, desk, body)
     if (member := update.my_chat_member) is not None and member.chat.type == "private":
         return Reachable(update.update_id, member.chat.id, member.new_chat_member.status == "member")
     return None

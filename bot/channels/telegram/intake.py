@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from bot.channels.telegram.channel import NAME, TelegramChannel
-from bot.channels.telegram.codec import Call, FromPerson, InGroup, Reachable, Update
+from bot.channels.telegram.codec import Call, FromDesk, FromPerson, InGroup, Reachable, Update
 from bot.channels.telegram.courtesies import Courteous
 from bot.channels.telegram.texts import WORDS
 from bot.conversation import Conversation
@@ -40,6 +40,8 @@ class Done(NamedTuple):
 
 NOTHING: Final = Done()
 Reached = Callable[[Conversation], Awaitable[None]]
+# What is told of an update of the helpdesk's group, as Telegram wrote it. It raises nothing.
+Heard = Callable[[bytes], Awaitable[None]]
 
 
 def pause(failures: int) -> float:
@@ -57,7 +59,8 @@ def where(error: BaseException) -> str:
 
 class Intake:
     """One for a running bot. `courtesies` carries calls that may get lost; `reached` is told of people who can be written to, where that
-    may be news, and `blocked` of those who cannot any more. `username` is the bot's own, "" until Telegram has told it.
+    may be news, and `blocked` of those who cannot any more. `username` is the bot's own, "" until Telegram has told it. `desk` is the
+    helpdesk's group, 0 without one, and `heard_at_desk` is told of all that happens there.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class Intake:
         blocked: Reached | None = None,
     ) -> None:
         self.username = ""
+        self.desk = 0
+        self.heard_at_desk: Heard | None = None
         self._turns = turns
         self._channel = channel
         self.courtesies = courtesies
@@ -124,6 +129,10 @@ class Intake:
                 return Done(self._invitation(update))
             case Reachable():
                 self.heard(update)
+                return NOTHING
+            case FromDesk():
+                if self.heard_at_desk is not None:
+                    await self.heard_at_desk(update.body)
                 return NOTHING
 
     async def insist(self, update: Update) -> None:

@@ -56,7 +56,7 @@ class Polling:
         """Every update of the batch is committed, or given up with an error in the log, when this returns."""
         chats: dict[int, list[Update]] = {}
         for written in batch:
-            if (update := read_update(msgspec.json.encode(written), self._intake.username)) is not None:
+            if (update := read_update(msgspec.json.encode(written), self._intake.username, self._intake.desk)) is not None:
                 chats.setdefault(update.chat, []).append(update)
         places = asyncio.Semaphore(CHATS_AT_ONCE)
         async with asyncio.TaskGroup() as group:

@@ -39,7 +39,6 @@ _CODES: Final[tuple[tuple[type[TelegramError], int], ...]] = (
     (Forbidden, 403),
     (Conflict, 409),
     (BadRequest, 400),
-    (ChatMigrated, 400),
     (NetworkError, 502),
 )
 _CAPITAL: Final = re.compile(r"(?=[A-Z])")
@@ -75,6 +74,8 @@ def _said(error: TelegramError) -> BotApiError:
         return BotApiError(429, error.message, _seconds(error))
     if isinstance(error, InvalidToken):
         return BotApiError(404 if "not found" in error.message.lower() else 401, error.message)
+    if isinstance(error, ChatMigrated):
+        return BotApiError(400, error.message, moved_to=error.new_chat_id)
     code = next((code for kind, code in _CODES if isinstance(error, kind)), 0)
     return BotApiError(code, error.message if code else type(error).__name__)
 

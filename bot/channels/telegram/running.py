@@ -20,7 +20,7 @@ from bot.channels.telegram.api import CLOUD, BotApi, BotApiError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.codec import ALLOWED_UPDATES
 from bot.channels.telegram.courtesies import Courtesies
-from bot.channels.telegram.intake import Intake, Reached, pause, where
+from bot.channels.telegram.intake import Heard, Intake, Reached, pause, where
 from bot.channels.telegram.introduction import Introductions, introduce
 from bot.channels.telegram.polling import Polling
 from bot.channels.telegram.webhook import PATH, Webhook
@@ -44,7 +44,7 @@ class TelegramConfigInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TelegramConfig:
-    """Raises TelegramConfigInvalid. `public_url` and `webhook_secret` matter in webhook mode only."""
+    """Raises TelegramConfigInvalid. `public_url` and `webhook_secret` matter in webhook mode only; `desk` is the helpdesk's group."""
 
     token: str = field(repr=False)
     api_base: str = CLOUD
@@ -52,6 +52,7 @@ class TelegramConfig:
     webhook_secret: str = field(default="", repr=False)
     public_url: str = ""
     framework: Literal["aiogram", "ptb"] = "aiogram"
+    desk: int = 0
 
     @property
     def bot_id(self) -> str:
@@ -154,24 +155,45 @@ class Telegram:
         self._life: asyncio.Task[None] | None = None
         self._introducing: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
+        self._desk = config.desk
         self._courtesies = Courtesies(config.token, config.api_base)
-        self.channel = TelegramChannel(
-            self._api, Limiter(buckets or LocalBuckets()), connected=self._api.there.is_set, courtesies=self._courtesies
-        )
+        self.limiter = Limiter(buckets or LocalBuckets())
+        self.channel = TelegramChannel(self._api, self.limiter, connected=self._api.there.is_set, courtesies=self._courtesies)
         self.posts: Mapping[str, Plain] = {}
 
-    def start(self, turns: Turns, *, reached: Reached | None = None, blocked: Reached | None = None) -> None:
+    def start(
+        self,
+        turns: Turns,
+        *,
+        reached: Reached | None = None,
+        blocked: Reached | None = None,
+        heard_at_desk: Heard | None = None,
+    ) -> None:
         """Begin, inside a running loop; returns at once. In webhook mode `posts` holds the endpoint from here on.
 
-        `reached` is told of people who can be written to again (`OutboxDelivery.reached`), `blocked` of those who cannot any more.
+        `reached` is told of people who can be written to again (`OutboxDelivery.reached`), `blocked` of those who cannot any more,
+        `heard_at_desk` of everything in the helpdesk's group.
 
         The library is imported and Telegram told of commands and webhook in the background, as often as the network needs.
         """
         self._intake = Intake(turns, self.channel, self._courtesies, reached, blocked)
+        self._intake.desk, self._intake.heard_at_desk = self._desk if heard_at_desk else 0, heard_at_desk
         if self._config.mode == "webhook":
             self.posts = {PATH: Webhook(self._intake, self._config.webhook_secret)}
         self._ready = asyncio.get_running_loop().create_future()
         self._life = asyncio.create_task(self._live(self._intake, self._ready))
+
+    async def call(self, method: str, params: dict[str, Any], *, within: float) -> Any:
+        """One call of this bot, for a part beside the channel. Raises BotApiError, also where the bot is not connected yet."""
+        if not self._api.there.is_set():
+            raise BotApiError(0, "not connected", arrived=False)
+        return await self._api.call(method, params, within=within)
+
+    def moved(self, desk: int) -> None:
+        """The helpdesk's group is this one from now on."""
+        self._desk = desk
+        if self._intake is not None and self._intake.heard_at_desk is not None:
+            self._intake.desk = desk
 
     def start_link(self, payload: str) -> str:
         """The address that opens this bot with a payload; "" until Telegram has told the bot's name."""

@@ -40,7 +40,7 @@ class Webhook:
     async def answer(self, headers: Headers, body: bytes) -> Answer:
         if not self._genuine(headers):
             return Answer(401)
-        update = read_update(body, self._intake.username)
+        update = read_update(body, self._intake.username, self._intake.desk)
         if update is None:
             return _NOTHING
         try:

@@ -251,7 +251,7 @@ class Inbound:
         """The login of the agent whom this Chatwoot user is. Raises Refused."""
         try:
             return (await self._deeds.who(Deed("take", "", str(number), str(person), await self._address(person)))).login
-        except Stranger:
+        except (Stranger, NotAllowed):
             raise Refused(self._words("nobodys", name=await self._name(person))) from None
 
     async def _ended(self, found: Conversation, ticket: Ticket, has: int | None) -> None:
