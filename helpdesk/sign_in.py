@@ -108,7 +108,7 @@ class SignIn:
         """What the link is for; changes nothing. Raises SignInRefused link."""
         async with self._database.reading() as conn:
             row = await self._of_link(conn, token, "invitation")
-        agent, secret = agent_of(row), self._secret(token)
+        agent, secret = agent_of(row), self._secrets(token)[0]
         return Invitation(agent, secret, pyotp.TOTP(secret).provisioning_uri(name=agent.login, issuer_name=self._issuer))
 
     async def accept(self, token: str, password: str, again: str, code: str, *, device: str) -> tuple[str, tuple[str, ...]]:
@@ -119,7 +119,9 @@ class SignIn:
         broken = await asyncio.to_thread(self._judge, password, again, (agent.login, agent.name))
         if broken:
             raise SignInRefused("password", rules=broken)
-        step = self._step(invitation.secret, code)
+        # The page may have shown the secret under the index key of before a rotation: whichever the authenticator has is the one.
+        proven = ((secret, step) for secret in self._secrets(token) if (step := self._step(secret, code)) is not None)
+        secret, step = next(proven, ("", None))
         if step is None:
             raise SignInRefused("code")
         async with self._hasher.slot():
@@ -128,7 +130,7 @@ class SignIn:
         now = self._now()
         async with self._database.writing() as conn:
             await self._use_link(conn, token, "invitation", now)
-            sealed = self._seals.seal(invitation.secret.encode(), self._context(agent.id))
+            sealed = self._seals.seal(secret.encode(), self._context(agent.id))
             await conn.execute(
                 agents.update().where(agents.c.id == agent.id).values(password_hash=hashed, totp=sealed, totp_step=step)
             )
@@ -372,9 +374,11 @@ class SignIn:
         if seconds := await self._throttle.wait(rate, *who):
             raise SignInRefused("slow", retry_after=seconds)
 
-    def _secret(self, token: str) -> str:
-        """The authenticator's secret of an invitation: the same at every look, and nothing is kept before it is proven."""
-        return base64.b32encode(self._seals.index("desk totp", token)[:_TOTP_BYTES]).decode()
+    def _secrets(self, token: str) -> tuple[str, ...]:
+        """The authenticator's secret of an invitation, the same at every look and kept nowhere before it is proven: first the one to be
+        shown, then those that were under older index keys.
+        """
+        return tuple(base64.b32encode(each[-_TOTP_BYTES:]).decode() for each in self._seals.indexes("desk totp", token))
 
     @staticmethod
     def _context(agent: str) -> bytes:

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from akses.keyring import Keyring
 from helpdesk.agents import AgentRefused
 from helpdesk.roles import UnknownRole, parse
 from helpdesk.sign_in import IDLE, LIFE, SignInRefused
-from tests.helpdesk.stage import PASSWORD, Stage
+from tests.helpdesk.stage import PASSWORD, Stage, stage_on
 
 
 async def signed_in(stage: Stage, login: str) -> str:
@@ -134,6 +135,26 @@ async def test_an_invitation_asks_for_a_good_password_and_a_proven_authenticator
     assert await refusal(sign_in.accept(token, PASSWORD, PASSWORD, "000000x", device="T")) == "code"
     assert await sign_in.accept(token, PASSWORD, PASSWORD, small_stage.code("sri"), device="T")
     assert await refusal(sign_in.invitation(token)) == "link"
+
+
+async def test_an_invitation_that_was_opened_before_the_index_key_was_rotated_is_accepted_after_it(sqlite_url: str) -> None:
+    older = Keyring.generate()
+    newer = Keyring.generate().replace("index:", "index2:").partition(",")[2]
+    async with stage_on(sqlite_url, Keyring.parse(older)) as before:
+        _, token = await before.people.agents.add("sri", "Sri Wahyuni", parse("agent"))
+        before.secrets["sri"] = (await before.people.sign_in.invitation(token)).secret
+    async with stage_on(sqlite_url, Keyring.parse(f"{newer},{older}")) as after:
+        after.secrets = before.secrets
+        assert (await after.people.sign_in.invitation(token)).secret != before.secrets["sri"]
+        assert await after.people.sign_in.accept(token, PASSWORD, PASSWORD, after.code("sri"), device="T")
+        half = await after.people.sign_in.password("sri", PASSWORD, ip="x", device="T")
+        assert await after.people.sign_in.prove(half, after.next_code("sri"), device="T"), (
+            "the authenticator's own secret is kept"
+        )
+    async with stage_on(sqlite_url, Keyring.parse(f"{newer},{older}")) as after:
+        _, token = await after.people.agents.add("budi", "Budi", parse("agent"))
+        after.secrets["budi"] = (await after.people.sign_in.invitation(token)).secret
+        assert await after.people.sign_in.accept(token, PASSWORD, PASSWORD, after.code("budi"), device="T")
 
 
 async def test_a_sign_in_link_opens_one_session(stage: Stage) -> None:
