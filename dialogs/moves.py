@@ -75,9 +75,14 @@ def made(ctx: Context, event: LinkMade) -> Outcome:
         return Outcome(session, effects=(SetTimer(TIMER, event.until),), show=False)
     if not event.addresses:
         return Outcome(ctx.session, ctx.text("move.nowhere"))
-    addresses = "\n".join(f"{place(ctx, name)}: {address}" for name, address in event.addresses)
+    addresses = "\n".join(f"{place(ctx, name)}: {_read(ctx, name, address)}" for name, address in event.addresses)
     until = moment_of(ctx.session.language, event.until, ctx.zone)
     return Outcome(session, ctx.text("move.link", addresses=addresses, until=until))
+
+
+def _read(ctx: Context, name: str, address: str) -> str:
+    """A chat knows its person's language; the page with the codes is told it."""
+    return f"{address}?lang={ctx.session.language}" if name == "qr" else address
 
 
 def over(ctx: Context) -> Outcome:

@@ -16,7 +16,7 @@ from dialogs.frozen import replace
 from dialogs.registration import focused, state_of, step_id, updated
 from dialogs.reminders import TIMER
 from dialogs.session import Draft, EarlyNews, Registration, RegistrationStatus, Session
-from dialogs.steps._step import Context, Outcome, contacts
+from dialogs.steps._step import Context, Outcome, contacts, what_next
 from dialogs.steps.overlays import dropped
 from dialogs.steps.privacy import stays, withdrawal, without
 from dialogs.steps.summary import retold
@@ -114,7 +114,9 @@ def unavailable(ctx: Context, event: BackendUnavailable) -> Outcome:
     if draft is not None and draft.handoff == event.request and draft.sending:
         if not event.final:
             return said(session, ctx.text("flow.unavailable", name=name_of(draft)))
-        notice = ctx.text("flow.unavailable_final", name=name_of(draft), contacts=contacts(ctx))
+        notice = ctx.text(
+            "flow.unavailable_final", name=name_of(draft), next=what_next(ctx, "unavailable"), contacts=contacts(ctx)
+        )
         record = Record("summary", "rejected", "unavailable")
         if draft.erase:
             return never_sent(ctx, record)
@@ -199,7 +201,8 @@ def changed(ctx: Context, event: ActivationChanged) -> Outcome:
     news = News(about.id, event.status)
     if in_front(session, about.id):
         return Outcome(session, effects=(record,), about=news)
-    words = ctx.text(f"flow.news.{status}", name=about.name, email=about.email_masked)
+    to_do = {"next": what_next(ctx, status)} if status in ("mail_failed", "expired") else {}
+    words = ctx.text(f"flow.news.{status}", name=about.name, email=about.email_masked, **to_do)
     return Outcome(session, effects=(Say(words, news), record), show=False)
 
 

@@ -18,7 +18,7 @@ from dialogs.fields import BY_ID as FIELDS
 from dialogs.fields._field import Facts, Rejected
 from dialogs.frozen import Frozen, field, replace
 from dialogs.profile import Profile
-from dialogs.registration import name_in
+from dialogs.registration import held, name_in
 from dialogs.screens import Action, Moment, Screen, Style
 from dialogs.session import Draft, Session
 from dialogs.texts import CATALOGUES, Language, text
@@ -118,6 +118,11 @@ def contacts(ctx: Context) -> str:
     return ctx.text(
         "flow.contacts", call_centre=profile.call_centre, toll_free=profile.toll_free, helpdesk_email=profile.helpdesk_email
     )
+
+
+def what_next(ctx: Context, news: str, **facts: str) -> str:
+    """What the person can do about this news: by the bot's buttons and words, or while the helpdesk has the conversation without them."""
+    return ctx.text(f"{'desk' if held(ctx.session) else 'flow'}.next.{news}", **facts)
 
 
 def ask(ctx: Context, field_id: str, *, other: bool) -> str:

@@ -16,7 +16,20 @@ from dialogs.registration import focused, state_of, step_id, updated
 from dialogs.screens import Action, Moment, Screen
 from dialogs.secret import looks_like_password
 from dialogs.session import EmailChange, OpenDoubt, Registration, Session
-from dialogs.steps._step import Context, Outcome, Press, Step, agent_button, ask, button, contacts, label, refusal, shown
+from dialogs.steps._step import (
+    Context,
+    Outcome,
+    Press,
+    Step,
+    agent_button,
+    ask,
+    button,
+    contacts,
+    label,
+    refusal,
+    shown,
+    what_next,
+)
 from dialogs.steps.people import back_to_form
 from dialogs.steps.question import doubt_actions, doubt_lines, meant, unclear
 from dialogs.steps.repairs import hidden, unexpected
@@ -34,9 +47,13 @@ def registration(ctx: Context) -> Registration:
 
 def thanks(ctx: Context, about: Registration) -> str:
     """The guide's thank-you (step 7), said once, when the backend has taken the registration."""
+    return "\n\n".join((ctx.text("flow.thanks", name=about.name), link_sent(ctx, about), contacts(ctx)))
+
+
+def link_sent(ctx: Context, about: Registration) -> str:
+    """What to do with the mail, and what when it does not come."""
     wait = waiting(ctx.session.language, ctx.profile.resend_after)
-    sent = ctx.text("flow.link_sent", email=about.email_masked, wait=wait)
-    return "\n\n".join((ctx.text("flow.thanks", name=about.name), sent, contacts(ctx)))
+    return ctx.text("flow.link_sent", email=about.email_masked, next=what_next(ctx, "link_sent", wait=wait))
 
 
 def retold(ctx: Context, after: Session) -> tuple[Redraw, ...]:
@@ -164,9 +181,7 @@ def said(ctx: Context, event: TextSent) -> Outcome:
 
 
 def link_help(ctx: Context) -> str:
-    """What to do with the mail."""
-    wait = waiting(ctx.session.language, ctx.profile.resend_after)
-    return ctx.text("flow.link_sent", email=registration(ctx).email_masked, wait=wait)
+    return link_sent(ctx, registration(ctx))
 
 
 def sent(ctx: Context, _: str) -> Outcome:

@@ -7,7 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dialogs.effects import CancelTimer, DeskChanged, Effect, OpenTicket, Relay, Say, SetTimer, Show
-from dialogs.events import ActivationStatus, AgentSaid, BackendAccepted, ButtonPressed, CorrectionProposed, TimerFired
+from dialogs.events import (
+    ActivationStatus,
+    AgentSaid,
+    BackendAccepted,
+    BackendUnavailable,
+    ButtonPressed,
+    CorrectionProposed,
+    TimerFired,
+)
 from dialogs.frozen import replace
 from dialogs.machine import current_screen, step
 from dialogs.office import Office, holidays
@@ -269,6 +277,31 @@ def test_news_while_the_helpdesk_has_it_is_never_in_the_bots_name(status: Activa
     chat.says("petugas")
     chat.becomes(status)
     assert [effect.author for effect in chat.effects if isinstance(effect, Show | Say)] == ["system"]
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+@pytest.mark.parametrize("news", ["taken", "unavailable", "mail_failed", "expired"])
+def test_news_while_an_agent_has_it_sends_nobody_to_a_button_or_word_that_does_nothing_now(news: str, language: str) -> None:
+    chat = at_nik()
+    if language == "en":
+        chat.says("english")
+    for each in ("3171234501900001", "081234567890", "siti@example.com"):
+        chat.says(each)
+    assert chat.session.language == language
+    chat.presses("activate")
+    assert chat.session.draft is not None
+    handoff = chat.session.draft.handoff
+    chat.agent_takes_over()
+    if news == "unavailable":
+        chat.happens(BackendUnavailable(handoff, final=True))
+    else:
+        chat.accepted()
+    if news in ("mail_failed", "expired"):
+        chat.becomes(news)  # type: ignore[arg-type]
+    told = [effect.text for effect in chat.effects if isinstance(effect, Say)]
+    assert told
+    for words in told:
+        assert not {"tekan", "ketik", "press", "type"} & set(words.lower().replace(",", " ").split()), words
 
 
 def test_nothing_is_proposed_for_a_form_that_is_not_open_or_a_field_that_is_none() -> None:

@@ -125,3 +125,15 @@ def test_a_link_that_is_opened_is_asked_for_where_no_form_is_open() -> None:
     chat = Conversation()
     chat.starts("lanjut-k1")
     assert chat.brought(RedeemLink)
+
+
+def test_the_page_with_the_codes_is_asked_for_in_the_language_of_the_chat() -> None:
+    for word, language in (("indonesia", "id"), ("english", "en")):
+        chat = Conversation()
+        chat.starts()
+        chat.says(word)
+        chat.presses("agree")
+        chat.says("pindah")
+        chat.happens(link(chat, *ADDRESSES, ("qr", "https://akses.example/lanjut/lanjut-k1")))
+        chat.reads(f"https://akses.example/lanjut/lanjut-k1?lang={language}")
+        chat.reads("https://t.me/contoh_bot?start=lanjut-k1")
