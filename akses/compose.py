@@ -225,6 +225,10 @@ async def _backend(parts: Parts, role: Role) -> None:
     from backend.services import open_backend
 
     settings = parts.settings
+    if role == "run" and not (settings.backend_url or settings.reveal_key):
+        # Who asks and who answers are in this one process: nobody else needs to know the key.
+        made = f"reveal:*:{secrets.token_urlsafe(32)}"
+        settings.backend_scoped_keys = ",".join(filter(None, (settings.backend_scoped_keys, made)))
     config = backend_config(settings)
     if settings.embedded:
         await asyncio.to_thread(migrate, config.database_url)
@@ -338,14 +342,12 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
             buckets=RedisBuckets(link, account.bot_id) if link else None,
         )
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
-    client = await stack.enter_async_context(
-        BackendClient(
-            settings.backend_url or settings.local_base,
-            api_key=settings.api_keys[0],
-            request_id=request_id.current,
-            trace=tracing.Traces(parts.tracer).carried,
-        )
-    )
+
+    async def asking(key: str) -> BackendClient:
+        address, trace = settings.backend_url or settings.local_base, tracing.Traces(parts.tracer).carried
+        return await stack.enter_async_context(BackendClient(address, key, request_id=request_id.current, trace=trace))
+
+    client = await asking(settings.api_keys[0])
     tally = Tally(book)
 
     def observe(conversation: Conversation, what: Record | OpenTicket) -> None:
@@ -378,7 +380,10 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
         await stack.enter_async_context(running(live.run(), "live view", live.stop))
         acting = Agents(turns, runner)
         stack.push_async_callback(acting.close)
-        built = helpdesk.build(staff, keyring, desk, acting, runner.session, backend, moves)
+        reveals = tracing.traced(await asking(settings.reveal_key), "backend", parts.tracer) if settings.reveal_key else None
+        if parts.simulator and reveals:
+            reveals = parts.simulator.failing(reveals)
+        built = helpdesk.build(staff, keyring, desk, acting, runner.session, backend, moves, reveals)
         metrics.watch_desk(built.counting)
         await _console(parts, built)
         if telegram is not None and settings.desk_group:

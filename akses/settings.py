@@ -168,6 +168,11 @@ class Settings(BaseSettings):
         return tuple(ApiKey.parse(part.strip()) for part in self.backend_scoped_keys.split(",") if part.strip())
 
     @property
+    def reveal_key(self) -> str:
+        """The key by which the helpdesk asks for fields in the clear; "" where there is none."""
+        return next((key.secret for key in self.scoped_keys if key.role == "reveal"), "")
+
+    @property
     def trusted(self) -> tuple[str, ...]:
         """The proxies in front of us: what they say of a request's origin is believed."""
         return tuple(part.strip() for part in self.trusted_proxies.split(",") if part.strip())
@@ -252,7 +257,9 @@ def _faults(settings: Settings, role: str) -> list[str]:
     try:
         settings.scoped_keys  # noqa: B018 (only to see whether they can be read)
     except ApiKeyInvalid as error:
-        faults.append(f"BACKEND_SCOPED_KEYS: a key is not written as channel:telegram+web:KEY or read:*:KEY: {error}")
+        faults.append(
+            f"BACKEND_SCOPED_KEYS: a key is not written as channel:telegram+web:KEY, read:*:KEY or reveal:*:KEY: {error}"
+        )
     if settings.phone_otp != "off" and not (settings.sms_url or settings.embedded) and role in ("run", "web", "worker"):
         faults.append("SMS_URL: PHONE_OTP needs a gateway that sends the codes (docs/settings.md)")
     faults += [

@@ -30,6 +30,7 @@ from backend.api.routes import router
 from backend.errors import Refused
 from backend.pages import problem_page, routes
 from backend.registrations import Registrations
+from backend.reveals import Reveals
 from backend.services import Backend
 
 log = structlog.get_logger(__name__)
@@ -85,10 +86,10 @@ def contract(app: FastAPI) -> dict[str, Any]:
     return found
 
 
-def api_only(registrations: Registrations) -> Application:
+def api_only(registrations: Registrations, reveals: Reveals) -> Application:
     """The application without pages, also without a running backend: enough to write the contract down."""
     app = _bare()
-    app.include_router(router(registrations))
+    app.include_router(router(registrations, reveals))
 
     @app.webhooks.post("status", operation_id="statusEvent", status_code=204)
     async def status(body: StatusEventOut) -> None:
@@ -105,7 +106,7 @@ def _methods(contract: dict[str, Any], path: str) -> str:
 
 def create_app(backend: Backend) -> FastAPI:
     """The API and the pages of this backend."""
-    app = api_only(backend.registrations)
+    app = api_only(backend.registrations, backend.reveals)
     app.include_router(bounces.router(backend.bounces))
     app.router.routes.extend(routes(backend))
     config = backend.config

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from backend.app import api_only
 from backend.registrations import Registrations
+from backend.reveals import Reveals
 
 FROZEN: Final = Path(__file__).resolve().parent.parent / "backend_client" / "openapi.json"
 
@@ -16,7 +17,7 @@ FROZEN: Final = Path(__file__).resolve().parent.parent / "backend_client" / "ope
 def written() -> str:
     """The contract as text, the same for the same code."""
     # The routes are only described, never called: nothing stands behind them here.
-    app = api_only(cast(Registrations, None))
+    app = api_only(cast(Registrations, None), cast(Reveals, None))
     return json.dumps(app.openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -38,6 +38,7 @@ from backend.outbound import PinnedTransport
 from backend.phone_checks import SEND_SMS, PhoneChecks
 from backend.registrations import Registrations
 from backend.registry import RegistryVerifier, TableRegistry
+from backend.reveals import Reveals
 from backend.rotation import Rotation, Sealed
 from backend.sms import HttpSms
 from backend.subjects import Subjects
@@ -58,6 +59,7 @@ class Backend:
     database: Database
     jobs: Jobs
     registrations: Registrations
+    reveals: Reveals
     activation: Activation
     accounts: Accounts
     new_password: NewPassword
@@ -169,6 +171,7 @@ async def open_backend(
             database,
             jobs,
             registrations,
+            Reveals(database, vault, audit, throttle, clock),
             activation,
             accounts,
             new_password,

@@ -32,6 +32,7 @@ from backend_client.errors import (
 )
 from backend_client.models import (
     EmailChange,
+    FieldName,
     NewRegistration,
     Notice,
     NoticeKind,
@@ -39,6 +40,8 @@ from backend_client.models import (
     Problem,
     Registration,
     RegistrationState,
+    Reveal,
+    Revealed,
 )
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
@@ -55,6 +58,7 @@ for _library in ("httpx2", "httpcore2"):
 _Answer = TypeVar("_Answer")
 _decode_page: Final = msgspec.json.Decoder(Page).decode
 _decode_registration: Final = msgspec.json.Decoder(Registration).decode
+_decode_revealed: Final = msgspec.json.Decoder(Revealed).decode
 _decode_problem: Final = msgspec.json.Decoder(Problem).decode
 
 
@@ -75,7 +79,7 @@ class BackendClient:
     names the request in hand (X-Request-ID), so that both sides' logs can be read together; `trace`, when given, tells the headers that
     carry the trace in hand along (W3C Trace Context).
 
-    Every request may be sent twice: GET and DELETE by nature, POST and PUT because of their Idempotency-Key. Only
+    Every request may be sent twice: GET, DELETE and a field in the clear by nature, the others because of their Idempotency-Key. Only
     BackendUnreachable is ever retried. Proxies and credentials of the environment are ignored: the API key goes to `base_url`
     and nowhere else.
     """
@@ -146,6 +150,10 @@ class BackendClient:
     async def notify(self, registration: str, kind: NoticeKind, *, key: str) -> Registration:
         body = msgspec.json.encode(Notice(kind))
         return await self._call(_registration, "POST", f"{_path(registration)}/notices", body=body, key=key)
+
+    async def reveal(self, registration: str, field: FieldName, *, reason: str, actor: str) -> str:
+        body = msgspec.json.encode(Reveal(field, reason, actor))
+        return await self._call(_value, "POST", f"{_path(registration)}/reveal", body=body)
 
     async def withdraw(self, registration: str) -> None:
         await self._call(_nothing, "DELETE", _path(registration))
@@ -227,6 +235,14 @@ def _page(answer: bytes) -> Page:
 def _registration(answer: bytes) -> Registration:
     try:
         return _decode_registration(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    raise _NotWell("the answer is not what the contract says")
+
+
+def _value(answer: bytes) -> str:
+    try:
+        return _decode_revealed(answer).value
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     raise _NotWell("the answer is not what the contract says")

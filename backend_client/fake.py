@@ -37,6 +37,7 @@ from backend_client.errors import (
 from backend_client.models import (
     EventData,
     EventType,
+    FieldName,
     Mail,
     MailState,
     NewRegistration,
@@ -54,6 +55,7 @@ _LINK: Final = r"://|\bwww\.|\b[a-z0-9-]{3,}\.(?:com|net|org|info|co\.id|go\.id|
 _NAME: Final = re.compile(rf"(?=.{{1,150}}$)(?=.*[^\W\d_])(?!.*(?:{_LINK})).+", re.IGNORECASE)
 _NIK: Final = re.compile(r"[0-9]{16}")
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_ACTOR: Final = re.compile(r"[A-Za-z0-9:._-]{1,64}")
 _EMAIL: Final = re.compile(r"(?=.{3,254}$)[^@\s]+@[^@\s]+")
 _REFERENCE: Final = re.compile(r".{1,200}", re.DOTALL)
 _NOTICE_VERSION: Final = re.compile(r".{1,40}", re.DOTALL)
@@ -88,7 +90,8 @@ class FakeBackend:
     Controls to set at any time: `down` (nothing is reached), `slow_seconds` (every answer takes that long), `lose_answers` (the
     request is carried out and the answer lost), `mail_outcome` ("accepted" and "failed" happen by themselves; "queued" waits
     for `finish_mail`). To look at: `mails` (registration id and address of every activation mail), `notices` (registration id
-    and kind of every notice that was mailed) and `data` (what was registered).
+    and kind of every notice that was mailed), `reveals` (registration id, field, reason and actor of every field that was told in
+    the clear) and `data` (what was registered).
     """
 
     clock: Callable[[], datetime] = _utc_now
@@ -101,6 +104,7 @@ class FakeBackend:
     mail_outcome: MailState = "accepted"
     mails: list[tuple[str, str]] = field(default_factory=list)
     notices: list[tuple[str, NoticeKind]] = field(default_factory=list)
+    reveals: list[tuple[str, FieldName, str, str]] = field(default_factory=list)
     _records: dict[str, _Record] = field(init=False, default_factory=dict)
     _keys: dict[str, tuple[object, str]] = field(init=False, default_factory=dict)
     _failures: list[BackendError] = field(init=False, default_factory=list)
@@ -185,6 +189,16 @@ class FakeBackend:
                     self.notices.append((known.id, kind))
                 self._remember(key, ("notice", registration, kind), known)
             return self._view(known)
+
+    async def reveal(self, registration: str, field: FieldName, *, reason: str, actor: str) -> str:
+        async with self._request():
+            _check(_WORD, reason)
+            _check(_ACTOR, actor)
+            record = self._open_record(registration)
+            if record.new is None:
+                raise RegistrationClosed("closed")
+            self.reveals.append((registration, field, reason, actor))
+            return record.email if field == "email" else str(getattr(record.new, field))
 
     async def withdraw(self, registration: str) -> None:
         async with self._request():

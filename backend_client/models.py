@@ -17,6 +17,7 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 RegistrationState = Literal["pending", "active", "expired", "withdrawn"]
 MailState = Literal["queued", "accepted", "failed"]
 NoticeKind = Literal["active", "expired", "withdrawn"]
+FieldName = Literal["full_name", "nik", "phone", "email"]
 Limit = Literal["cooldown", "registration", "recipient", "chat", "operator"]
 EventType = Literal[
     "registration.mailed",
@@ -58,6 +59,21 @@ class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """News of a registration that its chat could not be told, to be told by mail."""
 
     kind: NoticeKind
+
+
+class Reveal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A field to be told in the clear, why, and to whom."""
+
+    field: FieldName
+    reason: str
+    actor: str
+
+
+class Revealed(msgspec.Struct, frozen=True):
+    """A field as it was registered."""
+
+    field: FieldName
+    value: str
 
 
 class Mail(msgspec.Struct, frozen=True):

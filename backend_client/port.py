@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from backend_client.models import NewRegistration, NoticeKind, Page, Registration, RegistrationState
+from backend_client.models import FieldName, NewRegistration, NoticeKind, Page, Registration, RegistrationState
 
 
 class Backend(Protocol):
@@ -39,6 +39,16 @@ class Notices(Protocol):
 
         Nobody is mailed whose address wants no mail or is erased by now; the answer does not tell. Raises RegistrationClosed when the
         registration is not (or no longer) what `kind` says, and LimitReached over the budgets.
+        """
+
+
+class Revealing(Protocol):
+    """What people of the operator's need who may see a field in the clear. Errors as with `Backend`; takes a key of the role `reveal`."""
+
+    async def reveal(self, registration: str, field: FieldName, *, reason: str, actor: str) -> str:
+        """One field of a registration that waits for its owner; `actor` is who will see it. Each time is a line of the backend's audit.
+
+        Raises RegistrationClosed for what is active (its data are its account's), withdrawn or erased, and LimitReached.
         """
 
 

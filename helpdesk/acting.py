@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
-from backend_client.errors import BackendUnreachable, LimitReached, RegistrationClosed, RequestRefused
+from backend_client.errors import BackendUnreachable, LimitReached, RegistrationClosed, RegistrationUnknown, RequestRefused
+from backend_client.port import Revealing
 from bot.desk import Acted
 from bot.desk import Agents as Dialog
 from dialogs.clock import local_date
@@ -27,7 +28,7 @@ from dialogs.events import (
     CorrectionProposed,
 )
 from dialogs.fields import BY_ID as FIELDS
-from dialogs.fields._field import Rejected
+from dialogs.fields._field import Field, Rejected
 from dialogs.session import Session
 from dialogs.texts import text as dialog_text
 from helpdesk.agents import Agent, Agents, actor
@@ -36,6 +37,9 @@ from helpdesk.ports import Audit, Clock, Database
 from helpdesk.reading import Chat, Reading
 from helpdesk.records import Records
 from helpdesk.roles import TO_REVEAL
+
+if TYPE_CHECKING:
+    from backend_client.models import FieldName
 
 MOST_CHARACTERS: Final = 4096
 LABELS: Final = ("resolved", "no_answer", "call_centre", "not_for_us", "abuse")
@@ -93,6 +97,8 @@ def stands(session: Session | None) -> Stands:
 
 
 class Acting:
+    """`reveals` tells fields of registrations that the backend has; None where no key for that is set."""
+
     def __init__(
         self,
         dialog: Dialog,
@@ -101,6 +107,7 @@ class Acting:
         records: Records,
         reading: Reading,
         backend: Backend,
+        reveals: Revealing | None,
         database: Database,
         audit: Audit,
         clock: Clock,
@@ -111,6 +118,7 @@ class Acting:
         self._records = records
         self._reading = reading
         self._backend = backend
+        self._reveals = reveals
         self._database = database
         self._audit = audit
         self._now = clock
@@ -210,8 +218,15 @@ class Acting:
             raise Unfit("registration") from None
         await self._audited(agent, "desk.resent", chat, registration=registration)
 
-    async def reveal(self, chat: Chat, agent: Agent, field: str, reason: str) -> str:
-        """A field in the clear, to an agent who has the conversation, the right and a reason. The audit knows before the agent does."""
+    @property
+    def reveals_handed(self) -> bool:
+        """Whether fields of what was handed off already can be shown at all."""
+        return self._reveals is not None
+
+    async def reveal(self, chat: Chat, agent: Agent, field: str, reason: str, registration: str = "") -> str:
+        """A field in the clear, to an agent who has the conversation, the right and a reason: of the open form, or of a registration that
+        was handed off. The audit knows before the agent does.
+        """
         if field not in TO_REVEAL or reason not in REASONS:
             raise Unfit("reason" if field in TO_REVEAL else "field")
         if not agent.may(TO_REVEAL[field]):
@@ -219,11 +234,34 @@ class Acting:
             raise NotAllowed
         session = await self._look(chat.conversation)
         await self._own(chat, agent, None, session)
-        value = value_of(session, field)
-        if value is None:
+        if registration:
+            value = await self._handed(session, agent, registration, FIELDS[field], reason)
+            await self._audited(agent, "desk.revealed", chat, field=field, reason=reason, registration=registration)
+            return value
+        held = value_of(session, field)
+        if held is None:
             raise Unfit("not_held")
         await self._audited(agent, "desk.revealed", chat, field=field, reason=reason)
-        return value
+        return held
+
+    async def _handed(self, session: Session | None, agent: Agent, registration: str, field: Field, reason: str) -> str:
+        """The field of a registration of this chat, as the backend has it."""
+        if self._reveals is None or session is None or session.registration(registration) is None:
+            raise Unfit("registration")
+        # The form's fields bear the contract's names.
+        name = cast("FieldName", field.id)
+        try:
+            return field.show(await self._reveals.reveal(registration, name, reason=reason, actor=actor(agent)))
+        except LimitReached as limit:
+            raise Unfit("reveal_later", retry_after=limit.retry_after) from None
+        except RegistrationClosed:
+            raise Unfit("reveal_closed") from None
+        except BackendUnreachable:
+            raise Unfit("backend_away") from None
+        except RegistrationUnknown:
+            raise Unfit("registration") from None
+        except RequestRefused:
+            raise Unfit("reveal_refused") from None
 
     # --- the rules
 

@@ -63,6 +63,15 @@ class Handed:
     mailed_at: datetime | None
     word: Word | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its owner: only then has the backend its fields to show."""
+        return self.word is not None and self.word.status in ("pending", "expired")
+
+    def masked(self, field: str) -> str:
+        """What is shown of a field before it is asked for; "" for what only the backend knows."""
+        return {"full_name": self.name, "email": self.email}.get(field, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backend_client.port import Revealing
 from bot.conversation import Conversation
 from bot.desk import Agents as Dialog
 from bot.turns import StoreUnavailable
@@ -126,14 +127,21 @@ def records(staff: People, seals: Seals, look: Look) -> tuple[Records, Feed]:
 
 
 def build(
-    staff: People, seals: Seals, kept: tuple[Records, Feed], dialog: Dialog, look: Look, backend: Backend, moves: Moving
+    staff: People,
+    seals: Seals,
+    kept: tuple[Records, Feed],
+    dialog: Dialog,
+    look: Look,
+    backend: Backend,
+    moves: Moving,
+    reveals: Revealing | None = None,
 ) -> Helpdesk:
     """The whole helpdesk, with chats to act on: `dialog` carries an agent's deeds out, `look` shows a conversation as it is, `moves` takes
-    forms from one chat to another.
+    forms from one chat to another, `reveals` shows what the backend alone still has.
     """
     written, feed = kept
     reading = Reading(staff.database, Cells(seals), staff.clock)
-    acting = Acting(dialog, look, staff.agents, written, reading, backend, staff.database, staff.audit, staff.clock)
+    acting = Acting(dialog, look, staff.agents, written, reading, backend, reveals, staff.database, staff.audit, staff.clock)
     canned = Canned(staff.database, staff.audit, staff.clock)
     assisting = Assisting(moves, look, staff.database, staff.audit, staff.clock)
     counting = Numbers(staff.database, staff.clock)

@@ -25,11 +25,10 @@ OPENAPI: Final = "/api/v1/openapi.json"
 BODY_BYTES: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
 _SCHEME: Final = "bearer "
-_LOOKING: Final = frozenset({"GET", "HEAD"})
 
 
 class ApiGuard:
-    """Lets through to `/api/v1` only who has one of the keys; `scope["state"]["api_key"]` is then that key. A reader may only look."""
+    """Lets through to `/api/v1` only who has one of the keys; `scope["state"]["api_key"]` is then that key, which may ask this."""
 
     def __init__(self, app: ASGIApp, keys: Sequence[ApiKey], *, body_seconds: float = BODY_SECONDS) -> None:
         self._app = app
@@ -46,9 +45,9 @@ class ApiGuard:
             refusal = problem(401, "unauthorized", "A valid API key is needed", headers={"WWW-Authenticate": "Bearer"})
             await refusal(scope, receive, send)
             return
-        if caller.role == "read" and scope["method"] not in _LOOKING:
+        if not caller.may(scope["method"], scope["path"]):
             log.warning("api.refused", why="forbidden", api_key=caller.id)
-            await problem(403, "forbidden", "This API key may only look")(scope, receive, send)
+            await problem(403, "forbidden", "This API key is not for this")(scope, receive, send)
             return
         try:
             body = await asyncio.wait_for(_read(receive), self._body_seconds)

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from backend.budgets import Limit
 from backend.events import EventType, Status
 from backend.registrations import NewRegistration, RegistrationView
+from backend.reveals import Revealable
 
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 # As the chat has it (`dialogs/fields/full_name.py`): what a mail program would make a link of.
@@ -112,6 +113,21 @@ class NoticeIn(Body):
     """News of a registration that its chat could not be told."""
 
     kind: Literal["active", "expired", "withdrawn"]
+
+
+class RevealIn(Body):
+    """One field to be shown in the clear, why, and to whom: the caller's own name for them, such as "agent:1a2b"."""
+
+    field: Revealable
+    reason: Word
+    actor: Annotated[str, Field(pattern=r"^[A-Za-z0-9:._-]{1,64}$")]
+
+
+class RevealedOut(BaseModel):
+    """A field as it was registered."""
+
+    field: Revealable
+    value: str
 
 
 class MailOut(BaseModel):

@@ -66,7 +66,7 @@ def answer(error: Exception) -> JSONResponse:
             why, wait = "Too many mails, try again later", error.retry_after
             return problem(429, "limit", why, retry_after=wait, limit=error.limit)
         case Later():
-            return problem(429, "limit", "Too many mails, try again later", retry_after=error.retry_after)
+            return problem(429, "limit", "Too often, try again later", retry_after=error.retry_after)
         case RequestValidationError():
             return problem(422, "invalid", "The request is not valid", errors=[_field(found) for found in error.errors()])
         case HTTPException(status_code=400):  # a body that is no JSON at all is as invalid as one of another shape

@@ -9,7 +9,17 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
 
 from backend.access import ApiKey
-from backend.api.models import WORD, EmailIn, NoticeIn, ProblemOut, RegistrationIn, RegistrationOut, RegistrationPageOut
+from backend.api.models import (
+    WORD,
+    EmailIn,
+    NoticeIn,
+    ProblemOut,
+    RegistrationIn,
+    RegistrationOut,
+    RegistrationPageOut,
+    RevealedOut,
+    RevealIn,
+)
 from backend.api.problems import MEDIA_TYPE
 from backend.errors import Forbidden
 from backend.events import Status
@@ -17,6 +27,7 @@ from backend.registrations import Caller
 
 if TYPE_CHECKING:
     from backend.registrations import Registrations
+    from backend.reveals import Reveals
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +44,12 @@ Id = Annotated[str, Path(pattern=ID)]
 
 _SAYS = {
     401: "No valid API key (unauthorized)",
-    403: "The key is not for this (forbidden): it may only look, or is another channel's",
+    403: "The key is not for this (forbidden): its role, or another channel's",
     404: "No such registration (not_found)",
     409: "Idempotency-Key of another request (key_reused), or the registration is not, or no longer, in the state for this (closed)",
     413: "Body over 64 KiB (invalid)",
     422: "The request breaks the contract (invalid); `errors` says where",
-    429: "Too many mails (limit); Retry-After says when",
+    429: "Too many mails, or fields in the clear (limit); Retry-After says when",
     503: "Not well (unavailable) or too much at once (busy); Retry-After says when",
 }
 
@@ -53,7 +64,7 @@ def _caller(request: Request, key: str) -> Caller:
     return Caller(api_key=api_key.id, key=key, channels=api_key.channels)
 
 
-def router(registrations: Registrations) -> APIRouter:
+def router(registrations: Registrations, reveals: Reveals) -> APIRouter:
     """The routes, bound to this backend's registrations."""
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(_BEARER)])
 
@@ -118,6 +129,20 @@ def router(registrations: Registrations) -> APIRouter:
     async def notify(registration: Id, body: NoticeIn, request: Request, key: Key) -> RegistrationOut:
         """Tell the person by mail what their chat could not be told. An address that wants no mail, or is erased, gets none."""
         return RegistrationOut.of(await registrations.notify(registration, body.kind, _caller(request, key)))
+
+    @api.post(
+        "/registrations/{registration}/reveal",
+        operation_id="revealField",
+        responses=_problems(401, 403, 404, 409, 413, 422, 429, 503),
+    )
+    async def reveal(registration: Id, body: RevealIn, request: Request, response: Response) -> RevealedOut:
+        """One field in the clear, of a registration that waits for its owner. Takes a key of the role `reveal`; each is in the audit."""
+        api_key: ApiKey = request.state.api_key
+        value = await reveals.reveal(
+            registration, body.field, reason=body.reason, actor=body.actor, api_key=api_key.id, channels=api_key.channels
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return RevealedOut(field=body.field, value=value)
 
     @api.delete(
         "/registrations/{registration}",

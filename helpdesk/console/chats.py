@@ -105,7 +105,7 @@ class Chats:
         status: int = 200,
         problem: str = "",
         typed: Form | None = None,
-        revealed: tuple[str, str] = ("", ""),
+        revealed: tuple[str, str, str] = ("", "", ""),
     ) -> Response:
         list_, filters = _list(request), _filters(request)
         before = request.query_params.get("before", "")
@@ -159,6 +159,7 @@ class Chats:
             labels=LABELS,
             reveal_reasons=REASONS,
             to_reveal=TO_REVEAL,
+            reveals_handed=self._acting.reveals_handed,
             fields=[field.id for field in FIELDS],
             **facts,
         )
@@ -264,9 +265,9 @@ class Chats:
     async def reveal(self, request: Request, visit: Visit, form: Form) -> Response:
         """The one answer with a value in the clear: not stored by anybody, and gone with the next look."""
         chat = await self._chat(request)
-        field = form.get("field", "")
+        field, registration = form.get("field", ""), form.get("registration", "")
         try:
-            value = await self._acting.reveal(chat, visit.agent, field, form.get("reason", ""))
+            value = await self._acting.reveal(chat, visit.agent, field, form.get("reason", ""), registration)
         except NotAllowed:
             raise HTTPException(403) from None
         except Owned as owned:
@@ -275,7 +276,7 @@ class Chats:
             return await self._unfit(request, visit, form, chat, unfit)
         if wants_json(request):
             return JSONResponse({"ok": True, "field": field, "value": value})
-        return await self._page(request, visit, chat, revealed=(field, value))
+        return await self._page(request, visit, chat, revealed=(registration, field, value))
 
     # --- the list as a file
 

@@ -11,12 +11,22 @@ from structlog.testing import capture_logs
 
 from akses.keyring import Keyring
 from backend.access import ApiKey, ApiKeyInvalid
-from tests.backend.stage import BODY, Stage, stage_on
+from tests.backend.stage import API_KEY, BODY, Stage, stage_on
 
 TELEGRAM = "a-key-for-telegram-alone"
 WEB = "a-key-for-web-and-terminal"
-READER = "a-key-for-the-helpdesk"
-KEYS = tuple(ApiKey.parse(key) for key in (f"channel:telegram:{TELEGRAM}", f"channel:web+terminal:{WEB}", f"read:*:{READER}"))
+READER = "a-key-for-an-overview"
+REVEALER = "a-key-for-the-helpdesk"
+TELEGRAM_REVEALER = "a-key-for-telegram-s-helpdesk"
+WRITTEN = (
+    f"channel:telegram:{TELEGRAM}",
+    f"channel:web+terminal:{WEB}",
+    f"read:*:{READER}",
+    f"reveal:*:{REVEALER}",
+    f"reveal:telegram:{TELEGRAM_REVEALER}",
+)
+KEYS = tuple(ApiKey.parse(key) for key in WRITTEN)
+ASKED = {"field": "nik", "reason": "identity", "actor": "agent:1a2b"}
 
 
 @pytest.fixture
@@ -72,6 +82,71 @@ async def test_a_reader_looks_at_everything_and_changes_nothing(scoped: Stage) -
     ):
         refused = await ask(scoped, READER, method, path, **request)
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+async def test_a_field_in_the_clear_takes_a_key_for_that_which_is_good_for_nothing_else(scoped: Stage) -> None:
+    made = (await ask(scoped, WEB, "POST", "", json=BODY)).json()["id"]
+    for key in (WEB, READER, TELEGRAM, API_KEY):
+        refused = await ask(scoped, key, "POST", f"/{made}/reveal", json=ASKED)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert str(BODY["nik"]) not in refused.text
+    shown = await ask(scoped, REVEALER, "POST", f"/{made}/reveal", json=ASKED)
+    assert (shown.status_code, shown.json()) == (200, {"field": "nik", "value": BODY["nik"]})
+    assert shown.headers["cache-control"] == "no-store"
+    for method, path, request in (
+        ("GET", "", {}),
+        ("GET", f"/{made}", {}),
+        ("POST", "", {"json": BODY}),
+        ("POST", f"/{made}/resend", {}),
+        ("PUT", f"/{made}/email", {"json": {"email": "a@example.com"}}),
+        ("DELETE", f"/{made}", {}),
+    ):
+        assert (await ask(scoped, REVEALER, method, path, **request)).status_code == 403, (method, path)
+    theirs = await ask(scoped, TELEGRAM_REVEALER, "POST", f"/{made}/reveal", json=ASKED)
+    unknown = await ask(scoped, TELEGRAM_REVEALER, "POST", f"/{'0' * 32}/reveal", json=ASKED)
+    assert (theirs.status_code, theirs.content) == (404, unknown.content)
+
+
+async def test_each_field_that_was_shown_is_a_line_of_the_audit_with_who_and_why_and_not_with_what(scoped: Stage) -> None:
+    made = (await ask(scoped, WEB, "POST", "", json=BODY)).json()["id"]
+    for field in ("full_name", "nik", "phone", "email"):
+        body = {"field": field, "reason": "complaint", "actor": "agent:1a2b"}
+        assert (await ask(scoped, REVEALER, "POST", f"/{made}/reveal", json=body)).status_code == 200
+    for wrong in ({"field": "password"}, {"reason": "Because I can"}, {"actor": ""}, {"also": "nik"}):
+        assert (await ask(scoped, REVEALER, "POST", f"/{made}/reveal", json=ASKED | wrong)).status_code == 422
+    told = [line for line in await scoped.backend.audit.lines(limit=50) if line.action == "registration.revealed"]
+    assert [(line.subject, line.actor, line.detail) for line in reversed(told)] == [
+        (made, f"api:{KEYS[3].id}", {"field": field, "reason": "complaint", "by": "agent:1a2b"})
+        for field in ("full_name", "nik", "phone", "email")
+    ]
+    for private in ("3174095708900001", "Siti", "81234567890", "siti.rahmawati"):
+        assert private not in repr(told)
+    await scoped.backend.audit.chain()
+    assert (await scoped.backend.audit.verify()).holds
+
+
+async def test_nothing_is_shown_of_what_was_erased_or_is_an_accounts(scoped: Stage) -> None:
+    made = (await ask(scoped, WEB, "POST", "", json=BODY)).json()["id"]
+    found = await scoped.backend.subjects.find("registration", made)
+    await scoped.backend.subjects.erase(found, "operator")
+    for field in ("full_name", "nik", "phone", "email"):
+        refused = await ask(scoped, REVEALER, "POST", f"/{made}/reveal", json=ASKED | {"field": field})
+        assert (refused.status_code, refused.json()["code"]) == (409, "closed")
+
+
+async def test_one_who_looks_at_many_is_made_to_wait_and_another_is_not(scoped: Stage) -> None:
+    made = (await ask(scoped, WEB, "POST", "", json=BODY)).json()["id"]
+
+    async def asked(actor: str) -> httpx2.Response:
+        return await ask(scoped, REVEALER, "POST", f"/{made}/reveal", json=ASKED | {"actor": actor})
+
+    for _ in range(60):
+        assert (await asked("agent:eager")).status_code == 200
+    slowed = await asked("agent:eager")
+    assert (slowed.status_code, slowed.json()["code"]) == (429, "limit")
+    assert 0 < int(slowed.headers["retry-after"]) <= 3600
+    assert str(BODY["nik"]) not in slowed.text
+    assert (await asked("agent:calm")).status_code == 200
 
 
 async def test_a_channel_s_key_reports_no_mails_that_came_back(scoped: Stage) -> None:

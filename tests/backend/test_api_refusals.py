@@ -202,6 +202,7 @@ def test_the_frozen_contract_holds_together() -> None:
         "changeEmail",
         "withdrawRegistration",
         "createNotice",
+        "revealField",
     }
     for operation in operations:
         refusals = {status: answer["content"] for status, answer in operation["responses"].items() if int(status) >= 400}

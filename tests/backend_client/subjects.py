@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from akses.inbox.catcher import open_catcher
 from akses.inbox.store import MailStore
 from akses.keyring import Keyring
+from backend.access import ApiKey
 from backend.activation import Activated
 from backend.app import create_app
 from backend.config import BackendConfig
@@ -31,7 +32,7 @@ from backend_client.client import BackendClient
 from backend_client.events import read_event
 from backend_client.fake import FakeBackend
 from backend_client.models import Registration, StatusEvent
-from backend_client.port import Backend
+from backend_client.port import Backend, Revealing
 
 COOLDOWN_SECONDS = 5  # long enough for a request on a busy machine, short enough to wait for
 PATIENCE_SECONDS = 60
@@ -40,6 +41,9 @@ PATIENCE_SECONDS = 60
 class Subject(Protocol):
     @property
     def backend(self) -> Backend: ...
+
+    @property
+    def revealing(self) -> Revealing: ...
 
     async def wait(self, seconds: int) -> None:
         """Let this much time pass for the backend."""
@@ -68,6 +72,10 @@ class _FakeSubject:
 
     @property
     def backend(self) -> Backend:
+        return self.fake
+
+    @property
+    def revealing(self) -> Revealing:
         return self.fake
 
     async def _hear(self, event: StatusEvent) -> None:
@@ -106,6 +114,7 @@ class _ReferenceSubject:
     """The reference backend: its own HTTP, SQLite, mail over SMTP and status webhooks over HTTP, all on loopback."""
 
     backend: Backend
+    revealing: Revealing
     inside: ReferenceBackend
     inbox: MailStore
     told: list[StatusEvent]
@@ -157,6 +166,7 @@ async def reference_subject(folder: Path) -> AsyncIterator[Subject]:
             smtp_url=f"smtp://127.0.0.1:{smtp_port}",
             database_url=f"sqlite:///{folder}/accounts.db",
             api_keys=("key-of-the-bot",),
+            scoped_keys=(ApiKey.parse("reveal:*:key-of-the-helpdesk"),),
             status_webhook_url=f"{bot_url}/status",
             status_webhook_secrets=(secret,),
             resend_cooldown_seconds=COOLDOWN_SECONDS,
@@ -164,7 +174,8 @@ async def reference_subject(folder: Path) -> AsyncIterator[Subject]:
         inside = await stack.enter_async_context(open_backend(config, Keyring.parse(Keyring.generate()), role="all"))
         url = await stack.enter_async_context(serve(create_app(inside)))
         client = await stack.enter_async_context(BackendClient(url, "key-of-the-bot", read_seconds=30, total_seconds=60))
-        yield _ReferenceSubject(client, inside, inbox, told)
+        desk = await stack.enter_async_context(BackendClient(url, "key-of-the-helpdesk", read_seconds=30, total_seconds=60))
+        yield _ReferenceSubject(client, desk, inside, inbox, told)
 
 
 @asynccontextmanager

@@ -184,6 +184,36 @@ async def test_a_withdrawn_registration_stays_withdrawn_however_often_it_is_aske
         await subject.backend.change_email(made.id, "baru@example.org", key="key-000000000003")
 
 
+async def test_a_field_is_told_in_the_clear_while_its_registration_waits_for_its_owner(subject: Subject, new: New) -> None:
+    made = await subject.backend.create(new(), key="key-000000000001")
+    for field, value in (
+        ("full_name", "Siti Rahmawati"),
+        ("nik", "3174095708900001"),
+        ("phone", "+6281234567890"),
+        ("email", "siti.rahmawati@example.com"),
+    ):
+        assert await subject.revealing.reveal(made.id, field, reason="identity", actor="agent:1a2b") == value  # type: ignore[arg-type]
+    await subject.backend.change_email(made.id, "baru@example.org", key="key-000000000002")
+    assert await subject.revealing.reveal(made.id, "email", reason="delivery", actor="agent:1a2b") == "baru@example.org"
+    with pytest.raises(RegistrationUnknown):
+        await subject.revealing.reveal("0" * 32, "email", reason="identity", actor="agent:1a2b")
+    for reason, actor in (("", "agent:1a2b"), ("Identity!", "agent:1a2b"), ("identity", ""), ("identity", "Siti Rahmawati")):
+        with pytest.raises(RequestRefused) as refusal:
+            await subject.revealing.reveal(made.id, "email", reason=reason, actor=actor)
+        assert refusal.value.code == "invalid"
+    await subject.backend.withdraw(made.id)
+    with pytest.raises(RegistrationClosed):
+        await subject.revealing.reveal(made.id, "email", reason="identity", actor="agent:1a2b")
+
+
+async def test_of_an_active_registration_no_field_is_told(subject: Subject, new: New) -> None:
+    made = await subject.backend.create(new(), key="key-000000000001")
+    await subject.activate(made.id)
+    for field in ("full_name", "email"):
+        with pytest.raises(RegistrationClosed):
+            await subject.revealing.reveal(made.id, field, reason="identity", actor="agent:1a2b")  # type: ignore[arg-type]
+
+
 async def test_a_key_that_breaks_the_contract_is_refused(subject: Subject, new: New) -> None:
     for key in ("", "two words", "k" * 65):
         with pytest.raises(RequestRefused):

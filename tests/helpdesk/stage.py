@@ -179,7 +179,7 @@ async def stage_on(
     moves = Moves(Links(store, keyring, clock), runner, runner, places, clock)
     delivery.connect(runner, BackendRequests(fake, runner), moves)
     dialog = Dialog(runner, runner)
-    desk = build(staff, keyring, kept, dialog, runner.session, fake, moves)
+    desk = build(staff, keyring, kept, dialog, runner.session, fake, moves, fake)
     made = console(desk, device=device)
     beside = [asyncio.create_task(work) for work in (delivery.run(), desk.feed.run())]
     app = Starlette(routes=[*made.routes, Mount("/assets", Assets(DESIGN))])

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from akses.keyring import Keyring
+from backend_client.errors import BackendUnreachable, LimitReached, RegistrationUnknown, RequestRefused
 from dialogs.events import ButtonPressed, CommandSent, Started
 from dialogs.office import Office
 from dialogs.registration import token
@@ -121,8 +122,8 @@ async def test_no_answer_of_a_form_is_anywhere_in_what_anybody_can_fetch(stage: 
     assert "K***" in seen[f"agent /helpdesk/c/{ticket.chat} id"], "and there was something to see"
 
 
-async def test_the_link_is_sent_again_once_when_its_time_has_come_and_not_before(stage: Stage) -> None:
-    await at_the_summary(stage)
+async def handed_off(stage: Stage) -> str:
+    """The registration that the summary led to: from here on the backend alone has its fields."""
     await presses(stage, "activate", "b2")
 
     async def handed() -> str | None:
@@ -131,6 +132,86 @@ async def test_the_link_is_sent_again_once_when_its_time_has_come_and_not_before
 
     registration = await until(handed)
     await stage.backend.settle()
+    return registration
+
+
+async def test_a_field_of_what_was_handed_off_is_shown_as_one_of_the_open_form_is(stage: Stage) -> None:
+    await at_the_summary(stage)
+    registration = await handed_off(stage)
+    ticket = await asks_for_a_human(stage)
+    async with AsyncExitStack() as stack:
+        agents = {role: await browser(stage, f"{role}.uji", role) for role in ("viewer", "agent", "supervisor")}
+        for agent in agents.values():
+            stack.push_async_callback(agent.client.aclose)
+
+        async def asked(role: str, field: str, of: str = registration, reason: str = "identity") -> httpx2.Response:
+            return await agents[role].post(ticket.chat, "buka", 0, field=field, reason=reason, registration=of)
+
+        assert (await asked("agent", "phone")).status_code == 409, "it is taken first"
+        assert (await agents["agent"].post(ticket.chat, "ambil", await version(stage))).status_code == 200
+        shown = {field: await asked("supervisor", field) for field in TO_REVEAL}
+        assert {field: answer.json()["value"] for field, answer in shown.items()} == {
+            "full_name": NAME,
+            "nik": "3174 0257 0890 0003",
+            "phone": "0812-3456-7890",
+            "email": EMAIL,
+        }
+        assert (await asked("agent", "phone")).json()["value"] == "0812-3456-7890"
+        assert (await asked("agent", "phone", reason="")).status_code == 422
+        assert (await asked("agent", "phone", of="")).status_code == 422, "the dialog itself holds nothing any more"
+        assert (await asked("agent", "nik")).status_code == 403
+        assert (await asked("viewer", "phone")).status_code == 403
+        assert (await asked("agent", "phone", of="reg999")).status_code == 422, "not of this chat"
+        sri = await stage.people.agents.by_login("agent.uji")
+        assert sri is not None
+        assert stage.backend.reveals[-1] == (registration, "phone", "identity", f"agent:{sri.id}")
+        told = [line for line in await stage.audit.lines(limit=100) if line.action.startswith("desk.reveal")]
+        assert told[1].detail == {"field": "phone", "reason": "identity", "registration": registration}
+        assert told[0].action == "desk.reveal_refused"
+        seen = {role: (await agent.client.get(f"/helpdesk/c/{ticket.chat}")).text for role, agent in agents.items()}
+        assert [(role, canary) for role, text in seen.items() for canary in CANARIES if canary in text] == []
+        offered = {
+            role: {field for field in TO_REVEAL if f"buka-{registration}-{field}" in text} for role, text in seen.items()
+        }
+        assert offered == {"viewer": set(), "agent": {"full_name", "phone", "email"}, "supervisor": set(TO_REVEAL)}
+        without_script = {"form": agents["agent"].form, "field": "phone", "reason": "identity", "registration": registration}
+        page = await agents["agent"].client.post(f"/helpdesk/c/{ticket.chat}/buka", data=without_script)
+        assert "0812-3456-7890" in page.text
+        assert [canary for canary in ("Kartikasari", NIK, EMAIL) if canary in page.text] == []
+
+
+async def test_why_a_field_of_what_was_handed_off_cannot_be_shown_is_told(stage: Stage) -> None:
+    await at_the_summary(stage)
+    registration = await handed_off(stage)
+    ticket = await asks_for_a_human(stage)
+    sri = await browser(stage, "sri")
+    await sri.post(ticket.chat, "ambil", await version(stage))
+
+    async def asked() -> tuple[int, str]:
+        answer = await sri.post(ticket.chat, "buka", 0, field="phone", reason="identity", registration=registration)
+        return answer.status_code, answer.json()["error"]["message"]
+
+    for error, status, words in (
+        (BackendUnreachable(), 422, "sedang tidak dapat dihubungi"),
+        (LimitReached(600), 429, "10 menit"),
+        (RequestRefused("forbidden"), 422, "BACKEND_SCOPED_KEYS"),
+        (RegistrationUnknown("not_found"), 422, "tidak ditemukan"),
+    ):
+        stage.backend.fail_next(error)
+        answer = await asked()
+        assert answer[0] == status
+        assert words in answer[1]
+    await stage.backend.activate(registration)
+    assert "sudah aktif" in (await asked())[1]
+    page = (await sri.client.get(f"/helpdesk/c/{ticket.chat}")).text
+    assert f"buka-{registration}-phone" not in page, "and it is not offered any more"
+    assert "desk.revealed" not in await stage.actions()
+    await sri.client.aclose()
+
+
+async def test_the_link_is_sent_again_once_when_its_time_has_come_and_not_before(stage: Stage) -> None:
+    await at_the_summary(stage)
+    registration = await handed_off(stage)
     ticket = await asks_for_a_human(stage)
     sri = await browser(stage, "sri")
     await sri.post(ticket.chat, "ambil", await version(stage))
