@@ -289,6 +289,22 @@ async def _desk_group(parts: Parts, desk: Helpdesk, telegram: Telegram) -> Heari
     return made.hearing
 
 
+async def _chatwoot(parts: Parts, desk: Helpdesk) -> None:
+    """Hand-offs in an inbox of Chatwoot too, and what its agents do brought back."""
+    from akses.desk import chatwoot_config
+    from backend.outbound import PinnedTransport
+    from helpdesk.bridges.chatwoot.service import build
+
+    settings, metrics = parts.settings, parts.metrics
+    transport = PinnedTransport(settings.allowed_networks)
+    bridge = build(chatwoot_config(settings), desk, transport, failed=metrics.bridge_failed)
+    parts.stack.push_async_callback(bridge.close)
+    parts.routes += bridge.routes
+    metrics.watch_bridge(bridge.carrier.book)
+    await parts.stack.enter_async_context(running(bridge.inbound.run(), "from Chatwoot", bridge.inbound.stop))
+    await parts.stack.enter_async_context(running(bridge.carrier.run(), "to Chatwoot", bridge.carrier.stop))
+
+
 async def _bot(parts: Parts, *, helped: bool) -> None:
     """The chats: store, runner, delivery, channels; and the helpdesk that steps into them, where there is one."""
     from backend_client.client import BackendClient
@@ -388,6 +404,8 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
         await _console(parts, built)
         if telegram is not None and settings.desk_group:
             hearing = await _desk_group(parts, built, telegram)
+        if settings.chatwoot_url:
+            await _chatwoot(parts, built)
     await stack.enter_async_context(running(tally.run(), "funnel", tally.stop))
     await stack.enter_async_context(running(delivery.run(), "delivery", delivery.stop))
     metrics.watch_outbox(kept.backlog)

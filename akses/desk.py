@@ -22,6 +22,7 @@ from backend.vault import Vault
 from backend.waiting import until_it_answers
 from bot.channels.web.transcript import utc_now
 from helpdesk import migrations
+from helpdesk.bridges.chatwoot.config import ChatwootConfig
 from helpdesk.config import DeskConfig, OidcConfig
 from helpdesk.console.managing import sign_in_link
 from helpdesk.service import People, people
@@ -48,6 +49,18 @@ def desk_config(settings: Settings) -> DeskConfig:
             settings.helpdesk_oidc_issuer, settings.helpdesk_oidc_client_id, settings.helpdesk_oidc_client_secret
         )
     return DeskConfig(settings.public_base, settings.operator_name, settings.embedded, provider)
+
+
+def chatwoot_config(settings: Settings) -> ChatwootConfig:
+    """The inbox of Chatwoot that hand-offs go to."""
+    return ChatwootConfig(
+        settings.chatwoot_url.rstrip("/"),
+        settings.chatwoot_account,
+        settings.chatwoot_inbox,
+        settings.chatwoot_token,
+        settings.chatwoot_api_token,
+        settings.chatwoot_secrets,
+    )
 
 
 @asynccontextmanager

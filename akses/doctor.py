@@ -371,6 +371,56 @@ async def _telegram(settings: Settings, method: str) -> dict[str, Any]:
     return result
 
 
+async def chatwoot(settings: Settings) -> str:
+    """Chatwoot knows both tokens, the inbox is one for us, its bot is ours, and it rings where we listen."""
+    if not settings.chatwoot_url:
+        return "hand-offs go to no Chatwoot (no CHATWOOT_URL)"
+    status, inbox = await _chatwoot(settings, f"inboxes/{settings.chatwoot_inbox}", settings.chatwoot_api_token)
+    if status == 404:
+        raise Unwell("Chatwoot has no such inbox: look at CHATWOOT_ACCOUNT and CHATWOOT_INBOX")
+    if status in (401, 403):
+        raise Unwell("Chatwoot refuses CHATWOOT_API_TOKEN: it must be that of an administrator of CHATWOOT_ACCOUNT")
+    if status != 200:
+        raise Unwell(f"Chatwoot answers {status}")
+    if inbox.get("channel_type") != "Channel::Api":
+        raise Unwell("CHATWOOT_INBOX is an inbox for something else: make one of the kind API")
+    expected = f"{settings.public_base}/helpdesk/chatwoot"
+    if inbox.get("webhook_url") != expected:
+        raise Unwell(f"the inbox rings elsewhere: in its settings, the webhook URL is to be {expected}")
+    _, bot = await _chatwoot(settings, f"inboxes/{settings.chatwoot_inbox}/agent_bot", settings.chatwoot_api_token)
+    if not (bot.get("agent_bot") or {}).get("id"):
+        raise Unwell("no bot is connected to the inbox: connect the agent bot whose token CHATWOOT_TOKEN is")
+    # A bot is told that this is not for bots, anybody else's token either opens it or is not known.
+    status, answer = await _chatwoot(settings, "agents", settings.chatwoot_token)
+    if status == 200:
+        raise Unwell("CHATWOOT_TOKEN is a person's: it must be the agent bot's, or its words come back as that person's")
+    if "bots" not in str(answer.get("error")):
+        raise Unwell("Chatwoot does not know this CHATWOOT_TOKEN")
+    unsigned = "" if settings.chatwoot_secrets else "; its webhooks are not verified (no CHATWOOT_SECRET)"
+    return f'Chatwoot answers, and its inbox "{inbox.get("name", "")}" rings at {expected}{unsigned}'
+
+
+async def _chatwoot(settings: Settings, path: str, token: str) -> tuple[int, dict[str, Any]]:
+    """Status and answer; {} for one that is no object. Raises Unwell."""
+    import httpx2
+
+    from backend.outbound import AddressRefused, PinnedTransport
+
+    url = f"{settings.chatwoot_url.rstrip('/')}/api/v1/accounts/{settings.chatwoot_account}/{path}"
+    try:
+        transport = PinnedTransport(settings.allowed_networks)
+        async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            answer = await client.get(url, headers={"api_access_token": token})
+            found = answer.json()
+    except AddressRefused:
+        raise Unwell("the name in CHATWOOT_URL leads into a network that is not public: name it in OUTBOUND_NETWORKS") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise Unwell(f"Chatwoot cannot be reached: {type(error).__name__}") from None
+    except ValueError:
+        raise Unwell("what answers at CHATWOOT_URL is no Chatwoot") from None
+    return answer.status_code, found if isinstance(found, dict) else {}
+
+
 async def reach(host: str, port: int, what: str) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -395,6 +445,7 @@ CHECKS: Final[dict[str, Check]] = {
     "status webhook": status_webhook,
     "telegram": telegram,
     "page inside Telegram": telegram_page,
+    "chatwoot": chatwoot,
 }
 
 

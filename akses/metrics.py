@@ -209,8 +209,8 @@ class Metrics:
         self.silenced[conversation.channel,].inc()
 
     def bridge_failed(self, bridge: str, code: str) -> None:
-        """A bridge's `failed`: it was away, or refused something."""
-        self.bridges[bridge, code].inc()
+        """A bridge's `failed`: it was away, or refused something; `code` is a status or the kind of failure."""
+        self.bridges[bridge, f"{code[0]}xx" if code.isdecimal() and len(code) == 3 else code.lower()].inc()
 
     def job(self, job: str, outcome: str, seconds: float) -> None:
         """The jobs' `observe`: one attempt is over; `outcome` is done, again or broken."""

@@ -55,9 +55,12 @@ ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
     "REDIS_URL": ("redis", "rediss"),
     "SMTP_URL": ("smtp", "smtps"),
     "SMS_URL": ("https", "http"),
+    "CHATWOOT_URL": ("https", "http"),
 }
 
 _PROVIDER: Final = ("HELPDESK_OIDC_ISSUER", "HELPDESK_OIDC_CLIENT_ID", "HELPDESK_OIDC_CLIENT_SECRET")
+# An inbox of Chatwoot, and whom to come to it as; its webhooks' secret may not be known.
+_CHATWOOT: Final = ("CHATWOOT_URL", "CHATWOOT_ACCOUNT", "CHATWOOT_INBOX", "CHATWOOT_TOKEN", "CHATWOOT_API_TOKEN")
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
 
 # What a browser may compare a page's place with; anything more would be a piece of a policy.
@@ -115,6 +118,12 @@ class Settings(BaseSettings):
     helpdesk_oidc_client_secret: str = Field("", repr=False)
     helpdesk_hours: str = ""
     helpdesk_group: str = ""
+    chatwoot_url: str = ""
+    chatwoot_account: int = Field(0, ge=0)
+    chatwoot_inbox: int = Field(0, ge=0)
+    chatwoot_token: str = Field("", repr=False)
+    chatwoot_api_token: str = Field("", repr=False)
+    chatwoot_secret: str = Field("", repr=False)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
 
@@ -192,6 +201,11 @@ class Settings(BaseSettings):
         return Bot(int(number), self.telegram_bot_token, "test" if test else "production")
 
     @property
+    def chatwoot_secrets(self) -> tuple[str, ...]:
+        """Of the inbox; all verify, so that they can be rotated."""
+        return tuple(part.strip() for part in self.chatwoot_secret.split(",") if part.strip())
+
+    @property
     def webhook_secrets(self) -> tuple[str, ...]:
         """All sign and all verify, so that they can be rotated."""
         return tuple(part.strip() for part in self.status_webhook_secret.split(",") if part.strip())
@@ -254,6 +268,7 @@ def _faults(settings: Settings, role: str) -> list[str]:
             faults.append(
                 "HELPDESK_OIDC_ISSUER: is written https://host/path, without a slash at its end (http only on this machine)"
             )
+    faults += _chatwoot_faults(settings, role)
     try:
         settings.scoped_keys  # noqa: B018 (only to see whether they can be read)
     except ApiKeyInvalid as error:
@@ -282,6 +297,25 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults += [f"{name}: must be set" for name in NEEDED[role] if name not in made and not getattr(settings, name.lower())]
     elif not settings.embedded:
         faults += [f"{name}: must be set in production" for name in NEEDED.get(role, ()) if not getattr(settings, name.lower())]
+    return faults
+
+
+def _chatwoot_faults(settings: Settings, role: str) -> list[str]:
+    given = {name: getattr(settings, name.lower()) for name in _CHATWOOT}
+    if not any((*given.values(), settings.chatwoot_secret)):
+        return []
+    faults = [f"{name}: is needed beside the other CHATWOOT_ settings" for name, value in given.items() if not value]
+    parts = urlsplit(settings.chatwoot_url)
+    if parts.query or parts.fragment or "/api/" in parts.path or "/app/" in parts.path:
+        faults.append("CHATWOOT_URL: is Chatwoot's own address alone, such as https://chat.example.com")
+    if parts.username or parts.password:
+        faults.append("CHATWOOT_URL: holds a name or password; CHATWOOT_TOKEN and CHATWOOT_API_TOKEN are what lets us in")
+    if settings.chatwoot_token and settings.chatwoot_token == settings.chatwoot_api_token:
+        faults.append(
+            "CHATWOOT_TOKEN: is the agent bot's own, and another than CHATWOOT_API_TOKEN, which is an administrator's"
+        )
+    if role == "bot" and not settings.database_url:
+        faults.append("CHATWOOT_URL: the helpdesk, and with it Chatwoot, is there only where the bot has DATABASE_URL")
     return faults
 
 

@@ -31,7 +31,7 @@ from helpdesk.tables import bridge_messages, bridge_places, bridges, changes, en
 # Of a talk that is there before its place is, so many of the newest lines are told.
 RETOLD: Final = 10
 _OWNER: Final = ("queued", "released", "taken", "transferred")
-_CLOSED: Final = ("returned", "closed", "cancelled", "finished", "timed_out")
+_CLOSED: Final = ("returned", "closed", "cancelled", "finished", "timed_out", "idled")
 
 State = Literal["new", "again", "open"]
 

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import assert_never
 
-from helpdesk.acting import Acting, NotAllowed, Owned, Unfit, ref_of, stands
+from helpdesk.acting import Acting, NotAllowed, Owned, Stands, Unfit, ref_of, stands
 from helpdesk.agents import Agent, Agents
 from helpdesk.bridges.accounts import Account, Accounts
 from helpdesk.bridges.book import Book
@@ -55,6 +55,12 @@ class Deeds:
             newer = chat.open
             raise TicketOver(newer.number if newer is not None else 0)
         return Done(agent, ticket, await self._do(deed, agent, ticket, chat))
+
+    async def standing(self, ticket: Ticket) -> Stands | None:
+        """Who has it, as the dialog itself says; None where it is over."""
+        chat = await self._reading.chat(ticket.chat)
+        now = stands(await self._look(chat.conversation)) if chat is not None else None
+        return now if now is not None and now.ticket == ticket.id else None
 
     async def who(self, deed: Deed) -> Agent:
         """Who it is, who may act. Raises Stranger, NotAllowed."""

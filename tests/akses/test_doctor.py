@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from backend.registry import TableRegistry
 from backend.vault import Vault
 from bot import status_webhook
 from tests.akses.serving import served
+from tests.fakes.chatwoot import FakeChatwoot
 from tests.redis_servers import RedisServer, redis_server
 from tests.services import free_port, fresh_database, postgres_cluster
 
@@ -437,3 +439,71 @@ async def test_a_mail_server_or_a_backend_that_is_away_is_unwell(settings: Setti
     assert "the mail server at 127.0.0.1:1 cannot be reached" in await unwell(doctor.mail, settings)
     settings.backend_url = "http://127.0.0.1:1"
     assert "the product at 127.0.0.1:1 cannot be reached" in await unwell(doctor.product, settings)
+
+
+@pytest.fixture
+async def chatwoot() -> AsyncIterator[FakeChatwoot]:
+    async with FakeChatwoot() as running:
+        yield running
+
+
+def with_chatwoot(settings: Settings, chatwoot: FakeChatwoot, **other: str | int) -> Settings:
+    chatwoot.webhook_url = f"{settings.public_base}/helpdesk/chatwoot"
+    given: dict[str, str | int] = {
+        "chatwoot_url": chatwoot.url,
+        "chatwoot_account": chatwoot.account,
+        "chatwoot_inbox": chatwoot.inbox,
+        "chatwoot_token": chatwoot.token,
+        "chatwoot_api_token": chatwoot.api_token,
+        "chatwoot_secret": chatwoot.secret,
+    }
+    return settings.model_copy(update=given | other)
+
+
+async def test_chatwoot_as_it_should_be_is_well(settings: Settings, chatwoot: FakeChatwoot) -> None:
+    told = await doctor.chatwoot(with_chatwoot(settings, chatwoot))
+    assert told == f'Chatwoot answers, and its inbox "AKSes" rings at {settings.public_base}/helpdesk/chatwoot'
+    unsigned = await doctor.chatwoot(with_chatwoot(settings, chatwoot, chatwoot_secret=""))
+    assert unsigned.endswith("its webhooks are not verified (no CHATWOOT_SECRET)")
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"chatwoot_inbox": 9}, "no such inbox"),
+        ({"chatwoot_account": 9}, "no such inbox"),
+        ({"chatwoot_api_token": "another"}, "CHATWOOT_API_TOKEN"),
+        ({"chatwoot_token": "another"}, "does not know this CHATWOOT_TOKEN"),
+        ({"chatwoot_token": "admin-token-of-nobody"}, "is a person's"),
+        ({"chatwoot_url": "http://127.0.0.1:9"}, "cannot be reached"),
+    ],
+)
+async def test_chatwoot_that_is_not_set_up_is_unwell(
+    settings: Settings, chatwoot: FakeChatwoot, other: dict[str, str | int], said: str
+) -> None:
+    with pytest.raises(Unwell, match=said) as unwell:
+        await doctor.chatwoot(with_chatwoot(settings, chatwoot, **other))
+    assert not [token for token in (chatwoot.token, chatwoot.api_token, chatwoot.secret) if token in str(unwell.value)]
+
+
+async def test_a_chatwoot_that_rings_elsewhere_or_has_no_bot_is_unwell(settings: Settings, chatwoot: FakeChatwoot) -> None:
+    given = with_chatwoot(settings, chatwoot)
+    chatwoot.bot_attached = False
+    with pytest.raises(Unwell, match="no bot is connected"):
+        await doctor.chatwoot(given)
+    chatwoot.webhook_url = "https://elsewhere.example.com"
+    with pytest.raises(Unwell, match="rings elsewhere"):
+        await doctor.chatwoot(given)
+
+
+async def test_a_chatwoot_of_a_private_network_must_be_allowed(
+    settings: Settings, chatwoot: FakeChatwoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(_host: str, port: int, **_: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve, raising=False)
+    given = with_chatwoot(settings, chatwoot, chatwoot_url=f"http://chatwoot.internal:{chatwoot.port}")
+    with pytest.raises(Unwell, match="OUTBOUND_NETWORKS"):
+        await doctor.chatwoot(given)
+    assert await doctor.chatwoot(given.model_copy(update={"outbound_networks": "127.0.0.0/8"}))

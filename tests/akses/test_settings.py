@@ -308,3 +308,46 @@ def test_a_bot_and_its_number_must_be_the_same_bot(environment: pytest.MonkeyPat
     assert [fault.partition(":")[0] for fault in faults()] == ["TELEGRAM_BOT_ID"]
     given(environment, TELEGRAM_BOT_ID="four")
     assert [fault.partition(":")[0] for fault in faults()] == ["TELEGRAM_BOT_ID"]
+
+
+CHATWOOT = {
+    "CHATWOOT_URL": "https://chat.example.com",
+    "CHATWOOT_ACCOUNT": "1",
+    "CHATWOOT_INBOX": "2",
+    "CHATWOOT_TOKEN": "token-of-the-bot",
+    "CHATWOOT_API_TOKEN": "token-of-an-admin",
+}
+
+
+def test_chatwoot_is_set_whole_or_not_at_all(environment: pytest.MonkeyPatch) -> None:
+    given(environment, CHATWOOT_SECRET="newer, older")
+    assert [fault.partition(":")[0] for fault in faults()] == list(CHATWOOT)
+    given(environment, **CHATWOOT)
+    assert load().chatwoot_secrets == ("newer", "older")
+    assert "token-of" not in repr(load())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"CHATWOOT_URL": "chat.example.com"}, "CHATWOOT_URL: is not written as https://"),
+        ({"CHATWOOT_URL": "https://chat.example.com/app/accounts/1"}, "CHATWOOT_URL: is Chatwoot's own address alone"),
+        ({"CHATWOOT_URL": "https://admin:pw@chat.example.com"}, "CHATWOOT_URL: holds a name or password"),
+        ({"CHATWOOT_TOKEN": "token-of-an-admin"}, "CHATWOOT_TOKEN: is the agent bot's own"),
+        ({"CHATWOOT_INBOX": "two"}, "CHATWOOT_INBOX: "),
+    ],
+)
+def test_what_is_wrong_with_chatwoots_settings_is_told(
+    environment: pytest.MonkeyPatch, wrong: dict[str, str], said: str
+) -> None:
+    given(environment, **CHATWOOT | wrong)
+    [fault] = faults()
+    assert fault.startswith(said)
+    assert "pw" not in fault
+
+
+def test_a_bot_without_the_helpdesk_has_no_chatwoot(environment: pytest.MonkeyPatch) -> None:
+    given(environment, **{**PRODUCTION, **CHATWOOT})
+    load("bot")
+    environment.delenv("DATABASE_URL")
+    assert [fault.partition(":")[0] for fault in faults("bot")] == ["CHATWOOT_URL"]

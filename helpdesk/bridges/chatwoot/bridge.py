@@ -99,7 +99,8 @@ class ChatwootBridge:
                 message = await self._chatwoot.say(number, text, incoming=entry.author == "person", private=private)
             case Owner() as owner:
                 await self._align(number, ticket)
-                message = await self._chatwoot.say(number, self._words.owner(owner), private=True)
+                if owner.what != "queued":
+                    message = await self._chatwoot.say(number, self._words.owner(owner), private=True)
             case Closed() as closed:
                 await self._close(number, closed)
                 message = await self._chatwoot.say(number, self._words.closed(closed), private=True)

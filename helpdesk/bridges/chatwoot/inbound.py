@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.turns import StoreUnavailable
 from dialogs.frozen import replace
-from helpdesk.acting import LABELS, NotAllowed, Owned, Unfit
+from helpdesk.acting import LABELS, NotAllowed, Owned, Stands, Unfit
 from helpdesk.agents import Agents
 from helpdesk.bridges.accounts import Accounts
 from helpdesk.bridges.book import Book, Outcome
@@ -55,7 +55,9 @@ class Refused(Exception):
 
 
 class Inbound:
-    """One a process; `run` as a task. `sweeps` is whether this is the process that looks without having been rung."""
+    """One a process; `run` as a task. `sweeps` is whether this process looks without having been rung; `failed` is told of every
+    failure, by bridge and code.
+    """
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class Inbound:
         accounts: Accounts,
         words: Words,
         sweeps: Callable[[], bool],
+        failed: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self._chatwoot = chatwoot
         self._bridge = bridge
@@ -78,6 +81,7 @@ class Inbound:
         self._accounts = accounts
         self._words = words
         self._sweeps = sweeps
+        self._failed = failed
         # Conversations to be looked at, each with the oldest message that rang (0: none did).
         self._rung: dict[int, int] = {}
         # Up to which message each has been looked at.
@@ -110,15 +114,19 @@ class Inbound:
             try:
                 await self.step()
             except BridgeAway as away:
-                log.warning("chatwoot.away", why=str(away))
+                self._away(str(away))
                 pause = away.retry_after or PAUSE_SECONDS
             except (SQLAlchemyError, OSError, StoreUnavailable) as error:
-                log.warning("chatwoot.not_now", error=type(error).__name__)
+                self._away(type(error).__name__)
                 pause = PAUSE_SECONDS
             # While the other side is away, rings are remembered and no reason to come earlier.
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause or _LOOK_SECONDS):
                     await (self._stop if pause else self._wake).wait()
+
+    def _away(self, why: str) -> None:
+        self._failed(self._book.name, why or "away")
+        log.warning("chatwoot.away", why=why)
 
     async def step(self) -> None:
         """Look where it rang, and everywhere when it is time. What could not be looked at is kept."""
@@ -141,6 +149,7 @@ class Inbound:
                 raise
             except Exception as error:  # noqa: BLE001 - one conversation shall not keep the others from being looked at
                 log.error("chatwoot.defect", error=type(error).__name__)
+                self._failed(self._book.name, type(error).__name__)
             finally:
                 self._looking = False
 
@@ -150,10 +159,10 @@ class Inbound:
         if ticket is None:
             return
         # The conversation first: whatever was said before it was resolved is then among the messages.
-        found = await self._chatwoot.conversation(number)
+        found, now = await self._chatwoot.conversation(number), await self._deeds.standing(ticket)
         spoke = await self._messages(number, ticket, message)
-        if ticket.owner != "closed" and version_of(found) == ticket.version:
-            await self._state(found, ticket, spoke)
+        if now is not None and version_of(found) == now.version:
+            await self._state(found, ticket, now, spoke)
 
     # --- what was written
 
@@ -213,37 +222,40 @@ class Inbound:
 
     # --- what was done
 
-    async def _state(self, found: Conversation, ticket: Ticket, spoke: int | None) -> None:
-        """What differs from the ticket. `spoke` has it since, if nobody had."""
-        ours, login = await self._owner(ticket)
-        has = ours if ticket.owner == "human" else spoke
+    async def _state(self, found: Conversation, ticket: Ticket, now: Stands, spoke: int | None) -> None:
+        """What differs from who has it. `spoke` has it since, if nobody had."""
+        ours, login = await self._owner(now)
+        has = ours if now.owner == "human" else spoke
         try:
             if found.assignee not in (ours, has):
-                has = ours = await self._assigned(found, ticket, ours, login)
+                has = ours = await self._assigned(found, now, ours, login)
             if found.status in _ENDS:
-                await self._ended(found, ticket, has)
+                await self._ended(found, now, has)
         except Refused as refused:
+            if await self._deeds.standing(ticket) != now:
+                # It is another's by now, and the conversation is being brought in line with that.
+                return
             await self._bridge.restore(found, ours)
             await self._chatwoot.say(found.id, self._words("undone", why=str(refused)), private=True)
 
-    async def _owner(self, ticket: Ticket) -> tuple[int | None, str]:
-        """The Chatwoot user who has the ticket, and the name by which that agent signs in."""
-        agent = await self._agents.find(ticket.agent) if ticket.owner == "human" else None
+    async def _owner(self, now: Stands) -> tuple[int | None, str]:
+        """The Chatwoot user who has the conversation, and the name by which that agent signs in."""
+        agent = await self._agents.find(now.agent) if now.owner == "human" else None
         if agent is None:
             return None, ""
         bound = next((each.account for each in await self._accounts.of(agent) if each.bridge == self._book.name), "")
         return await self._bridge.assignee(bound, agent.login), agent.login
 
-    async def _assigned(self, found: Conversation, ticket: Ticket, ours: int | None, login: str) -> int | None:
+    async def _assigned(self, found: Conversation, now: Stands, ours: int | None, login: str) -> int | None:
         """The assignee there is another than ours: whoever has it by that. Raises Refused."""
-        theirs, at = found.assignee, f"{found.id}.{ticket.version}"
+        theirs, at = found.assignee, f"{found.id}.{now.version}"
         if theirs is None:
-            await self._do(Deed("release", f"{at}.release", str(found.id), str(ours), login, version=ticket.version), ours)
+            await self._do(Deed("release", f"{at}.release", str(found.id), str(ours), login, version=now.version), ours)
         elif ours is None:
-            await self._do(Deed("take", f"{at}.take.{theirs}", str(found.id), str(theirs), version=ticket.version), theirs)
+            await self._do(Deed("take", f"{at}.take.{theirs}", str(found.id), str(theirs), version=now.version), theirs)
         else:
             to = await self._agent(found.id, theirs)
-            deed = Deed("transfer", f"{at}.give.{theirs}", str(found.id), str(ours), login, to=to, version=ticket.version)
+            deed = Deed("transfer", f"{at}.give.{theirs}", str(found.id), str(ours), login, to=to, version=now.version)
             await self._do(deed, ours)
         return theirs
 
@@ -251,19 +263,19 @@ class Inbound:
         """The login of the agent whom this Chatwoot user is. Raises Refused."""
         try:
             return (await self._deeds.who(Deed("take", "", str(number), str(person), await self._address(person)))).login
-        except (Stranger, NotAllowed):
+        except NotAllowed:
+            raise Refused(self._words.unfit("transfer")) from None
+        except Stranger:
             raise Refused(self._words("nobodys", name=await self._name(person))) from None
 
-    async def _ended(self, found: Conversation, ticket: Ticket, has: int | None) -> None:
+    async def _ended(self, found: Conversation, now: Stands, has: int | None) -> None:
         """Pending or resolved there. Raises Refused."""
-        what, version = _ENDS[found.status], ticket.version
+        what = _ENDS[found.status]
         if has is None:
-            raise Refused(
-                self._words("elsewhere", name=ticket.agent_name) if ticket.owner == "human" else self._words("first_take")
-            )
+            raise Refused(self._words("elsewhere", name=now.name) if now.owner == "human" else self._words("first_take"))
         label = next((label for label in LABELS if label in found.labels), LABELS[0]) if what == "close" else ""
         # Of what holds now: it may have become theirs a moment ago.
-        await self._do(Deed(what, f"{found.id}.{version}.{what}.{has}", str(found.id), str(has), label=label), has)
+        await self._do(Deed(what, f"{found.id}.{now.version}.{what}.{has}", str(found.id), str(has), label=label), has)
 
     # --- deeds
 

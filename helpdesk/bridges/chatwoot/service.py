@@ -60,5 +60,6 @@ def build(
         staff.accounts,
         words,
         sweeps=lambda: carrier.holding,
+        failed=failed,
     )
-    return ChatwootService(carrier, inbound, routes(config, inbound.ring, staff.clock), client.close)
+    return ChatwootService(carrier, inbound, routes(config, inbound.ring, failed), client.close)

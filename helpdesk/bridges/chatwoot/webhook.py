@@ -8,6 +8,7 @@ seconds for an answer and never asks again, so it is given at once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -17,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from helpdesk.bridges.chatwoot.bridge import NAME
 from helpdesk.bridges.chatwoot.config import ChatwootConfig
 from helpdesk.bridges.chatwoot.signature import Forged, Stale, check
-from helpdesk.ports import Clock
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +58,9 @@ class _Event(msgspec.Struct, frozen=True):
 Ring = Callable[[int, int], None]
 
 
-def routes(config: ChatwootConfig, ring: Ring, clock: Clock) -> Sequence[BaseRoute]:
+def routes(config: ChatwootConfig, ring: Ring, failed: Callable[[str, str], None] = lambda *_: None) -> Sequence[BaseRoute]:
+    """`failed` is told of every ring that was refused."""
+
     async def receive(request: Request) -> Response:
         body = b""
         async for chunk in request.stream():
@@ -66,9 +69,10 @@ def routes(config: ChatwootConfig, ring: Ring, clock: Clock) -> Sequence[BaseRou
                 return Response(status_code=413)
         if config.secrets:
             try:
-                check(config.secrets, request.headers, body, clock().timestamp())
+                check(config.secrets, request.headers, body, time.time())
             except (Forged, Stale) as refused:
                 log.warning("chatwoot.webhook_refused", reason=type(refused).__name__)
+                failed(NAME, type(refused).__name__)
                 return Response(status_code=401)
         try:
             event = msgspec.json.decode(body, type=_Event)

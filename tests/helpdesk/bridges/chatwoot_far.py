@@ -19,7 +19,6 @@ from helpdesk.bridges.chatwoot.people import People
 from helpdesk.bridges.chatwoot.webhook import routes
 from helpdesk.bridges.chatwoot.words import Words
 from helpdesk.bridges.deeds import Deeds
-from helpdesk.ports import utc_now
 from tests.backend.stage import until
 from tests.fakes.chatwoot import FakeChatwoot, Line, Talk, User
 from tests.helpdesk.bridges.far import Press
@@ -27,8 +26,9 @@ from tests.helpdesk.bridges.far import Press
 FOREVER = 1_000_000
 
 
-def config_of(fake: FakeChatwoot, *secrets: str) -> ChatwootConfig:
-    return ChatwootConfig(fake.url, fake.account, fake.inbox, fake.token, fake.api_token, secrets or (fake.secret,))
+def config_of(fake: FakeChatwoot, *, signed: bool) -> ChatwootConfig:
+    secrets = (fake.secret,) if signed else ()
+    return ChatwootConfig(fake.url, fake.account, fake.inbox, fake.token, fake.api_token, secrets)
 
 
 @dataclass
@@ -140,10 +140,12 @@ def _told(line: Line, user: User) -> str:
 
 
 @asynccontextmanager
-async def chatwoot_far(**settings: str) -> AsyncIterator[ChatwootFar]:
+async def chatwoot_far(*, signed: bool = True) -> AsyncIterator[ChatwootFar]:
+    """Not `signed`: the inbox's secret is not known to the product."""
     async with FakeChatwoot() as fake:
-        client, config = Chatwoot(config_of(fake, *settings.values())), config_of(fake, *settings.values())
-        people, words = People(client), Words("id")
+        config = config_of(fake, signed=signed)
+        client, words = Chatwoot(config), Words("id")
+        people = People(client)
 
         def aligned(conversation: int) -> None:
             far.ring(conversation)
@@ -151,7 +153,7 @@ async def chatwoot_far(**settings: str) -> AsyncIterator[ChatwootFar]:
         far = ChatwootFar(fake, client, people, ChatwootBridge(client, people, words, aligned), config)
         listening = socket.create_server(("127.0.0.1", 0))
         fake.webhook_url = f"http://127.0.0.1:{listening.getsockname()[1]}/helpdesk/chatwoot"
-        app = Starlette(routes=list(routes(config, far.ring, utc_now)))
+        app = Starlette(routes=list(routes(config, far.ring)))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
         served = asyncio.create_task(server.serve([listening]))
         try:
