@@ -210,14 +210,14 @@ class Inbound:
         deed = Deed("note" if message.private else "say", key, str(number), str(who), message=str(message.id), text=text)
         try:
             if message.attachments and not text:
-                raise Refused(self._words("attachment"))  # noqa: TRY301 - refused as everything else is
+                raise Refused(self._words.of_any("text_only"))  # noqa: TRY301 - refused as everything else is
             await self._do(deed, who)
         except Refused as refused:
             if not message.private:
                 await self._chatwoot.mark(number, message.id, "failed", self._words("unsent", why=str(refused)))
             return False
         if message.attachments and not message.private:
-            await self._chatwoot.say(number, self._words("attachment"), private=True)
+            await self._chatwoot.say(number, self._words.of_any("text_only"), private=True)
         return not message.private
 
     # --- what was done
@@ -293,7 +293,7 @@ class Inbound:
         except Owned as owned:
             raise Refused(self._words.owned(owned.owner, owned.name)) from None
         except NotAllowed:
-            raise Refused(self._words("not_allowed")) from None
+            raise Refused(self._words.of_any("not_allowed")) from None
         except Unfit as unfit:
             raise Refused(self._words.unfit(unfit.code)) from None
         except TicketOver as over:

@@ -19,6 +19,10 @@ class Words:
         """A text of `helpdesk/texts/<language>/chatwoot.toml`."""
         return text(self.language, f"chatwoot.{id_}", **facts)
 
+    def of_any(self, id_: str, /, **facts: str | int) -> str:
+        """What every bridge says alike."""
+        return text(self.language, f"bridge.{id_}", **facts)
+
     # --- the ticket
 
     def nobody(self, number: int) -> str:
@@ -88,7 +92,7 @@ class Words:
         return text(self.language, f"owned.{owner}", name=name)
 
     def unfit(self, code: str) -> str:
-        return self(f"unfit.{code}") if code in ("empty", "too_long", "transfer") else self("unfit.other")
+        return text(self.language, f"unfit.{code}")
 
     def over(self, newer: int) -> str:
-        return self("over_newer", number=newer) if newer else self("over")
+        return self.of_any("over_newer", number=newer) if newer else self.of_any("over")

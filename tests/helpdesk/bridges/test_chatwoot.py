@@ -133,12 +133,12 @@ async def test_what_cannot_be_sent_says_so_beside_it(desk: Desk) -> None:
     long = desk.rina.replies(desk.talk, "panjang " * 600)
     await desk.until(lambda: picture.status == long.status == "failed")
     assert picture.external_error == (
-        "Tidak terkirim: Lampiran tidak diteruskan: investor hanya menerima tulisan. Kirim alamatnya, atau tuliskan isinya."
+        "Tidak terkirim: Hanya teks yang dapat dikirim kepada investor; lampiran ini tidak dikirim."
     )
     assert "4.096 karakter" in long.external_error
     desk.rina.replies(desk.talk, "Lihat ini", attachments=[{"file_type": "image"}])
     await heard(desk.stage, "Lihat ini")
-    await desk.until(lambda: any("Lampiran tidak diteruskan" in note for note in desk.talk.notes()))
+    await desk.until(lambda: any("lampiran ini tidak dikirim" in note for note in desk.talk.notes()))
 
 
 # --- whose it is
@@ -210,11 +210,14 @@ async def test_a_ticket_that_the_person_ended_is_resolved_there_and_whoever_writ
     await desk.until(lambda: desk.talk.status == "resolved" and desk.talk.labels == ["no_answer"])
     late = desk.rina.replies(desk.talk, "Masih di sana, Bu?")
     await desk.until(lambda: late.status == "failed")
-    assert late.external_error == "Tidak terkirim: Tiket ini sudah selesai."
+    assert late.external_error == "Tidak terkirim: Tiket ini sudah selesai. Ambil percakapannya dari konsol bila perlu."
     await asking_again(desk.stage, 1)
     later = desk.rina.replies(desk.talk, "Halo?")
     await desk.until(lambda: later.status == "failed")
-    assert later.external_error == f"Tidak terkirim: Tiket ini sudah selesai. Yang masih terbuka: #{desk.ticket.number + 1}."
+    assert (
+        later.external_error
+        == f"Tidak terkirim: Tiket ini sudah selesai. Percakapan yang terbuka sekarang: #{desk.ticket.number + 1}."
+    )
     assert not [text for text in desk.said() if "Masih di sana" in text]
 
 
