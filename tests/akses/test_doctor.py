@@ -355,13 +355,15 @@ async def test_telegram_as_it_should_be_is_well(settings: Settings, mode: str, i
         ("webhook", {"url": ""}, "sends updates elsewhere"),
         ("webhook", {"url": "https://elsewhere.example.com/"}, "sends updates elsewhere"),
         ("webhook", {"url": HOOK, "pending_update_count": 101}, "101 updates wait at Telegram"),
-        ("webhook", {**LATE, "last_error_date": int(time.time())}, '3 updates wait at Telegram ("Connection refused")'),
+        ("webhook", LATE | {"last_error_date": "now"}, '3 updates wait at Telegram ("Connection refused")'),
     ],
 )
 async def test_telegram_that_does_not_bring_updates_is_unwell(
     settings: Settings, mode: str, info: dict[str, object], words: str
 ) -> None:
-    async with bot_api(info) as base:
+    # Not when the tests were gathered: that may have been an hour ago.
+    now = {"last_error_date": int(time.time())} if info.get("last_error_date") == "now" else {}
+    async with bot_api(info | now) as base:
         use_telegram(settings, base, mode)
         assert words in await unwell(doctor.telegram, settings)
 
