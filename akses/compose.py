@@ -220,6 +220,7 @@ def telegram_config(settings: Settings) -> TelegramConfig:
 
 async def _backend(parts: Parts, role: Role) -> None:
     """The reference backend: accounts, mail, pages, API."""
+    from akses import desk
     from backend import migrate
     from backend.app import create_app
     from backend.services import open_backend
@@ -241,6 +242,7 @@ async def _backend(parts: Parts, role: Role) -> None:
             clock=parts.clock,
             observe=parts.metrics.job,
             traces=tracing.Traces(parts.tracer),
+            talks=desk.held(parts.keyring),
         )
     )
     if parts.simulator:

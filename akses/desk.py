@@ -25,6 +25,8 @@ from helpdesk import migrations
 from helpdesk.bridges.chatwoot.config import ChatwootConfig
 from helpdesk.config import DeskConfig, OidcConfig
 from helpdesk.console.managing import sign_in_link
+from helpdesk.held import Held
+from helpdesk.seals import Cells
 from helpdesk.service import People, people
 
 # Who sits before the embedded product: everything may be looked at.
@@ -61,6 +63,11 @@ def chatwoot_config(settings: Settings) -> ChatwootConfig:
         settings.chatwoot_api_token,
         settings.chatwoot_secrets,
     )
+
+
+def held(keyring: Keyring) -> Held:
+    """What the helpdesk holds of people, for the accounts' side to copy and erase with the rest (`backend.subjects.Talks`)."""
+    return Held(Cells(keyring))
 
 
 @asynccontextmanager

@@ -56,7 +56,7 @@ def _stop(words: str, code: int = 2) -> NoReturn:
 @asynccontextmanager
 async def _backend() -> AsyncIterator[Backend]:
     from akses.compose import backend_config
-    from akses.desk import migrate
+    from akses.desk import held, migrate
     from akses.keyring import Keyring
     from akses.logs import configure
     from akses.settings import load
@@ -71,7 +71,7 @@ async def _backend() -> AsyncIterator[Backend]:
         migrate(settings.accounts_url)
     keyring = Keyring.parse(settings.encryption_keys)
     async with open_backend(
-        backend_config(settings), keyring, role="tool", also_sealed=SEALED, also_passing=PASSING
+        backend_config(settings), keyring, role="tool", also_sealed=SEALED, also_passing=PASSING, talks=held(keyring)
     ) as backend:
         yield backend
 
@@ -159,15 +159,18 @@ def _asked(by: By) -> str:
 def export(
     by: Who, *, output: Annotated[Path, typer.Option(help="A new file; it will hold personal data.")] = Path("subject.json")
 ) -> None:
-    """Write down everything that is held of one person (UU 27/2022 art. 7): data, consents, mails, what was done."""
+    """Write down everything that is held of one person (UU 27/2022 art. 7): data, consents, mails, talks with agents, what was done."""
     value = _asked(by)
 
     async def write(backend: Backend) -> int:
         found = await _found(backend, by, value)
         with _new(output) as file:
             json.dump(await backend.subjects.export(found, "operator"), file, ensure_ascii=False, indent=2)
-        typer.echo(f"{len(found.accounts)} accounts and {len(found.registrations)} registrations are in {output}.")
-        if len(found.registrations) > 1 and by in (By.email, By.phone, By.nik):
+        typer.echo(
+            f"{len(found.accounts)} accounts, {len(found.registrations)} registrations and {len(found.talks)} talks "
+            f"with the helpdesk are in {output}."
+        )
+        if found.talks or (len(found.registrations) > 1 and by in (By.email, By.phone, By.nik)):
             typer.echo("Different people may have entered them: hand over only what is about the one who asks.", err=True)
         return 0
 
@@ -178,19 +181,24 @@ def export(
 def erase(
     by: Who, *, yes: Annotated[bool, typer.Option("--yes", help="Really erase; without it, only say what would be.")] = False
 ) -> None:
-    """Erase everything that is held of one person (art. 8, 43-45); accounts too. It cannot be undone."""
+    """Erase everything that is held of one person (art. 8, 43-45); accounts and talks with agents too. It cannot be undone."""
     value = _asked(by)
 
     async def do(backend: Backend) -> int:
         found = await _found(backend, by, value)
-        for kind, ids in (("account", found.accounts), ("registration", found.registrations)):
+        for kind, ids in (
+            ("account", found.accounts),
+            ("registration", found.registrations),
+            ("talk", found.talks),
+        ):
             for one in ids:
                 typer.echo(f"{kind} {one}")
         if not yes:
             typer.echo("Nothing was erased. Say it again with --yes to erase these.")
             return 0
         erased = await backend.subjects.erase(found, "operator")
-        typer.echo(f"Erased: {erased.accounts} accounts, {erased.registrations} registrations. Tell the person (art. 45).")
+        counted = f"{erased.accounts} accounts, {erased.registrations} registrations, {erased.talks} talks"
+        typer.echo(f"Erased: {counted}. Tell the person (art. 45).")
         typer.echo("Backups hold them until they are overwritten; open chats forget within days (docs/operators.md).")
         return 0
 

@@ -41,7 +41,7 @@ from backend.registry import RegistryVerifier, TableRegistry
 from backend.reveals import Reveals
 from backend.rotation import Rotation, Sealed
 from backend.sms import HttpSms
-from backend.subjects import Subjects
+from backend.subjects import Subjects, Talks
 from backend.throttle import Throttle
 from backend.traces import UNTRACED, Traces
 from backend.vault import Keyring, Vault
@@ -101,10 +101,12 @@ async def open_backend(
     traces: Traces = UNTRACED,
     also_sealed: Sealed = (),
     also_passing: Sealed = (),
+    talks: Talks | None = None,
 ) -> AsyncIterator[Backend]:
     """Build the backend inside the running loop; "web" only writes jobs, "worker" and "all" also do them; "tool" is a command
     beside them. `registry` answers whose e-mail is on record, instead of the table that `config.check_registry` switches on; `also_sealed`
-    are others' columns that a rotation of keys is to seal anew, `also_passing` others' keyed hashes that end by themselves.
+    are others' columns that a rotation of keys is to seal anew, `also_passing` others' keyed hashes that end by themselves,
+    `talks` what people said to the operator's own.
 
     SQLite is brought up to date here and held by this process alone (raises DatabaseInUse); PostgreSQL must have been migrated
     (raises SchemaOutdated), and is waited for when it does not answer yet (raises DatabaseUnreachable).
@@ -140,7 +142,7 @@ async def open_backend(
         account_mails = AccountMails(config, database, vault, jobs, smtp, clock)
         accounts = Accounts(config, database, vault, account_mails, checks, hasher, audit, clock)
         new_password = NewPassword(config, database, vault, jobs, account_mails, hasher, audit, clock)
-        subjects = Subjects(database, vault, events, account_mails, audit, clock)
+        subjects = Subjects(database, vault, events, account_mails, audit, clock, talks=talks)
         throttle = Throttle(config.redis_url)
         stack.push_async_callback(throttle.close)
         rotation = Rotation(database, vault, audit, clock, also=also_sealed, also_passing=also_passing)

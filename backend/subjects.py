@@ -6,10 +6,10 @@ operators, `pages/` for the person). Every use leaves a line in the audit that n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,13 +33,14 @@ _PAGE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is held of one person: ids of accounts and of registrations (those of the accounts among them)."""
+    """What is held of one person: ids of accounts, of registrations (those of the accounts among them) and of talks (`Talks`)."""
 
     accounts: tuple[str, ...]
     registrations: tuple[str, ...]
+    talks: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.accounts or self.registrations)
+        return bool(self.accounts or self.registrations or self.talks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,20 @@ class Erased:
 
     accounts: int
     registrations: int
+    talks: int = 0
+
+
+class Talks(Protocol):
+    """What people said to the operator's own, kept in this database by another part, which the composition root hands in."""
+
+    async def of(self, conn: AsyncConnection, chats: Collection[str], values: Collection[str]) -> tuple[str, ...]:
+        """Ids of the talks in these chats, and of those whose person is known by one of these values (NIK, phone, e-mail)."""
+
+    async def copy(self, conn: AsyncConnection, talk: str, *, texts: bool) -> dict[str, Any]:
+        """Values that JSON can carry; without `texts` only when and how."""
+
+    async def erase(self, conn: AsyncConnection, talk: str) -> bool:
+        """Erase what was said, and whose it was; whether there was anything."""
 
 
 async def end(conn: AsyncConnection, registration: str, status: str, now: datetime) -> None:
@@ -69,7 +84,15 @@ async def end(conn: AsyncConnection, registration: str, status: str, now: dateti
 
 class Subjects:
     def __init__(
-        self, database: Database, vault: Vault, events_: Events, mails_: AccountMails, audit_: Audit, clock: Clock
+        self,
+        database: Database,
+        vault: Vault,
+        events_: Events,
+        mails_: AccountMails,
+        audit_: Audit,
+        clock: Clock,
+        *,
+        talks: Talks | None = None,
     ) -> None:
         self._database = database
         self._vault = vault
@@ -77,6 +100,7 @@ class Subjects:
         self._mails = mails_
         self._audit = audit_
         self._now = clock
+        self._talks = talks
 
     async def find(self, by: By, value: str) -> Subject:
         """Everybody's records with this NIK, e-mail, phone, or id. Records with one e-mail may have been entered by different people."""
@@ -88,28 +112,39 @@ class Subjects:
             case _:
                 indexes = self._vault.indexes(by, _written(by, value))
                 is_account, is_registration = (table.c[f"{by}_index"].in_(indexes) for table in (accounts, registrations))
+        values = {_written(by, value)} if by in ("nik", "email", "phone") else set[str]()
         async with self._database.reading() as conn:
-            rows = (await conn.execute(sa.select(accounts.c.id, accounts.c.registration_id).where(is_account))).all()
-            own = list(
-                await conn.scalars(sa.select(registrations.c.id).where(is_registration).order_by(registrations.c.created_at))
-            )
-        return Subject(tuple(row.id for row in rows), tuple(dict.fromkeys([*(row.registration_id for row in rows), *own])))
+            rows = (await conn.execute(accounts.select().where(is_account))).all()
+            made = sa.or_(is_registration, registrations.c.id.in_([row.registration_id for row in rows]))
+            own = (await conn.execute(registrations.select().where(made).order_by(registrations.c.created_at))).all()
+            for table, found in ((accounts, rows), (registrations, own)):
+                for row in found:
+                    # A name is many people's.
+                    values |= {kept for field, kept in self._opened(table, row).items() if kept and field != "full_name"}
+            chats = {row.reference for row in own if row.reference}
+            talks = await self._talks.of(conn, chats, values) if self._talks else ()
+        return Subject(tuple(row.id for row in rows), tuple(row.id for row in own), talks)
 
     async def export(self, subject: Subject, actor: Actor) -> dict[str, Any]:
-        """Everything that is held, as values that JSON can carry: data in the clear, consents, mails, sessions, what was done."""
-        now = self._now()
+        """Everything that is held, as values that JSON can carry: data in the clear, consents, mails, sessions, talks, what was done.
+
+        A person gets of their talks when and how, not the words: several people may have spoken in one chat, and that this account's owner
+        did is not proven. The operator, who can ask, gets all of it.
+        """
+        now, talks = self._now(), self._talks
         async with self._database.writing() as conn:
             found = {
                 "made_at": _moment(now),
                 "accounts": [await self._account(conn, one) for one in subject.accounts],
                 "registrations": [await self._registration(conn, one) for one in subject.registrations],
+                "talks": [await talks.copy(conn, one, texts=actor == "operator") for one in subject.talks] if talks else [],
             }
-            for one in (*subject.accounts, *subject.registrations):
+            for one in (*subject.accounts, *subject.registrations, *subject.talks):
                 await self._audit.record(conn, now, actor, "subject.exported", one)
         return found
 
     async def erase(self, subject: Subject, actor: Actor) -> Erased:
-        """Erase accounts with their sessions, whose owners are told by mail, and registrations, whose chats are told when still open."""
+        """Erase accounts with their sessions, whose owners are told by mail; registrations, whose chats are told when still open; talks."""
         now, erased, closed = self._now(), list[str](), list[str]()
         async with self._database.writing() as conn:
             await self._database.lock(conn, *(f"registration:{one}" for one in sorted(subject.registrations)))
@@ -129,11 +164,15 @@ class Subjects:
                 if row.status != "active":
                     await self._events.happened(conn, registration, "registration.withdrawn", "withdrawn", now)
                 closed.append(registration)
+            talks = self._talks
+            silenced = [one for one in subject.talks if await talks.erase(conn, one)] if talks else []
+            for one in silenced:
+                await self._audit.record(conn, now, actor, "talk.erased", one)
             for one in erased:
                 await self._audit.record(conn, now, actor, "account.erased", one)
             for one in closed:
                 await self._audit.record(conn, now, actor, "registration.erased", one)
-        return Erased(len(erased), len(closed))
+        return Erased(len(erased), len(closed), len(silenced))
 
     async def log_out(self, subject: Subject, actor: Actor) -> int:
         """End every session of these accounts; how many there were."""

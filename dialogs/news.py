@@ -18,7 +18,7 @@ from dialogs.reminders import TIMER
 from dialogs.session import Draft, EarlyNews, Registration, RegistrationStatus, Session
 from dialogs.steps._step import Context, Outcome, contacts, what_next
 from dialogs.steps.overlays import dropped
-from dialogs.steps.privacy import stays, withdrawal, without
+from dialogs.steps.privacy import stays, talk_stays, withdrawal, without
 from dialogs.steps.summary import retold
 from dialogs.steps.waiting import thanks
 
@@ -162,7 +162,7 @@ def done(ctx: Context, event: BackendDone) -> Outcome:
     if about is None:
         return unchanged(ctx.session)
     if about.erasing == event.request:
-        words = f"{ctx.text('privacy.erased', name=about.name)}\n\n{ctx.text('privacy.what_stays')}"
+        words = "\n\n".join((ctx.text("privacy.erased", name=about.name), ctx.text("privacy.what_stays"), *talk_stays(ctx)))
         gone = without(ctx.session, about.id)
         return Outcome(gone, words) if in_front(ctx.session, about.id) else said(gone, words)
     email = event.email_masked or about.email_masked

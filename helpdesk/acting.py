@@ -276,6 +276,8 @@ class Acting:
         raise Owned(now.owner, now.agent, now.name, now.version)
 
     async def _act(self, chat: Chat, event: ByAgent, agent: Agent, key: str) -> Acted:
+        if chat.gone:
+            raise Unfit("gone")
         acted = await self._dialog.act(chat.conversation, event, f"desk:{agent.id}:{_key(key)}")
         if acted.happened:
             return acted

@@ -21,7 +21,7 @@ from bot.conversation import Conversation
 from helpdesk.masking import mask
 from helpdesk.ports import Clock, Database
 from helpdesk.seals import Cells
-from helpdesk.tables import conversations, entries, fates, ticket_terms, tickets
+from helpdesk.tables import GONE, conversations, entries, fates, ticket_terms, tickets
 
 View = Literal["queue", "mine", "all", "live"]
 PAGE: Final = 50
@@ -68,6 +68,11 @@ class Chat:
     step: str
     seen_at: datetime
     ticket: Ticket | None
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody knows any more whose chat it was: nothing can be said there."""
+        return self.conversation.channel == GONE
 
     @property
     def open(self) -> Ticket | None:
@@ -174,7 +179,10 @@ class Reading:
         """Chats that the bot has, the last to move first."""
         open_ = sa.select(tickets.c.conversation_id).where(tickets.c.owner != "closed")
         wanted = (
-            conversations.select().where(conversations.c.id.not_in(open_)).order_by(conversations.c.seen_at.desc()).limit(limit)
+            conversations.select()
+            .where(conversations.c.id.not_in(open_), ~conversations.c.conversation.startswith(f"{GONE}:"))
+            .order_by(conversations.c.seen_at.desc())
+            .limit(limit)
         )
         if filters.channel:
             wanted = wanted.where(conversations.c.channel == filters.channel)

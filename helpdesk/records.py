@@ -28,7 +28,17 @@ from helpdesk.agents import Agent, actor
 from helpdesk.ids import new_id
 from helpdesk.ports import Audit, Clock, Database
 from helpdesk.seals import Cells
-from helpdesk.tables import bridge_messages, bridge_places, changes, conversations, entries, fates, ticket_terms, tickets
+from helpdesk.tables import (
+    bridge_messages,
+    bridge_places,
+    changes,
+    conversations,
+    entries,
+    fates,
+    ticket_terms,
+    tickets,
+    unnamed,
+)
 
 # What the bot said where no human was is kept as long as the dialog itself; the talk of a closed ticket a month longer.
 LINES_KEPT: Final = timedelta(days=8)
@@ -306,7 +316,7 @@ class Records:
     # --- what is over
 
     async def forget(self) -> None:
-        """Erase what has been kept long enough: lines, the talk of closed tickets, the feed."""
+        """Erase what has been kept long enough: lines, the talk of closed tickets, whose chat it was, the feed."""
         now = self._now()
         old = sa.select(conversations.c.id).where(conversations.c.seen_at < now - LINES_KEPT)
         closed = sa.select(tickets.c.id).where(tickets.c.closed_at < now - TALK_KEPT)
@@ -316,6 +326,11 @@ class Records:
             for kept in (ticket_terms, bridge_messages, bridge_places):
                 await conn.execute(kept.delete().where(kept.c.ticket_id.in_(closed)))
             await conn.execute(changes.delete().where(changes.c.at < now - LINES_KEPT))
+            # Whose chat it was is kept as long as its talk; of one that never had a ticket nothing stays.
+            idle = conversations.c.seen_at < now - TALK_KEPT
+            await conn.execute(unnamed().where(idle))
+            used = [sa.select(table.c.conversation_id) for table in (tickets, entries)]
+            await conn.execute(conversations.delete().where(idle, *(conversations.c.id.not_in(each) for each in used)))
 
     # --- rows
 

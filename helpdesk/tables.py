@@ -7,6 +7,7 @@ two). What people wrote is sealed (`seals.py`) and NULL once it was erased. READ
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -274,6 +275,18 @@ accounts = sa.Table(
     sa.Column("agent_id", sa.ForeignKey("desk_agents.id"), index=True),
     sa.Column("at", Utc, nullable=False),
 )
+
+# The channel of a conversation whose chat is not known any more.
+GONE: Final = "gone"
+
+
+def unnamed() -> sa.Update:
+    """Forget whose chat a conversation was, but for one that still waits for an answer there, or has one."""
+    waiting = sa.select(tickets.c.conversation_id).where(tickets.c.owner != "closed")
+    named = ~conversations.c.conversation.startswith(f"{GONE}:")
+    nobodys = sa.literal(f"{GONE}:") + conversations.c.id
+    return conversations.update().where(named, conversations.c.id.not_in(waiting)).values(conversation=nobodys)
+
 
 # Every sealed column, for whoever must seal anew; a row's id is part of what it is sealed with (`seals.py`).
 SEALED: tuple[tuple[sa.Table, tuple[str, ...]], ...] = ((entries, ("body",)), (agents, ("totp",)))

@@ -44,9 +44,21 @@ def stored(ctx: Context) -> str:
             "erasing" if each.erasing else "account" if each.status == "active" else "open" if each.status in OPEN else "erased"
         )
         parts.append(ctx.text(f"privacy.registration.{what}", name=each.name, email=each.email_masked))
+    if talked(ctx):
+        parts.append(ctx.text("privacy.talk"))
     if not parts:
         return ctx.text("privacy.nothing")
     return "\n\n".join((ctx.text("privacy.stored"), *parts, ctx.text("privacy.ways", home=ctx.profile.home_url)))
+
+
+def talked(ctx: Context) -> bool:
+    """Whether the helpdesk ever had this conversation, as far back as it is remembered."""
+    return ctx.session.ownership > 0
+
+
+def talk_stays(ctx: Context) -> tuple[str, ...]:
+    """What was said to agents is theirs to erase; why it stays, where there is anything."""
+    return (ctx.text("privacy.talk_stays", contacts=contacts(ctx)),) if talked(ctx) else ()
 
 
 # --- /hapus
@@ -55,7 +67,7 @@ def stored(ctx: Context) -> str:
 def erase(ctx: Context, _: str) -> Outcome:
     """Ask once; where nothing is stored there is nothing to ask."""
     if not holds(ctx.session.draft) and not ctx.session.registrations:
-        return Outcome(ctx.session, ctx.text("privacy.nothing_to_erase"))
+        return Outcome(ctx.session, "\n\n".join((ctx.text("privacy.nothing_to_erase"), *talk_stays(ctx))))
     return laid(ctx, "erase")
 
 
@@ -72,6 +84,7 @@ def erase_screen(ctx: Context) -> Screen:
         parts.append(stays(ctx, active))
     if names or sending:
         parts.append(ctx.text("privacy.what_stays"))
+    parts += talk_stays(ctx)
     actions = (button(ctx, "erase_all", "danger"), button(ctx, "go_on", "primary"))
     return Screen(token="", step="erase", text="\n\n".join(parts), actions=actions)
 

@@ -129,7 +129,7 @@ def test_erasing_is_said_first_and_done_when_it_is_meant(product: Product) -> No
     assert asked.stdout.count("registration ") == 2
     assert "Nothing was erased" in asked.stdout
     done = akses(product, "subject", "erase", "email", "--yes", said=f"{EMAIL}\n")
-    assert "Erased: 0 accounts, 2 registrations." in done.stdout
+    assert "Erased: 0 accounts, 2 registrations, 0 talks." in done.stdout
     assert akses(product, "subject", "erase", "email", "--yes", said=f"{EMAIL}\n").returncode == 2
     assert akses(product, "audit", "verify").returncode == 0
 

@@ -415,3 +415,20 @@ def test_an_event_of_an_agent_alone_begins_no_registration() -> None:
     turn = step(chat.session, AgentSaid("rina", "Rina", 0, "Halo", "r1"), chat.now, chat.profile)
     assert turn.effects == ()
     assert step(chat.session, CorrectionProposed("rina", 2, "nik", "1"), chat.now, chat.profile).effects == ()
+
+
+def test_what_was_said_to_agents_stays_when_the_rest_is_erased_and_both_are_told() -> None:
+    chat = at_nik()
+    chat.says("hapus")
+    assert "petugas" not in chat.screens[-1].text
+    chat.presses("go_on")
+    chat.says("petugas")
+    chat.agent_takes_over("Rina")
+    chat.agent_returns()
+    chat.says("privasi")
+    chat.reads("Percakapan Anda dengan petugas: disimpan terenkripsi sampai 30 hari setelah selesai")
+    chat.says("hapus")
+    chat.reads("Percakapan Anda dengan petugas tetap disimpan terenkripsi")
+    chat.presses("erase_all")
+    chat.says("hapus")
+    chat.reads("Percakapan Anda dengan petugas tetap disimpan terenkripsi")

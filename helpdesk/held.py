@@ -1,0 +1,82 @@
+"""What the helpdesk holds of one person: found, copied, and erased when the law's rights are used (UU 27/2022 art. 7-9).
+
+Lives here: the talk of a chat as a whole. Must not live here: who may ask (the accounts' side, `backend.subjects.Talks`, to which this is
+handed by `akses/desk.py`), or what ends by itself (`records.py`). Erased is what was said and noted, what a ticket can be found by, and,
+where no ticket is open, whose chat it was; what stays of a ticket is when, who answered, outcome and rating.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from helpdesk.reading import search_terms
+from helpdesk.seals import Cells
+from helpdesk.tables import conversations, entries, ticket_terms, tickets, unnamed
+
+
+class Held:
+    """Talks by the ids of their conversations."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+
+    async def of(self, conn: AsyncConnection, chats: Collection[str], values: Collection[str]) -> tuple[str, ...]:
+        """The talks in these chats, and those in whose form one of these values stood when a human was asked for."""
+        terms = [each for value in values for term in search_terms(value) for each in self._cells.terms(term)]
+        known = sa.select(tickets.c.conversation_id).join_from(tickets, ticket_terms).where(ticket_terms.c.term.in_(terms))
+        wanted = sa.select(conversations.c.id).where(
+            sa.or_(conversations.c.conversation.in_(chats), conversations.c.id.in_(known))
+        )
+        return tuple(await conn.scalars(wanted.order_by(conversations.c.id)))
+
+    async def copy(self, conn: AsyncConnection, talk: str, *, texts: bool) -> dict[str, Any]:
+        """Tickets, and with `texts` every line in the clear: the person's, the bot's, the agents' with their notes."""
+        chat = (await conn.execute(conversations.select().where(conversations.c.id == talk))).one()
+        asked = await conn.execute(tickets.select().where(tickets.c.conversation_id == talk).order_by(tickets.c.number))
+        said = entries.select().where(entries.c.conversation_id == talk).order_by(entries.c.at, entries.c.place)
+        return {
+            "id": talk,
+            "channel": chat.channel,
+            "tickets": [
+                {
+                    "number": one.number,
+                    "reason": one.reason,
+                    "opened_at": _moment(one.opened_at),
+                    "answered_at": _moment(one.answered_at),
+                    "closed_at": _moment(one.closed_at),
+                    "by": one.agent_name,
+                    "ended": one.ended,
+                    "label": one.label,
+                    "rating": one.rating,
+                }
+                for one in asked
+            ],
+            **({"lines": [self._line(row) for row in await conn.execute(said)]} if texts else {}),
+        }
+
+    def _line(self, row: sa.Row[Any]) -> dict[str, Any]:
+        told = {"at": _moment(row.at), "author": row.author, "name": row.agent_name, "kind": row.kind}
+        if row.body is None:
+            return told | {"erased": True}
+        body = json.loads(self._cells.open("desk_entries", "body", row.id, row.body))
+        return told | {"text": body["text"], "detail": body["detail"]}
+
+    async def erase(self, conn: AsyncConnection, talk: str) -> bool:
+        """Whether there was anything."""
+        here = entries.c.conversation_id == talk
+        watched = await conn.execute(entries.delete().where(here, entries.c.ticket_id.is_(None)))
+        words = await conn.execute(entries.update().where(here, entries.c.body.is_not(None)).values(body=None, message=None))
+        own = sa.select(tickets.c.id).where(tickets.c.conversation_id == talk)
+        terms = await conn.execute(ticket_terms.delete().where(ticket_terms.c.ticket_id.in_(own)))
+        named = await conn.execute(unnamed().where(conversations.c.id == talk))
+        return any(done.rowcount for done in (watched, words, terms, named))
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
