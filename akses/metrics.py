@@ -74,8 +74,8 @@ DESK_DAYS: Final = 2
 OUTBOX_SECONDS: Final = 60.0
 # The routes of the product, the special before the general; anything else is "other".
 ROUTES: Final = (
-    "/whatsapp/webhook", "/status/webhook", "/telegram/app", "/chat/api", "/api/v1", "/aktivasi", "/assets", "/helpdesk",
-    "/privasi", "/lanjut", "/inbox", "/masuk", "/keluar", "/akun", "/kode", "/chat",
+    "/whatsapp/webhook", "/status/webhook", "/telegram/app", "/chat/api", "/api/v1", "/aktivasi", "/assets", "/helpdesk/chatwoot",
+    "/helpdesk", "/privasi", "/lanjut", "/inbox", "/masuk", "/keluar", "/akun", "/kode", "/chat",
 )  # fmt: skip
 # Asked by machines all day, or (Telegram's updates) counted as turns already and in a hurry.
 UNCOUNTED: Final = frozenset({"/healthz", "/readyz", "/metrics", "/telegram/webhook"})
