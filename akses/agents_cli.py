@@ -21,7 +21,7 @@ _WHY: Final = {
     "login": "A user name is 2 to 120 lower-case letters, digits, dots and dashes, or an e-mail address.",
     "name": "A name is 1 to 60 characters.",
     "taken": "There is an agent of this user name already.",
-    "account_form": "An account is written telegram:12345, a number (docs/helpdesk.md says where to find it).",
+    "account_form": "An account is written telegram:12345 or chatwoot:12 (docs/helpdesk.md says where to find the number).",
     "account_taken": "This account is another agent's; take it from them first: akses agents account LOGIN ACCOUNT --remove",
     "unknown": "There is no agent of this user name: akses agents list",
     "last_admin": "This is the last admin: make somebody else an admin first.",

@@ -261,9 +261,12 @@ class Book:
     # --- what comes back
 
     async def ticket_at(self, external: str) -> Ticket | None:
-        """Whose place this is."""
-        wanted = sa.select(bridge_places.c.ticket_id).where(
-            bridge_places.c.bridge == self.name, bridge_places.c.external == external
+        """Whose place this is, the newest one's where it is that of several."""
+        wanted = (
+            sa.select(bridge_places.c.ticket_id)
+            .join(tickets, tickets.c.id == bridge_places.c.ticket_id)
+            .where(bridge_places.c.bridge == self.name, bridge_places.c.external == external)
+            .order_by(tickets.c.number.desc())
         )
         async with self._database.reading() as conn:
             ticket = await conn.scalar(wanted.limit(1))

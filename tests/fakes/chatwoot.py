@@ -203,6 +203,7 @@ class FakeChatwoot:
     lose_webhooks: bool = False
     bot_attached: bool = True
     auto_assign: int | None = None
+    locked_to_one: bool = False
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -661,6 +662,8 @@ class FakeChatwoot:
             if any(given["source_id"] in each.sources for each in self.contacts.values()):
                 raise Refusal(422, {"error": "source_id should be unique"})
             contact.sources.append(given["source_id"])
+        if self.locked_to_one and (known := next((each for each in self.talks.values() if each.contact == contact.id), None)):
+            return self._rest_talk(known)
         status = "pending" if self.bot_attached else given.get("status", "open")
         talk = Talk(next(self._ids), contact.id, given["source_id"], status, dict(given.get("custom_attributes", {})))
         self.talks[talk.id] = talk

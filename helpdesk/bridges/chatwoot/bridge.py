@@ -4,7 +4,7 @@ Lives here: carrying things there, and bringing a conversation there in line wit
 what agents do there (`inbound.py`).
 
 A hand-off is a conversation of its own, as agents know it from every inbox: it ends resolved, however it ended, and the next one of the
-same person stands beside it in the contact's history.
+same person stands beside it in the contact's history. (An inbox that is locked to one conversation a contact gives the same one again.)
 
 **Whose it is.** Status and assignee there are the agents' as well as ours. So that both can be told apart, the ownership that the
 conversation was last brought in line with stands among its custom attributes (`VERSION`): where it is the ticket's, whatever differs is an
@@ -25,11 +25,15 @@ NAME: Final = "chatwoot"
 TICKET: Final = "akses_ticket"
 VERSION: Final = "akses_version"
 _UNTOLD: Final = -1
+_ANOTHERS: Final = -2
 
 
-def version_of(conversation: Conversation) -> int:
-    """The ownership that it was last brought in line with; -1 where it was with none yet."""
-    return _whole(conversation.custom_attributes.get(VERSION))
+def version_of(conversation: Conversation, ticket: int) -> int:
+    """The ownership of the ticket of this number that it was last brought in line with; -1 where it was with none yet, -2 where all that
+    stands there is an earlier ticket's.
+    """
+    told = conversation.custom_attributes
+    return _whole(told.get(VERSION)) if _whole(told.get(TICKET)) == ticket else _ANOTHERS
 
 
 def _whole(value: object) -> int:
@@ -123,17 +127,18 @@ class ChatwootBridge:
         if ticket.owner == "closed":
             return
         found = await self._chatwoot.conversation(number)
-        before = version_of(found)
+        before = version_of(found, ticket.number)
         if before >= ticket.version:
             return
         wanted = await self.assignee(ticket.agent_account, ticket.agent_login) if ticket.owner == "human" else None
         # Somebody who works there may have resolved it right after they took it: theirs to do, and done when it is looked at next.
-        if before == _UNTOLD or wanted is None:
+        if before < 0 or wanted is None:
             await self.reopen(found)
         # And somebody may have been very quick to take a new one.
         if found.assignee != wanted and not (before == _UNTOLD and wanted is None):
             await self._chatwoot.assign(number, wanted)
-        await self._chatwoot.set_attributes(number, {**found.custom_attributes, VERSION: ticket.version})
+        told = {**found.custom_attributes, **attributes(ticket), VERSION: ticket.version}
+        await self._chatwoot.set_attributes(number, told)
         self._aligned(number)
 
     async def reopen(self, found: Conversation) -> None:

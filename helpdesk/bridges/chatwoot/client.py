@@ -221,14 +221,13 @@ class Chatwoot:
 
     # --- messages
 
-    async def say(self, conversation: int, text: str, *, incoming: bool = False, private: bool = False, echo: str = "") -> int:
+    async def say(self, conversation: int, text: str, *, incoming: bool = False, private: bool = False) -> int:
         """The number of the new message: the contact's (`incoming`), or the bot's, as a note where it is private."""
         body = {
             "content": text,
             "message_type": "incoming" if incoming else "outgoing",
             "private": private,
             "content_type": "text",
-            "echo_id": echo,
         }
         return (await self._of(conversation, _Numbered, "POST", "messages", body, bot=True)).id
 

@@ -161,7 +161,7 @@ class Inbound:
         # The conversation first: whatever was said before it was resolved is then among the messages.
         found, now = await self._chatwoot.conversation(number), await self._deeds.standing(ticket)
         spoke = await self._messages(number, ticket, message)
-        if now is not None and version_of(found) == now.version:
+        if now is not None and version_of(found, ticket.number) == now.version:
             await self._state(found, ticket, now, spoke)
 
     # --- what was written
@@ -207,7 +207,10 @@ class Inbound:
         elif message.status == "failed" and self._words.is_ours(message.error):
             return False
         text = plain(message.content or "")
-        deed = Deed("note" if message.private else "say", key, str(number), str(who), message=str(message.id), text=text)
+        # Two strokes begin a note at every bridge.
+        note = message.private or text.startswith("//")
+        words = text.removeprefix("//") if note else text
+        deed = Deed("note" if note else "say", key, str(number), str(who), message=str(message.id), text=words)
         try:
             if message.attachments and not text:
                 raise Refused(self._words.of_any("text_only"))  # noqa: TRY301 - refused as everything else is
@@ -216,9 +219,9 @@ class Inbound:
             if not message.private:
                 await self._chatwoot.mark(number, message.id, "failed", self._words("unsent", why=str(refused)))
             return False
-        if message.attachments and not message.private:
+        if message.attachments and not note:
             await self._chatwoot.say(number, self._words.of_any("text_only"), private=True)
-        return not message.private
+        return not note
 
     # --- what was done
 

@@ -447,3 +447,41 @@ async def test_a_message_that_its_agent_deleted_before_it_was_seen_is_not_said(d
     desk.far.sweeping = True
     await heard(desk.stage, "Yang benar.")
     assert not [text for text in desk.said() if "Salah" in text or "deleted" in text]
+
+
+async def test_in_an_inbox_that_is_locked_to_one_conversation_the_next_hand_off_opens_the_same_again(desk: Desk) -> None:
+    desk.fake.locked_to_one = True
+    desk.rina.replies(desk.talk, "Sudah, Bu.")
+    desk.rina.sets(desk.talk, "resolved")
+    await owned(desk.stage, "bot")
+    await desk.until(lambda: any("Rina menutup percakapan" in note for note in desk.talk.notes()))
+    await asking_again(desk.stage, 1)
+    await desk.until(
+        lambda: desk.talk.status == "open" and desk.talk.custom_attributes["akses_ticket"] == desk.ticket.number + 1
+    )
+    desk.budi.replies(desk.talk, "Saya lanjutkan, Bu.")
+    await heard(desk.stage, "Saya lanjutkan, Bu.")
+    await owned(desk.stage, "human", "Budi")
+    assert len(desk.fake.talks) == 1
+
+
+async def test_two_strokes_begin_a_note_here_as_well(desk: Desk) -> None:
+    desk.rina.replies(desk.talk, "// cek dulu nomornya")
+
+    async def noted() -> bool | None:
+        talk = await desk.stage.desk.reading.talk(desk.ticket.chat, {})
+        return any(line.kind == "note" and line.text == "cek dulu nomornya" for line in talk) or None
+
+    await until(noted)
+    await owned(desk.stage, "queued")
+    assert not [text for text in desk.said() if "cek dulu" in text]
+
+
+async def test_what_chatwoot_itself_writes_is_no_agents_word(desk: Desk) -> None:
+    """Greetings, surveys, automations and other bots speak without a person behind them."""
+    desk.fake.put(desk.talk, "Bagaimana kami melayani Anda?", "template", None)
+    desk.fake.put(desk.talk, "Jawaban otomatis", "outgoing", None, attributes={"automation_rule_id": 4})
+    desk.fake.put(desk.talk, "Dari bot lain", "outgoing", ("agent_bot", 9))
+    desk.rina.replies(desk.talk, "Dari Rina.")
+    await heard(desk.stage, "Dari Rina.")
+    assert not [text for text in desk.said() if "melayani" in text or "otomatis" in text or "bot lain" in text]
