@@ -27,8 +27,17 @@ View = Literal["queue", "mine", "all", "live"]
 PAGE: Final = 50
 TALK: Final = 300
 _EXPORTED: Final = 20_000
-# How a cell may begin that a spreadsheet would calculate.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+# How a cell may begin that a spreadsheet would calculate; blanks before it do not save it, nor do the wide forms of East Asian keyboards.
+_FORMULA: Final = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\N{FULLWIDTH EQUALS SIGN}",
+    "\N{FULLWIDTH PLUS SIGN}",
+    "\N{FULLWIDTH HYPHEN-MINUS}",
+    "\N{FULLWIDTH COMMERCIAL AT}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +308,7 @@ class Reading:
 
 def _cell(value: object) -> str:
     written = "" if value is None else value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
-    return f"'{written}" if written.startswith(_FORMULA) else written
+    return f"'{written}" if written[:1].isspace() or written.startswith(_FORMULA) else written
 
 
 def search_terms(written: str) -> set[str]:

@@ -11,12 +11,15 @@ from typing import Any
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from bot.conversation import Conversation
 from bot.desk import Line
 from dialogs.effects import DeskChanged, Relay
 from helpdesk.console.headers import CONTENT_SECURITY_POLICY
+from helpdesk.reading import Filters
 from helpdesk.roles import ROLES
+from helpdesk.tables import tickets
 from tests.helpdesk.stage import Stage, form_token
 from tests.helpdesk.test_records import AT, CHAT, SECRET, story
 
@@ -191,6 +194,21 @@ async def test_the_list_as_a_file_is_no_formula_and_stands_in_the_audit(small_st
     assert [line["agent_name"] for line in lines] == ["Rina", "'@x", "'-1", "'+1", "'=cmd|'/c calc'!A1"]
     assert not any(value.startswith(("=", "+", "-", "@")) for line in lines for value in line.values())
     assert (await small_stage.actions())[-1] == "desk.exported"
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t=", "\r=", "\n=", " =", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+async def test_no_column_of_the_file_begins_a_formula_whatever_came_to_stand_in_it(small_stage: Stage, begins: str) -> None:
+    await small_stage.desk.records.tell(CHAT, DeskChanged("T.1", "taken", 2, AT, "a1", "Rina"), "S.1.0")
+    columns = {column.name for column in tickets.c if isinstance(column.type, sa.String)} - {
+        "id",
+        "conversation_id",
+        "agent_id",
+    }
+    evil = f'{begins}HYPERLINK("https://x.example","a,b")'
+    async with small_stage.people.database.writing() as conn:
+        await conn.execute(tickets.update().values(dict.fromkeys(columns, evil)))
+    (line,) = csv.DictReader(io.StringIO(await small_stage.desk.reading.exported(Filters()), newline=""))
+    assert {name for name, value in line.items() if value == f"'{evil}"} == columns, "each is there, and is words"
 
 
 async def test_a_value_told_on_the_phone_finds_its_ticket_and_part_of_it_finds_nothing(small_stage: Stage) -> None:

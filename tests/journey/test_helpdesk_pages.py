@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
@@ -18,9 +19,11 @@ from akses.keyring import Keyring
 from bot.conversation import Conversation
 from bot.desk import Line
 from dialogs.effects import DeskChanged, Relay
+from dialogs.fields import FIELDS
 from dialogs.office import Office
 from helpdesk.roles import ROLES
 from tests.backend.conftest import keyring, keyring_file, sqlite_url
+from tests.backend.stage import until
 from tests.helpdesk.stage import Stage, stage_on
 from tests.helpdesk.test_deeds import CHAT, asking
 from tests.helpdesk.test_secrets import asks_for_a_human, at_the_summary, presses
@@ -128,6 +131,51 @@ async def test_markup_in_every_field_that_anybody_can_write_is_words(stage: Stag
             seen += await page.locator("body").inner_text()
         assert [payload for payload in (IMG, SVG, SCRIPT, ATTRIBUTE, TEMPLATE) if payload not in seen] == []
         assert complaints == []
+
+
+async def test_markup_in_every_answer_of_a_form_is_words_wherever_agents_see_it(stage: Stage) -> None:
+    """As a caller's form is written down, as its refusals repeat it, and as the backend tells it in the clear."""
+    complaints: list[str] = []
+    await at_the_summary(stage)
+    await presses(stage, "activate", "b2")
+
+    async def handed() -> str | None:
+        session = await stage.runner.session(CHAT)
+        return session.registrations[0].id if session is not None and session.registrations else None
+
+    registration = await until(handed)
+    ticket = await asks_for_a_human(stage)
+    async with chromium() as browser, coming_in(stage, browser, "Rina", complaints) as page:
+        for payload in (IMG, SVG, SCRIPT, ATTRIBUTE, TEMPLATE):
+            await page.goto("/helpdesk/bantu")
+            for field in FIELDS:
+                await page.locator(f"#{field.id}").fill(payload)
+            await page.locator("main form button[type=submit]").click()
+            await expect(page.locator(".error")).to_have_count(len(FIELDS), timeout=WAIT)
+            shown = await page.locator("main input.input").evaluate_all("all => all.map((each) => each.value)")
+            assert shown == [payload] * len(FIELDS), "nothing typed is lost"
+            assert "broken" not in await page.title()
+        # What the backend has, whoever brought it there.
+        record = stage.backend._records[registration]
+        assert record.new is not None
+        record.new, record.email = msgspec.structs.replace(record.new, full_name=SCRIPT), ATTRIBUTE
+        for field, payload in (("full_name", SCRIPT), ("email", ATTRIBUTE)):
+            await page.goto(f"/helpdesk/c/{ticket.chat}")
+            if await page.get_by_role("button", name="Ambil alih").count():
+                await page.get_by_role("button", name="Ambil alih").click()
+            row = page.locator(f".desk-handed [data-field={field}]")
+            await row.get_by_text("Tampilkan utuh").click(timeout=WAIT)
+            await row.get_by_role("button", name="Tampilkan").click()
+            await expect(row.locator("[data-value]")).to_have_text(payload, timeout=WAIT)
+            await page.screenshot(path=SCREENS / f"revealed-{field}.png", full_page=True)
+            # Past the script, as a browser without it does.
+            await page.reload()
+            async with page.expect_navigation():
+                await row.locator("form").evaluate("form => form.submit()")
+            await expect(row.locator("[data-value]")).to_have_text(payload, timeout=WAIT)
+            assert "broken" not in await page.title()
+            assert await page.locator("[onfocus], [onerror], script:not([src]), body svg[onload]").count() == 0
+    assert complaints == []
 
 
 async def test_keys_badge_sound_rating_and_a_chat_that_the_bot_has(stage: Stage) -> None:
