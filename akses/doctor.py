@@ -351,7 +351,23 @@ async def page_in_telegram(url: str) -> str:
     return f"the page inside Telegram is at {url}"
 
 
-async def _telegram(settings: Settings, method: str) -> dict[str, Any]:
+async def helpdesk_group(settings: Settings) -> str:
+    """The group is there and has topics, and the bot may make them and reads what agents write."""
+    if not settings.desk_group:
+        return "agents answer in the console alone (no HELPDESK_GROUP)"
+    if not settings.telegram_bot_token:
+        return "HELPDESK_GROUP is the bot's; this process has no TELEGRAM_BOT_TOKEN"
+    chat = await _telegram(settings, "getChat", chat_id=settings.desk_group)
+    if not chat.get("is_forum"):
+        raise Unwell("the group of HELPDESK_GROUP has no topics: turn them on in the group's settings")
+    bot = int(settings.telegram_bot_token.partition(":")[0])
+    member = await _telegram(settings, "getChatMember", chat_id=settings.desk_group, user_id=bot)
+    if not member.get("can_manage_topics"):
+        raise Unwell("the bot may not manage the group's topics: make it an administrator there, with that right")
+    return "the bot may manage the topics of the helpdesk's group"
+
+
+async def _telegram(settings: Settings, method: str, **params: int) -> dict[str, Any]:
     import httpx2
 
     from bot.channels.telegram.api import address
@@ -359,11 +375,16 @@ async def _telegram(settings: Settings, method: str) -> dict[str, Any]:
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             url = f"{address(settings.telegram_api_base).format(token=settings.telegram_bot_token)}/{method}"
-            answer = (await client.get(url)).json()
+            answer = (await client.get(url, params=params)).json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise Unwell(f"Telegram cannot be reached: {type(error).__name__}") from None
     if not isinstance(answer, dict) or not answer.get("ok"):
         code = answer.get("error_code") if isinstance(answer, dict) else None
+        moved = answer.get("parameters", {}).get("migrate_to_chat_id") if isinstance(answer, dict) else None
+        if moved:
+            raise Unwell(f"the group has become another one when it got topics: HELPDESK_GROUP={moved}")
+        if code == 400 and params:
+            raise Unwell("Telegram knows no such group with the bot in it: look at HELPDESK_GROUP")
         raise Unwell(
             "Telegram does not know this TELEGRAM_BOT_TOKEN" if code in (401, 404) else f"Telegram answers {method} with {code}"
         )
@@ -446,6 +467,7 @@ CHECKS: Final[dict[str, Check]] = {
     "telegram": telegram,
     "page inside Telegram": telegram_page,
     "chatwoot": chatwoot,
+    "helpdesk group": helpdesk_group,
 }
 
 

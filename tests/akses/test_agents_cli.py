@@ -44,6 +44,21 @@ def test_agents_are_added_listed_invited_again_shut_out_and_let_in(tmp_path: Pat
     assert said(tmp_path, "list").endswith("\tinvited\n")
 
 
+def test_an_agent_is_known_by_an_account_elsewhere_and_an_account_by_one_agent(tmp_path: Path) -> None:
+    for login in ("rina", "budi"):
+        said(tmp_path, "add", login, "--name", login.title(), "--role", "agent")
+    assert said(tmp_path, "account", "rina", "telegram:12345") == "telegram:12345 is Rina.\n"
+    assert said(tmp_path, "account", "rina") == "telegram:12345\n"
+    taken = akses(tmp_path, "account", "budi", "telegram:12345")
+    assert taken.returncode == 2
+    assert "another agent's" in taken.stderr
+    written = akses(tmp_path, "account", "budi", "@budi")
+    assert written.returncode == 2
+    assert "telegram:12345" in written.stderr
+    assert said(tmp_path, "account", "rina", "telegram:12345", "--remove") == "telegram:12345 is Rina no more.\n"
+    assert said(tmp_path, "account", "budi", "telegram:12345") == "telegram:12345 is Budi.\n"
+
+
 def test_what_cannot_be_is_said_in_a_sentence_and_changes_nothing(tmp_path: Path) -> None:
     said(tmp_path, "add", "atun", "--name", "Atun", "--role", "admin")
     before = said(tmp_path, "list")

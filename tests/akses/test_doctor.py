@@ -385,6 +385,34 @@ def use_telegram(settings: Settings, base: str, mode: str) -> None:
     settings.public_url = "https://akses.example.com"
 
 
+@pytest.mark.parametrize(
+    ("chat", "member", "words"),
+    [
+        ({"is_forum": True}, {"can_manage_topics": True}, ""),
+        ({}, {}, "has no topics"),
+        ({"is_forum": True}, {"status": "member"}, "may not manage"),
+        (None, {}, "no such group"),
+    ],
+)
+async def test_the_helpdesks_group_must_have_topics_that_the_bot_may_make(
+    settings: Settings, chat: dict[str, object] | None, member: dict[str, object], words: str
+) -> None:
+    async def answer(request: Request) -> Response:
+        assert request.query_params["chat_id"] == "-1001234567890"
+        found = chat if request.path_params["method"] == "getChat" else member
+        refused = {"ok": False, "error_code": 400, "description": "Bad Request: chat not found"}
+        return JSONResponse({"ok": True, "result": found} if found is not None else refused)
+
+    assert "no HELPDESK_GROUP" in await doctor.helpdesk_group(settings)
+    async with served(Starlette(routes=[Route("/bot{token}/{method}", answer)])) as client:
+        use_telegram(settings, str(client.base_url), "polling")
+        settings.helpdesk_group = "-1001234567890"
+        if words:
+            assert words in await unwell(doctor.helpdesk_group, settings)
+        else:
+            assert "may manage the topics" in await doctor.helpdesk_group(settings)
+
+
 # --- mail and the product itself
 
 

@@ -351,3 +351,11 @@ def test_a_bot_without_the_helpdesk_has_no_chatwoot(environment: pytest.MonkeyPa
     load("bot")
     environment.delenv("DATABASE_URL")
     assert [fault.partition(":")[0] for fault in faults("bot")] == ["CHATWOOT_URL"]
+
+
+def test_the_helpdesks_group_is_a_groups_id_and_needs_the_bot(environment: pytest.MonkeyPatch) -> None:
+    assert load().desk_group == 0
+    given(environment, HELPDESK_GROUP="@helpdesk")
+    assert [fault.partition(":")[0] for fault in faults()] == ["HELPDESK_GROUP", "TELEGRAM_BOT_TOKEN"]
+    given(environment, HELPDESK_GROUP="-1001234567890", TELEGRAM_BOT_TOKEN="123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc")
+    assert load().desk_group == -1001234567890

@@ -9,6 +9,7 @@ into the message before them by an edit, as long as that is the newest of its to
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from helpdesk.bridges.port import (
     Entry,
     Fate,
     Opened,
+    Owner,
     Place,
     PlaceBusy,
     Thing,
@@ -107,7 +109,9 @@ class Forum:
             keyboard = drawing.buttons(self._language, ticket)
             made = await self._sent("sendMessage", drawing.message(thread, written, keyboard=keyboard))
             self._topic(thread).panel = ticket.version
-            return Carried(1, str(made["message_id"]))
+            # The panel says so itself.
+            queued = itertools.takewhile(lambda each: isinstance(each, Owner) and each.what == "queued", things[1:])
+            return Carried(1 + len(list(queued)), str(made["message_id"]))
         if isinstance(thing, Fate):
             if thing.fate == "sent":
                 return Carried(1)

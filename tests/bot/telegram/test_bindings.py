@@ -105,6 +105,13 @@ async def test_a_flood_limit_says_how_long_to_wait(binding: BotApi, api: FakeBot
     assert (error.code, error.retry_after) == (429, seconds)
 
 
+async def test_a_group_that_has_become_another_says_which(binding: BotApi, api: FakeBotApi) -> None:
+    group = api.group("Direksi")
+    became = api.migrates(group)
+    error = await refused(binding, "sendMessage", {"chat_id": group.chat.id, "text": "halo"})
+    assert (error.code, error.moved_to) == (400, became.chat.id)
+
+
 @pytest.mark.parametrize("status", [200, 403, 404, 502])
 async def test_a_page_of_a_proxy_is_no_answer_of_telegram_whatever_its_status(
     binding: BotApi, api: FakeBotApi, user: User, status: int

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.channels.telegram.codec import TEXT_UNITS, Call, FromPerson, InGroup, Reachable, draw, plain, read_update, split
+from bot.channels.telegram.codec import (
+    TEXT_UNITS,
+    Call,
+    FromDesk,
+    FromPerson,
+    InGroup,
+    Reachable,
+    draw,
+    plain,
+    read_update,
+    split,
+)
 from dialogs.effects import DeleteUserMessages, News, Redraw, Say, Show
 from dialogs.events import CommandSent, ContactShared, Event, MediaSent, Started, TextSent
 from dialogs.frozen import replace
@@ -140,6 +151,16 @@ def test_a_press_in_a_group_is_acknowledged_and_nothing_else() -> None:
     }
     update = read_update(json.dumps({"update_id": 1, "callback_query": query}).encode())
     assert update == InGroup(1, -1, 2, invite=False, callback="77")
+
+
+@pytest.mark.parametrize("kind", ["message", "edited_message", "callback_query"])
+def test_what_happens_in_the_helpdesks_group_is_its_bridges_to_read(kind: str) -> None:
+    message = {"message_id": 2, "chat": {"id": -100, "type": "supergroup"}, "from": {"id": 5}, "text": "@akses_bot"}
+    content = {"id": "7", "from": {"id": 5}, "data": "desk:take:1", "message": message} if kind == "callback_query" else message
+    body = json.dumps({"update_id": 1, kind: content}).encode()
+    assert read_update(body, "akses_bot", -100) == FromDesk(1, -100, body)
+    assert not isinstance(read_update(body, "akses_bot", -200), FromDesk), "another group is none of it"
+    assert not isinstance(read_update(body, "akses_bot"), FromDesk)
 
 
 def test_blocking_and_unblocking_are_read_in_the_private_chat() -> None:

@@ -190,3 +190,51 @@ async def test_a_webhook_that_telegram_would_not_take_is_refused(api: FakeBotApi
 )
 async def test_a_malformed_command_is_refused(api: FakeBotApi, command: dict[str, str]) -> None:
     assert (await call(api, "setMyCommands", commands=[command]))["error_code"] == 400
+
+
+# --- topics
+
+
+async def test_a_topic_is_made_changed_and_gone_as_telegrams_are(api: FakeBotApi) -> None:
+    group, plain = api.forum("Helpdesk"), api.group("Direksi")
+    here = {"chat_id": group.chat.id}
+    assert "not a forum" in (await call(api, "createForumTopic", chat_id=plain.chat.id, name="A"))["description"]
+    assert "COLOR" in (await call(api, "createForumTopic", **here, name="A", icon_color=1))["description"]
+    thread = {"message_thread_id": (await call(api, "createForumTopic", **here, name="A"))["result"]["message_thread_id"]}
+    assert (await call(api, "sendMessage", **here, **thread, text="halo"))["result"]["message_thread_id"]
+    assert (await call(api, "closeForumTopic", **here, **thread))["ok"]
+    assert "TOPIC_NOT_MODIFIED" in (await call(api, "closeForumTopic", **here, **thread))["description"]
+    assert (await call(api, "sendMessage", **here, **thread, text="halo"))["ok"], "an administrator may write also then"
+    group.manages_topics = False
+    assert "TOPIC_CLOSED" in (await call(api, "sendMessage", **here, **thread, text="halo"))["description"]
+    assert "rights" in (await call(api, "createForumTopic", **here, name="B"))["description"]
+    group.manages_topics = True
+    group.removes(thread["message_thread_id"])
+    assert "message thread not found" in (await call(api, "sendMessage", **here, **thread, text="halo"))["description"]
+    assert "TOPIC_ID_INVALID" in (await call(api, "reopenForumTopic", **here, **thread))["description"]
+
+
+async def test_the_twenty_first_message_of_a_minute_is_one_too_many_for_a_group(api: FakeBotApi) -> None:
+    group = api.forum("Helpdesk")
+    api.group_minute = 60.0
+    for _ in range(20):
+        assert (await call(api, "sendMessage", chat_id=group.chat.id, text="halo"))["ok"]
+    refused = await call(api, "createForumTopic", chat_id=group.chat.id, name="A")
+    assert (refused["error_code"], api.floods) == (429, 1)
+    assert refused["parameters"]["retry_after"] > 50
+
+
+async def test_a_message_for_one_person_is_seen_by_them_alone_and_by_all_where_the_server_is_older(api: FakeBotApi) -> None:
+    group, user = api.forum("Helpdesk"), api.user("Rina")
+    alone = {"receiver_user_id": user.id}
+    made = await call(api, "sendMessage", chat_id=group.chat.id, text="rahasia", ephemeral_message_parameters=alone)
+    number = {"ephemeral_message_id": made["result"]["ephemeral_message_id"]}
+    assert made["result"]["message_id"] == 0
+    assert (await call(api, "editEphemeralMessageText", chat_id=group.chat.id, **alone, **number, text="sangat rahasia"))["ok"]
+    assert (group.answers, list(user.whispers.values())) == ([], ["sangat rahasia"])
+    api.whispers = False
+    await call(api, "sendMessage", chat_id=group.chat.id, text="rahasia", ephemeral_message_parameters=alone)
+    assert [each.text for each in group.answers] == ["rahasia"]
+    assert (await call(api, "editEphemeralMessageText", chat_id=group.chat.id, **alone, **number, text="x"))[
+        "error_code"
+    ] == 404
