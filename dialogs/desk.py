@@ -123,7 +123,7 @@ def _said(ctx: Context, event: AgentSaid) -> Outcome:
         outcome = present(outcome, ctx)
     assert desk is not None
     line = Relay(desk.ticket, "agent", "text", event.text, ctx.now, agent=event.agent, name=desk.name, ref=event.ref)
-    return replace(outcome, then=(Say(event.text, None, "agent", desk.name, event.ref), line))
+    return replace(outcome, then=(Say(event.text, None, "agent", desk.name, event.ref, event.answers), line))
 
 
 def _proposed(ctx: Context, desk: Desk, event: CorrectionProposed) -> Outcome:

@@ -30,7 +30,8 @@ Author = Literal["bot", "agent", "system"]
 class Say(Frozen, frozen=True):
     """A message that expects no answer and leaves the current screen in force.
 
-    Where an agent speaks, `name` is the agent's, and `ref` the desk's id of the message (`MessageFate`).
+    Where an agent speaks, `name` is the agent's, `ref` the desk's id of the message (`MessageFate`), and `answers` the channel's id of the
+    person's message that it replies to; a channel that cannot show that sends it as any other.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Say(Frozen, frozen=True):
     author: Author = "bot"
     name: str = ""
     ref: str = ""
+    answers: str = ""
 
 
 class Show(Frozen, frozen=True):

@@ -184,7 +184,8 @@ class AgentTookOver(Frozen, frozen=True):
 
 class AgentSaid(Frozen, frozen=True):
     """An agent wrote to the person. Whoever does not have the conversation takes it over by that; `ref` is the desk's own id of the
-    message, by which its fate is told (`dialogs.effects.MessageFate`). What its owner says is said whatever version they saw.
+    message, by which its fate is told (`dialogs.effects.MessageFate`). What its owner says is said whatever version they saw. `answers` is
+    the channel's id of the person's message that it replies to, "" where it replies to none.
     """
 
     agent: str
@@ -192,6 +193,7 @@ class AgentSaid(Frozen, frozen=True):
     ownership: int
     text: str
     ref: str
+    answers: str = ""
 
 
 class AgentReturned(Frozen, frozen=True):

@@ -156,8 +156,8 @@ class Acting:
 
     # --- what is said
 
-    async def say(self, chat: Chat, agent: Agent, version: int, key: str, text: str) -> None:
-        """Say it to the person; whoever answers what nobody has takes it by that."""
+    async def say(self, chat: Chat, agent: Agent, version: int, key: str, text: str, *, answers: str = "") -> None:
+        """Say it to the person; whoever answers what nobody has takes it by that. `answers`: the channel's id of what it replies to."""
         text = text.strip()
         if not text:
             raise Unfit("empty")
@@ -167,7 +167,7 @@ class Acting:
         if now.owner == "human" and now.agent != agent.id:
             # A colleague's, whatever one's role: it is taken over first, and knowingly.
             raise Owned(now.owner, now.agent, now.name, now.version)
-        await self._act(chat, AgentSaid(agent.id, agent.name, version, text, ref_of(agent, key)), agent, key)
+        await self._act(chat, AgentSaid(agent.id, agent.name, version, text, ref_of(agent, key), answers), agent, key)
 
     async def say_again(self, chat: Chat, agent: Agent, version: int, key: str, entry: str) -> None:
         """A message that was given up, under a new name."""

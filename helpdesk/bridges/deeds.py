@@ -98,10 +98,11 @@ class Deeds:
                     if before.strip() in (deed.text.strip(), said):
                         return ""
                 ref = ref_of(agent, key)
+                answers = await self._book.said_in(deed.answers) if deed.answers else ""
                 # Before it is said: by the time that the talk has it, the carrier knows where it comes from.
                 await self._book.written(ticket.id, ref, deed.message)
                 try:
-                    await self._acting.say(chat, agent, version, key, said)
+                    await self._acting.say(chat, agent, version, key, said, answers=answers)
                 except (Owned, Unfit):
                     await self._book.unwritten(ref)
                     raise

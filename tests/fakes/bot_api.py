@@ -433,7 +433,9 @@ class FakeBotApi:
             raise bad("the chat is not a forum")
         if not group.manages_topics:
             raise bad("not enough rights to create a topic")
-        topic = group.add_topic(rules.topic_name(params), params.get("icon_color", 0x6FB9F0), rules.topic_icon(params))
+        topic = group.add_topic(
+            rules.topic_name(params), params.get("icon_color", 0x6FB9F0), rules.topic_icon(params), by_bot=True
+        )
         return {"message_thread_id": topic.id, "name": topic.name, "icon_color": topic.colour}
 
     def _change_topic(self, method: str, params: Mapping[str, Any]) -> bool:

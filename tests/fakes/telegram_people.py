@@ -342,6 +342,7 @@ class Topic:
     icon: str = ""
     closed: bool = False
     deleted: bool = False
+    by_bot: bool = False
 
 
 class Group:
@@ -404,7 +405,16 @@ class Group:
         replied = (
             message.answers or message.thread
         )  # in a topic Telegram names its first message where nothing else was answered
-        reply = {"reply_to_message": {"message_id": replied, "date": 1, "chat": self.chat.describe()}} if replied else {}
+        answered = self.chat.messages[replied - 1] if replied else None
+        of_bot = answered is not None and (
+            answered.author == "bot" or (answered.id in self.topics and self.topics[answered.id].by_bot)
+        )
+        who = self._telegram.bot if of_bot else {"id": 1, "is_bot": False, "first_name": "Admin"}
+        reply = (
+            {"reply_to_message": {"message_id": replied, "from": who, "date": 1, "chat": self.chat.describe()}}
+            if replied
+            else {}
+        )
         return {
             "message_id": message.id,
             "from": user.describe(),
@@ -421,10 +431,10 @@ class Group:
         found = self.topics.get(id_)
         return None if found is None or found.deleted else found
 
-    def add_topic(self, name: str, colour: int, icon: str) -> Topic:
+    def add_topic(self, name: str, colour: int, icon: str, *, by_bot: bool = False) -> Topic:
         message = self.chat.add("service", f"topic {name}")
         message.thread = message.id
-        self.topics[message.id] = topic = Topic(message.id, name, colour, icon)
+        self.topics[message.id] = topic = Topic(message.id, name, colour, icon, by_bot=by_bot)
         return topic
 
     def removes(self, topic: int) -> None:

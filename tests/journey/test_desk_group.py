@@ -118,8 +118,10 @@ async def walk(api: FakeBotApi, group: Group, product: Product) -> None:
 
     await rina.presses(first, "Ambil alih")
     await tono.sees("Rina")
-    answer = rina.says(first, "Benar, silahkan lanjut.")
-    await tono.sees("Benar, silahkan lanjut.")
+    (asked,) = [each for each in group.said(first.id) if "benar begitu?" in each.text]
+    answer = rina.says(first, "Benar, silahkan lanjut.", answers=asked.id)
+    told = await tono.sees("Benar, silahkan lanjut.")
+    assert tono.chat.find(told.answers).text.endswith("benar begitu?")  # type: ignore[union-attr]
     group.hears_changed(rina.user, answer, "Benar, silakan lanjut.")
     await tono.sees("Ralat: Benar, silakan lanjut.")
 

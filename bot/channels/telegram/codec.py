@@ -303,6 +303,9 @@ def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Cal
     match message:
         case Say(text, news, name=name):
             calls = _send(chat, f"{name}:\n{text}" if name else text, protect=False, markup=None)
+            if calls and message.answers.isdecimal():
+                reply = {"message_id": int(message.answers), "allow_sending_without_reply": True}
+                calls[0].params["reply_parameters"] = reply
             return _celebrated(calls) if news is not None and news.status == "active" else calls
         case Show(screen, news):
             calls = _show(chat, screen, keyboard_up=keyboard_up)

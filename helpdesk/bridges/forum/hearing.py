@@ -58,6 +58,7 @@ class _Chat(msgspec.Struct, gc=False):
 
 class _Replied(msgspec.Struct, gc=False):
     message_id: int
+    sender: _User | None = msgspec.field(name="from", default=None)
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -201,14 +202,16 @@ class Hearing:
         try:
             if instead:
                 if await self._book.ticket_at(thread) is None:
-                    return
+                    raise NoTicket  # noqa: TRY301 (as the deed itself would)
                 await self._deeds.who(deed)
                 words = text(self._language, f"bridge.{instead}")
             else:
-                await self._done(deed)
+                await self._done(deed, new=_ours(message))
                 return
         except NoTicket:
-            return
+            if not _ours(message):
+                return
+            words = text(self._language, "bridge.no_ticket")
         except Stranger as stranger:
             if not stranger.first:
                 return
@@ -222,14 +225,14 @@ class Hearing:
                 words = f"{words} {text(self._language, 'bridge.not_sent')}"
         self._tell(self._reply(thread, message.message_id, words))
 
-    async def _done(self, deed: Deed) -> Done:
-        """Do it, also where a store is away for a moment."""
+    async def _done(self, deed: Deed, *, new: bool = True) -> Done:
+        """Do it, also where a store is away for a moment, or where the topic is so `new` that it has not been written down yet."""
         for pause in (*_PAUSES, None):
             try:
                 async with asyncio.timeout(_DEED_SECONDS):
                     return await self._deeds.do(deed)
-            except (SQLAlchemyError, OSError, StoreUnavailable):
-                if pause is None:
+            except (SQLAlchemyError, OSError, StoreUnavailable, NoTicket) as error:
+                if pause is None or (isinstance(error, NoTicket) and not new):
                     raise
                 await asyncio.sleep(pause)
         raise AssertionError
@@ -262,7 +265,7 @@ class Hearing:
             language: Language = "en" if query.sender.language_code.startswith("en") else "id"
             words = self._stranger(language, account)
         except NoTicket:
-            words = ""
+            words = text(self._language, "bridge.no_ticket")
         except (SQLAlchemyError, OSError, StoreUnavailable):
             words = text(agent.language if agent else self._language, "bridge.trouble")
         except Exception as error:  # noqa: BLE001 - as with messages
@@ -393,6 +396,12 @@ class Hearing:
 
     async def _removed(self, message: int) -> None:
         await self._group.call("deleteMessage", {"message_id": message})
+
+
+def _ours(message: _Message) -> bool:
+    """Whether it answers a bot, or stands in a topic that a bot has made: Telegram has such a message answer the topic's first."""
+    replied = message.reply_to_message
+    return replied is not None and replied.sender is not None and replied.sender.is_bot
 
 
 def _key(message: _Message) -> str:

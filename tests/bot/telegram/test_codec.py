@@ -330,3 +330,10 @@ def test_deletions_go_in_hundreds_and_what_is_no_message_id_is_left_out() -> Non
 def test_nothing_to_say_is_no_call() -> None:
     assert draw(5, Say(" \n ")) == ()
     assert draw(5, Redraw("", Screen("t", "s", "x"))) == ()
+
+
+def test_an_agents_reply_stands_as_one_wherever_the_message_still_is() -> None:
+    (call,) = draw(5, Say("Nomor yang mana?", None, "agent", "Rina", "r1", "77"))
+    assert call.params["reply_parameters"] == {"message_id": 77, "allow_sending_without_reply": True}
+    (call,) = draw(5, Say("Nomor yang mana?", None, "agent", "Rina", "r1"))
+    assert "reply_parameters" not in call.params

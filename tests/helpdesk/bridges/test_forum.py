@@ -5,6 +5,7 @@ The whole way is real but Telegram itself: its updates come by polling through e
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,14 +18,15 @@ from akses.forum import BotCalls
 from akses.keyring import Keyring
 from bot.channels.telegram.running import Telegram, TelegramConfig
 from bot.limits import Limits, LocalBuckets, Rate
+from dialogs.effects import Say
 from dialogs.office import Office
 from helpdesk.acting import stands
-from helpdesk.bridges.deeds import Deeds
+from helpdesk.bridges.deeds import Deeds, Done
 from helpdesk.bridges.forum import drawing
 from helpdesk.bridges.forum.bridge import Forum, Pace
 from helpdesk.bridges.forum.group import Group
 from helpdesk.bridges.forum.hearing import Hearing
-from helpdesk.bridges.port import Bridge
+from helpdesk.bridges.port import Bridge, Deed, TicketView
 from helpdesk.reading import Ticket
 from tests.backend.stage import until
 from tests.fakes import telegram_people as people
@@ -205,6 +207,8 @@ async def test_an_edit_and_a_reply_are_carried_both_ways(stage: Stage, group: Fo
         rina = group.member(1)
         answer = group.group.hears(rina, "Nomor yang mana?", topic=topic.id, answers=asked.id)
         await heard(stage, "Nomor yang mana?")
+        (said,) = [each for each in stage.chat.said["siti"] if isinstance(each, Say) and each.text == "Nomor yang mana?"]
+        assert said.answers == "m7"
         group.group.hears_changed(rina, answer, "Nomor handphone yang mana?")
         await heard(stage, "Ralat: Nomor handphone yang mana?")
         # Telegram tells of an edit also where nothing of the text has changed.
@@ -330,6 +334,42 @@ async def test_general_bots_and_other_topics_are_nobodys_business(stage: Stage, 
         await until(lambda: any(each.answers == anonymous for each in group.group.said(topic.id)) or None)
         assert len(group.api.called("sendMessage")) == calls + 1
     await owned(stage, "queued")
+
+
+async def test_a_word_in_a_topic_of_the_bot_that_belongs_to_nothing_is_said_to_have_gone_nowhere(
+    stage: Stage, group: ForumFar
+) -> None:
+    """As a crash between the topic's making and its writing down leaves one."""
+    await staff(stage, group, 1, "Rina")
+    lost = group.group.add_topic("#7", 0, "", by_bot=True)
+    group.group.hears(group.member(1), "Halo?", topic=lost.id)
+    await told(group, 1, "tidak terhubung dengan percakapan")
+
+
+async def test_a_word_in_a_topic_that_is_not_written_down_yet_is_not_lost(
+    stage: Stage, group: ForumFar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = await asking(stage)
+    await staff(stage, group, 1, "Rina")
+    opened, done, tried = group.forum.open, group.hearing._deeds.do, asyncio.Event()
+
+    async def slowly(view: TicketView) -> str:
+        place = await opened(view)
+        group.group.hears(group.member(1), "Saya di sini.", topic=int(place))
+        await tried.wait()
+        return place
+
+    async def do(deed: Deed) -> Done:
+        try:
+            return await done(deed)
+        finally:
+            tried.set()
+
+    monkeypatch.setattr(group.forum, "open", slowly)
+    monkeypatch.setattr(group.hearing._deeds, "do", do)
+    async with carrying(stage, group):
+        await heard(stage, "Saya di sini.")
+        await seen(group, f"#{ticket.number}")
 
 
 async def test_a_group_that_becomes_another_is_followed_and_the_next_start_knows(stage: Stage, group: ForumFar) -> None:
