@@ -259,6 +259,8 @@ def _faults(settings: Settings, role: str) -> list[str]:
         faults.append("HELPDESK_GROUP: is the id of a group, a number with a minus such as -1001234567890 (docs/helpdesk.md)")
     if settings.helpdesk_group and not settings.telegram_bot_token and role in ("run", "bot"):
         faults.append("TELEGRAM_BOT_TOKEN: HELPDESK_GROUP needs it, for it is the same bot that is in the group")
+    if settings.helpdesk_group and role == "bot" and not settings.database_url:
+        faults.append("HELPDESK_GROUP: the helpdesk, and with it its group, is there only where the bot has DATABASE_URL")
     provider = {name: getattr(settings, name.lower()) for name in _PROVIDER}
     if any(provider.values()):
         faults += [

@@ -211,6 +211,11 @@ async def test_an_edit_and_a_reply_are_carried_both_ways(stage: Stage, group: Fo
         assert said.answers == "m7"
         group.group.hears_changed(rina, answer, "Nomor handphone yang mana?")
         await heard(stage, "Ralat: Nomor handphone yang mana?")
+
+        async def kept() -> bool | None:
+            return any(line.text.startswith("Ralat") for line in await stage.desk.reading.talk(ticket.chat, {})) or None
+
+        await until(kept)
         # Telegram tells of an edit also where nothing of the text has changed.
         group.group.hears_changed(rina, answer, "Nomor handphone yang mana?")
         await stage.send("siti", MessageEdited("m7", "Nomor HP saya salah"), "t2")
