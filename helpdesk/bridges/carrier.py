@@ -112,21 +112,23 @@ class Carrier:
             await self.book.let_go(self._me)
 
     async def _nap(self, changed: asyncio.Queue[Changed]) -> None:
-        """Until something changed, something is due, or another process may have died."""
-        if self._stopping:
-            return
+        """Until a ticket has changed, something is due, or another process may have died."""
         waiting = [due.at for due in self._due.values()]
-        now = self._now()
-        seconds = min(POLL_SECONDS, max(self._away_until, min(waiting)) - now) if waiting else POLL_SECONDS
-        ends: set[asyncio.Future[object]] = {
-            asyncio.ensure_future(changed.get()),
-            asyncio.ensure_future(self._wake.wait()),
-        }
-        _, waits = await asyncio.wait(ends, timeout=max(0.01, seconds), return_when=asyncio.FIRST_COMPLETED)
-        for each in waits:
-            each.cancel()
-        while not changed.empty():
-            changed.get_nowait()
+        begun = self._now()
+        seconds = min(POLL_SECONDS, max(self._away_until, min(waiting)) - begun) if waiting else POLL_SECONDS
+        until = begun + max(0.01, seconds)
+        while not self._stopping and (left := until - self._now()) > 0:
+            getting = asyncio.ensure_future(changed.get())
+            stopping = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait({getting, stopping}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            for each in (getting, stopping):
+                each.cancel()
+            found = [getting.result()] if getting.done() and not getting.cancelled() else []
+            while not changed.empty():
+                found.append(changed.get_nowait())
+            # What the bot says where no human is, is none of a bridge's; nor is anything a process's that does not carry.
+            if self.holding and any(change.ticket for change in found):
+                return
 
     # --- one round
 
