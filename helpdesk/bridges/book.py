@@ -321,7 +321,11 @@ class Book:
             .limit(1)
         )
         there = sa.select(bridge_messages.c.entry).where(
-            bridge_messages.c.bridge == self.name, bridge_messages.c.external == external, bridge_messages.c.state == "written"
+            bridge_messages.c.bridge == self.name,
+            bridge_messages.c.external == external,
+            bridge_messages.c.state == "written",
+            # A note is known by its entry, and was said to nobody.
+            bridge_messages.c.entry.not_in(sa.select(entries.c.id)),
         )
         async with self._database.reading() as conn:
             row = (await conn.execute(wanted)).one_or_none()
