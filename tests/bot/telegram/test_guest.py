@@ -61,6 +61,18 @@ async def begins(user: User) -> None:
     await user.sees("Siapa nama lengkap Anda?")
 
 
+async def tells_the_name(user: User) -> None:
+    user.says("Budi Santoso")
+    await user.sees("Berapa NIK Anda?")
+
+
+async def cancels(user: User) -> None:
+    user.says("/batal")
+    await user.sees("Batalkan")
+    user.presses("Ya, batalkan")
+    await user.sees("dibatalkan")
+
+
 @pytest.mark.usefixtures("bot")
 async def test_their_handlers_and_the_form_live_side_by_side(api: FakeBotApi, hearing: Hearing) -> None:
     user = api.user("Budi")
@@ -69,8 +81,7 @@ async def test_their_handlers_and_the_form_live_side_by_side(api: FakeBotApi, he
     user.says("halo")
     await user.sees("host: halo")
     await begins(user)
-    user.says("Budi Santoso")
-    await user.sees("Berapa NIK Anda?")
+    await tells_the_name(user)
     user.says("/harga")
     await user.sees("host: /harga")
     shown = user.chat.add("bot", "BBCA", markup={"inline_keyboard": [[{"text": "BBCA", "callback_data": "harga:BBCA"}]]})
@@ -80,10 +91,7 @@ async def test_their_handlers_and_the_form_live_side_by_side(api: FakeBotApi, he
     await user.sees("Berapa nomor handphone Anda?")
     user.shares_contact(phone="6281298765432")
     await user.sees("Apa alamat e-mail Anda?")
-    user.says("/batal")
-    await user.sees("Batalkan")
-    user.presses("Ya, batalkan")
-    await user.sees("dibatalkan")
+    await cancels(user)
     user.says("terima kasih")
     await user.sees("host: terima kasih")
     user.says("/status")
@@ -169,8 +177,7 @@ async def test_on_redis_the_form_goes_on_in_another_process_of_the_bot(
             if folder == "one":
                 await begins(user)
             else:
-                user.says("Budi Santoso")
-                await user.sees("Berapa NIK Anda?")
+                await tells_the_name(user)
                 user.says("pindah")
                 await user.sees("https://akses.example/chat#lanjut-")
     assert hearing.texts == []
@@ -185,10 +192,7 @@ async def test_an_answer_given_before_is_not_theirs_when_it_comes_again_after_th
         user.says("Budi Santoso")
         update = max(api.pending, key=lambda each: each.id).update
         await user.sees("Berapa NIK Anda?")
-        user.says("/batal")
-        await user.sees("Batalkan")
-        user.presses("Ya, batalkan")
-        await user.sees("dibatalkan")
+        await cancels(user)
         api.redeliver(update)
         user.says("penutup")
         await user.sees("host: penutup")
@@ -206,8 +210,7 @@ async def test_a_slow_handler_of_theirs_does_not_hold_up_the_form(
         hearing.stuck = asyncio.Event()
         siti.says("halo")
         await until(lambda: hearing.texts == ["halo"])
-        budi.says("Budi Santoso")
-        await budi.sees("Berapa NIK Anda?")
+        await tells_the_name(budi)
         hearing.stuck.set()
         await siti.sees("host: halo")
 
