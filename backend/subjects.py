@@ -118,9 +118,7 @@ class Subjects:
             made = sa.or_(is_registration, registrations.c.id.in_([row.registration_id for row in rows]))
             own = (await conn.execute(registrations.select().where(made).order_by(registrations.c.created_at))).all()
             for table, found in ((accounts, rows), (registrations, own)):
-                for row in found:
-                    # A name is many people's.
-                    values |= {kept for field, kept in self._opened(table, row).items() if kept and field != "full_name"}
+                values |= {value for row in found for value in self._known_by(table, row)}
             chats = {row.reference for row in own if row.reference}
             talks = await self._talks.of(conn, chats, values) if self._talks else ()
         return Subject(tuple(row.id for row in rows), tuple(row.id for row in own), talks)
@@ -287,6 +285,12 @@ class Subjects:
     async def _done(conn: AsyncConnection, subject: str) -> list[dict[str, Any]]:
         lines = await conn.execute(audit.select().where(audit.c.subject == subject).order_by(audit.c.id))
         return [{"at": _moment(line.at), "by": line.actor, "what": line.action, "detail": line.detail} for line in lines]
+
+    def _known_by(self, table: sa.Table, row: sa.Row[Any]) -> set[str]:
+        """The values that are this person's alone (a name is many people's); what no key opens any more is known by nobody."""
+        cells = ((field, getattr(row, field)) for field in FIELDS if field != "full_name")
+        opened = (self._vault.open_if_possible(table.name, field, row.id, cell) for field, cell in cells if cell is not None)
+        return {value for value in opened if value is not None}
 
     def _opened(self, table: sa.Table, row: sa.Row[Any]) -> dict[str, str | None]:
         cells = {field: getattr(row, field) for field in FIELDS}
