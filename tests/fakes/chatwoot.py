@@ -39,6 +39,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+# Bots, users and contacts are numbered apart, so that a bot may have the number of a user: of the first that a test makes.
+BOT = 12
 STATUSES = ("open", "resolved", "pending", "snoozed")
 _TYPES = {"incoming": 0, "outgoing": 1, "activity": 2, "template": 3}
 _E164 = re.compile(r"\+[1-9]\d{1,14}")
@@ -608,7 +610,7 @@ class FakeChatwoot:
                 return self._inbox(ids[0])
             case "GET", "inboxes/{id}/agent_bot":
                 self._inbox(ids[0])
-                return {"agent_bot": {"id": 1, "name": "AKSes"} if self.bot_attached else {}}
+                return {"agent_bot": {"id": BOT, "name": "AKSes"} if self.bot_attached else {}}
             case _:
                 raise _missing()
 
@@ -697,7 +699,7 @@ class FakeChatwoot:
             raise _invalid("Content can't be blank", "content")
         if len(content) > 150_000:
             raise _invalid("Content is too long (maximum is 150000 characters)", "content")
-        sender = ("contact", talk.contact) if kind == "incoming" else ("agent_bot", 1) if bot else ("user", self.admin.id)
+        sender = ("contact", talk.contact) if kind == "incoming" else ("agent_bot", BOT) if bot else ("user", self.admin.id)
         line = self.put(talk, content, kind, sender, private=bool(given.get("private", False)))
         return self._rest_message(line) | ({"echo_id": given["echo_id"]} if given.get("echo_id") else {})
 

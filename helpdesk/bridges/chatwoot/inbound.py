@@ -45,6 +45,7 @@ PAUSE_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 1.0
 # Rings that are remembered; the sweep finds what is beyond.
 _RINGS: Final = 1000
+_REMEMBERED: Final = 10_000
 _PAGE: Final = 100
 _GIVEN_UP: Final = frozenset({"unreachable", "refused", "failed", "unknown"})
 _ENDS: Final[dict[str, Literal["return", "close"]]] = {"pending": "return", "resolved": "close"}
@@ -84,7 +85,7 @@ class Inbound:
         self._failed = failed
         # Conversations to be looked at, each with the oldest message that rang (0: none did).
         self._rung: dict[int, int] = {}
-        # Up to which message each has been looked at.
+        # Up to which message each has been looked at; forgotten, they are looked at from their beginning, and nothing is done twice.
         self._seen: dict[int, int] = {}
         self._swept_at = float("-inf")
         self._looking = False
@@ -171,6 +172,8 @@ class Inbound:
         after = await self._after(number, ticket, rang)
         if after is None:
             return None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.clear()
         outcomes = await self._book.outcomes(ticket.id)
         spoke: int | None = None
         while True:

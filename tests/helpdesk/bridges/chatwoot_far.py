@@ -20,7 +20,7 @@ from helpdesk.bridges.chatwoot.webhook import routes
 from helpdesk.bridges.chatwoot.words import Words
 from helpdesk.bridges.deeds import Deeds
 from tests.backend.stage import until
-from tests.fakes.chatwoot import FakeChatwoot, Line, Talk, User
+from tests.fakes.chatwoot import BOT, FakeChatwoot, Line, Talk, User
 from tests.helpdesk.bridges.far import Press
 
 FOREVER = 1_000_000
@@ -136,7 +136,7 @@ class ChatwootFar:
 def _told(line: Line, user: User) -> str:
     if line.sender == ("user", user.id):
         return line.external_error
-    return line.content or "" if line.private and line.sender == ("agent_bot", 1) else ""
+    return line.content or "" if line.private and line.sender == ("agent_bot", BOT) else ""
 
 
 @asynccontextmanager

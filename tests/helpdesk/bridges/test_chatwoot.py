@@ -19,8 +19,8 @@ from helpdesk.bridges.chatwoot.bridge import VERSION
 from helpdesk.reading import Ticket
 from tests.backend.stage import until
 from tests.fakes.chatwoot import FakeChatwoot, Talk, User
-from tests.helpdesk.bridges.chatwoot_far import ChatwootFar, chatwoot_far
-from tests.helpdesk.bridges.contract import BridgeContract, asking_again, carrying, heard, owned, seen
+from tests.helpdesk.bridges.chatwoot_far import FOREVER, ChatwootFar, chatwoot_far
+from tests.helpdesk.bridges.contract import CHAT, BridgeContract, asking_again, carrying, heard, owned, seen
 from tests.helpdesk.stage import Stage, stage_on
 from tests.helpdesk.test_deeds import asking, version
 
@@ -272,6 +272,27 @@ async def test_chatwoots_own_assigning_counts_as_taking(stage: Stage, far: Chatw
         await owned(stage, "human", "Rina")
 
 
+async def test_what_the_console_did_a_moment_ago_is_not_undone_by_what_still_stands_in_chatwoot(desk: Desk) -> None:
+    chat = await desk.stage.desk.reading.chat(desk.ticket.chat)
+    assert chat is not None
+    assert desk.far.inbound is not None
+    desk.fake.fails(503, FOREVER, method="POST")
+    await desk.stage.desk.acting.take(chat, desk.agents["Budi"], await version(desk.stage), "k1")
+    desk.far.ring(desk.talk.id)
+    await desk.far.settled()
+    await owned(desk.stage, "human", "Budi")
+    desk.fake.mends()
+    await desk.until(lambda: desk.talk.assignee == desk.budi.id)
+    await owned(desk.stage, "human", "Budi")
+
+
+async def test_a_conversation_that_was_made_before_a_crash_is_the_one_that_is_gone_on_with(desk: Desk) -> None:
+    session = await desk.stage.runner.session(CHAT)
+    view = await desk.stage.desk.views("chatwoot").of(desk.ticket, session)
+    assert await desk.far.bridge.open(view) == str(desk.talk.id)
+    assert len(desk.fake.talks) == len(desk.fake.contacts) == 1
+
+
 # --- webhooks
 
 
@@ -286,6 +307,7 @@ async def test_our_own_words_come_back_to_nobody(desk: Desk) -> None:
     assert [reads.count(f"Jawaban {number}") for number in range(3)] == [1, 1, 1]
     assert [desk.said().count(f"Jawaban {number}") for number in range(3)] == [1, 1, 1]
     assert not [text for text in desk.said() if "Pesan" in text]
+    assert not [line for line in desk.talk.lines if line.status == "failed"]
 
 
 async def test_a_webhook_that_comes_twice_does_it_once(desk: Desk) -> None:
@@ -481,7 +503,7 @@ async def test_what_chatwoot_itself_writes_is_no_agents_word(desk: Desk) -> None
     """Greetings, surveys, automations and other bots speak without a person behind them."""
     desk.fake.put(desk.talk, "Bagaimana kami melayani Anda?", "template", None)
     desk.fake.put(desk.talk, "Jawaban otomatis", "outgoing", None, attributes={"automation_rule_id": 4})
-    desk.fake.put(desk.talk, "Dari bot lain", "outgoing", ("agent_bot", 9))
+    desk.fake.put(desk.talk, "Dari bot lain", "outgoing", ("agent_bot", desk.budi.id))
     desk.rina.replies(desk.talk, "Dari Rina.")
     await heard(desk.stage, "Dari Rina.")
     assert not [text for text in desk.said() if "melayani" in text or "otomatis" in text or "bot lain" in text]
