@@ -235,6 +235,12 @@ async def test_the_link_is_sent_again_once_when_its_time_has_come_and_not_before
     assert again.resend_available_at > now.resend_available_at, "and now it is to be waited for anew"
     assert (await sri.post(ticket.chat, "kirim-tautan", 0, registration=registration)).status_code == 429
     assert "desk.resent" in await stage.actions()
+    assert "/pindah" not in page, "there is no open form to take elsewhere"
+    await stage.backend.expire(registration)
+    stage.clock.ahead += timedelta(seconds=stage.backend.cooldown_seconds + 1)
+    assert "kirim-tautan" in (await sri.client.get(f"/helpdesk/c/{ticket.chat}")).text, "an expired one comes back to life"
+    assert (await sri.post(ticket.chat, "kirim-tautan", 0, registration=registration)).status_code == 200
+    assert (await stage.backend.status(registration)).status == "pending"
     await sri.client.aclose()
 
 
