@@ -27,9 +27,9 @@ from dialogs.session import Session
 
 log = structlog.get_logger(__name__)
 
-# So many turns are kept until the next telling, and so many are made lines before the chats have their turn again.
+# So many turns are kept until the next telling, and so many are told at once: writing more would keep the chats waiting.
 MOST: Final = 500
-PORTION: Final = 10
+PORTION: Final = 20
 # Between two tellings, at least; and so many times what the last one took, at most so long.
 PAUSE_SECONDS: Final = 0.5
 REST: Final = 9
@@ -74,13 +74,10 @@ class Live:
             self._wake.clear()
             noted, begun = [self._noted.popleft() for _ in range(len(self._noted))], loop.time()
             try:
-                lines: list[Line] = []
-                for number, each in enumerate(noted, 1):
-                    lines += self._lines(each)
-                    if number % PORTION == 0:
-                        await asyncio.sleep(0)
-                if lines:
-                    await self._desk.watch(lines)
+                for start in range(0, len(noted), PORTION):
+                    if lines := [line for each in noted[start : start + PORTION] for line in self._lines(each)]:
+                        await self._desk.watch(lines)
+                    await asyncio.sleep(0)
             except Exception as error:  # noqa: BLE001 (lookers-on miss these lines; nobody else is to be disturbed)
                 log.warning("desk.not_watched", error=type(error).__name__, turns=len(noted))
             if not self._stopping:
