@@ -23,7 +23,7 @@ from typing import Final, Literal, Protocol, assert_never
 import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.database import Database, plain_url
@@ -52,6 +52,8 @@ FALLS_AMONG_OTHERS: Final = 1
 FALLS_ALLOWED: Final = 4
 KILLER: Final = "killed its process"
 _DRAIN_SECONDS: Final = 5
+# Between the tries to launch the engine while its database is busy (seconds).
+_LAUNCH_PAUSES: Final = (0.2, 1.0, 3.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,25 @@ class Jobs:
         for queue, seconds in POLLING.items():
             await self._client.register_queue_async(queue, worker_concurrency=CONCURRENCY, polling_interval_sec=seconds)
         await self._client.register_queue_async(ALONE, worker_concurrency=1, polling_interval_sec=ALONE_POLLING)
+        for pause in (*_LAUNCH_PAUSES, None):
+            self._prepare()
+            try:
+                DBOS.launch()
+                break
+            except Exception as error:
+                # Half launched it would refuse whoever starts it next in this process.
+                await asyncio.to_thread(DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=0)
+                # SQLite has one writer at a time, and the engine does not wait for its turn here.
+                if pause is None or not isinstance(error, OperationalError):
+                    raise
+                log.warning("jobs.launched_again", error=type(error).__name__)
+            await asyncio.sleep(pause)
+        self._started = True
+        if self._reaper is not None:
+            self._reaper.start()
+
+    def _prepare(self) -> None:
+        """Make the engine know itself, the jobs and the queues."""
         DBOS(
             config=DBOSConfig(
                 name=APPLICATION,
@@ -198,15 +219,6 @@ class Jobs:
         for job, handler in self._handlers.items():
             self._register(job, handler)
         DBOS.listen_queues([*POLLING, ALONE])
-        try:
-            DBOS.launch()
-        except Exception:
-            # Half launched it would refuse whoever starts it next in this process.
-            await asyncio.to_thread(DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=0)
-            raise
-        self._started = True
-        if self._reaper is not None:
-            self._reaper.start()
 
     def _register(self, job: str, handler: Handler) -> None:
         async def work(subject: str, run: int, before: int = 0, breaks: int = 0) -> None:

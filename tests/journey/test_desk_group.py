@@ -145,6 +145,7 @@ async def walk(api: FakeBotApi, group: Group, product: Product) -> None:
     tono.says(TELEGRAM.nik)
     await tono.sees("Berapa nomor handphone Anda?")
     await rina.presses(second, "Kembalikan ke bot")
+    await asyncio.to_thread(wati.hears, "mengembalikan percakapan ini")
     await asyncio.to_thread(wati.does, "say", WEB.nik)
     await asyncio.to_thread(wati.hears, "Berapa nomor handphone Anda?")
     await until(lambda: first.closed and second.closed, seconds=PATIENCE)

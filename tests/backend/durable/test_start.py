@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 
 import pytest
+from dbos import DBOS
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 import backend
@@ -74,3 +77,30 @@ def test_handlers_share_the_loop_that_the_engine_was_started_in_also_when_it_sta
         time.sleep(1)  # meanwhile the job is due, and the loop does not run
         runner.run(ends())
         assert seen == [runner.get_loop()]
+
+
+async def test_an_engine_whose_database_is_busy_is_launched_again(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    launch, busy, done = DBOS.launch, [1, 2], list[str]()
+
+    def launched() -> None:
+        if busy:
+            busy.pop()
+            raise OperationalError("UPDATE application_versions", {}, sqlite3.OperationalError("database is locked"))
+        launch()
+
+    async def work(subject: str, _attempt: int) -> None:
+        done.append(subject)
+
+    monkeypatch.setattr(DBOS, "launch", launched)
+    backend.migrate(sqlite_url)
+    database = Database(sqlite_url)
+    jobs = Jobs(database, sqlite_url)
+    jobs.handle("work", work, queue="mail")
+    with capture_logs() as said:
+        await jobs.start()
+    assert [entry["event"] for entry in said if entry["event"] == "jobs.launched_again"] == ["jobs.launched_again"] * 2
+    async with database.writing() as conn:
+        await jobs.enqueue(conn, "work", "one")
+    await until(lambda: done == ["one"])
+    await jobs.close()
+    await database.close()
