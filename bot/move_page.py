@@ -67,6 +67,7 @@ def routes(moves: Moves, *, operator: str, demo: bool, https: bool) -> list[Base
             language=language,
             other=next(each for each in LANGUAGES if each != language),
             addresses=addresses,
+            register=text(language, "button.register"),
             operator=operator,
             demo=demo,
         )
