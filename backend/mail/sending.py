@@ -199,7 +199,11 @@ class Mailer:
             self._vault.open("registrations", name, row.registration_id, getattr(row, name)) for name in ("nik", "email")
         )
         niks, emails = self._vault.indexes("nik", nik), self._vault.indexes("email", email)
-        known = sa.select(accounts.c.id).where(sa.or_(accounts.c.nik_index.in_(niks), accounts.c.email_index.in_(emails)))
+        # One that was activated between a mail and its repetition is not somebody else's: both mails stay the same.
+        known = sa.select(accounts.c.id).where(
+            sa.or_(accounts.c.nik_index.in_(niks), accounts.c.email_index.in_(emails)),
+            accounts.c.registration_id != row.registration_id,
+        )
         if (await conn.execute(known)).first() is not None:
             return "already"
         return "activation" if await self._on_record(nik, email) else "mismatch"

@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from akses.keyring import Keyring
 from backend.config import Timings
+from backend.mail.sending import Mailer
 from backend.mail.smtp import Smtp, SmtpUrlInvalid
 from backend.tables import mails
 from tests.backend.conftest import OpenStage
@@ -169,3 +171,29 @@ def test_a_mail_server_s_url_may_hold_credentials_and_the_port_is_known() -> Non
         "p:ss",
         True,
     )
+
+
+async def test_a_mail_that_goes_again_just_when_its_account_is_activated_is_the_same_mail(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker died after the server had taken it; the person was quicker than the worker after that one."""
+    accepted, suppressed, steps = Mailer._accepted, Mailer._suppressed, ["dies", "activated"]
+
+    async def dies(self: Mailer, due: Any) -> None:
+        if "dies" in steps:
+            steps.remove("dies")
+            raise OSError("gone")
+        await accepted(self, due)
+
+    async def meanwhile(self: Mailer, conn: Any, row: Any) -> bool:
+        if stage.smtp.taken and "activated" in steps:
+            steps.remove("activated")
+            await stage.activate(await stage.smtp.token())
+        return await suppressed(self, conn, row)
+
+    monkeypatch.setattr(Mailer, "_accepted", dies)
+    monkeypatch.setattr(Mailer, "_suppressed", meanwhile)
+    await stage.register()
+    first, second = await stage.smtp.mails(2)
+    assert steps == []
+    assert first.as_bytes() == second.as_bytes()
