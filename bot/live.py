@@ -8,6 +8,7 @@ of the time at most, in small portions: that somebody may look on must not slow 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -55,7 +56,7 @@ class Live:
         self._pause = pause
         self._noted: deque[_Noted] = deque(maxlen=MOST)
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopped = asyncio.Event()
 
     def note(self, conversation: Conversation, event: Event, event_id: str, before: Session, turn: Turn, at: datetime) -> None:
         """What is said while the helpdesk has a conversation reaches it by itself (`dialogs.effects.Relay`)."""
@@ -64,12 +65,12 @@ class Live:
             self._wake.set()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopped.set()
         self._wake.set()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        while not self._stopping:
+        while not self._stopped.is_set():
             await self._wake.wait()
             self._wake.clear()
             noted, begun = [self._noted.popleft() for _ in range(len(self._noted))], loop.time()
@@ -80,8 +81,9 @@ class Live:
                     await asyncio.sleep(0)
             except Exception as error:  # noqa: BLE001 (lookers-on miss these lines; nobody else is to be disturbed)
                 log.warning("desk.not_watched", error=type(error).__name__, turns=len(noted))
-            if not self._stopping:
-                await asyncio.sleep(max(self._pause, min(REST * (loop.time() - begun), LONGEST_PAUSE_SECONDS)))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(self._pause, min(REST * (loop.time() - begun), LONGEST_PAUSE_SECONDS))):
+                    await self._stopped.wait()
 
     def _lines(self, noted: _Noted) -> Iterator[Line]:
         after, step, at, number = noted.turn.session, step_id(noted.before), noted.at, 0

@@ -290,3 +290,15 @@ async def test_looking_on_takes_a_tenth_of_the_time_at_most(bot: Bot) -> None:
     assert all(later - earlier >= 10 * slow for earlier, later in itertools.pairwise(told)), (
         "a pause is never shorter than asked for"
     )
+
+
+async def test_who_is_asked_to_stop_does_not_rest_first(bot: Bot) -> None:
+    live = Live(desk_of(bot), lambda _, text: text, pause=3600)
+    bot.turns.watched_by(live.note)
+    task = asyncio.create_task(live.run())
+    await bot.happens(TextSent("halo", "m2"))
+    while not desk_of(bot).lines:  # noqa: ASYNC110 (nothing else tells)
+        await asyncio.sleep(0)
+    live.stop()
+    async with asyncio.timeout(60):
+        await task
