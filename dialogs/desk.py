@@ -122,7 +122,8 @@ def _said(ctx: Context, event: AgentSaid) -> Outcome:
     else:
         outcome = present(outcome, ctx)
     assert desk is not None
-    line = Relay(desk.ticket, "agent", "text", event.text, ctx.now, agent=event.agent, name=desk.name, ref=event.ref)
+    who = {"agent": event.agent, "name": desk.name, "ref": event.ref}
+    line = Relay(desk.ticket, "agent", "text", event.text, ctx.now, **who, answers=event.answers)
     return replace(outcome, then=(Say(event.text, None, "agent", desk.name, event.ref, event.answers), line))
 
 
@@ -162,7 +163,8 @@ def heard(ctx: Context, event: ByPerson) -> Outcome:
     if isinstance(event, MediaSent) or read(text, local_date(ctx.now)):
         # A photo of a KTP or a number is as personal here as it is in the form, and goes from the chat with it.
         ctx = remembering(ctx, message)
-    line = Relay(desk.ticket, "person", kind, text, ctx.now, message, detail)
+    answers = event.answers if isinstance(event, TextSent | MediaSent) else ""
+    line = Relay(desk.ticket, "person", kind, text, ctx.now, message, detail, answers=answers)
     waits = desk.owner == "queued" and isinstance(event, Started | CommandSent | ButtonPressed)
     return Outcome(ctx.session, effects=(line,), show=waits)
 

@@ -186,7 +186,7 @@ class Relay(Frozen, frozen=True):
 
     `text` is what was written (a contact's number; "" for a password, which goes nowhere, and for media). `detail` is the kind of media
     or the label of the button pressed. `message` is the channel's id of a person's message (an edit bears that of the message edited),
-    `ref` the desk's of an agent's.
+    `answers` that of the message which it replies to, `ref` the desk's of an agent's.
     """
 
     ticket: str
@@ -199,6 +199,7 @@ class Relay(Frozen, frozen=True):
     agent: str = ""
     name: str = ""
     ref: str = ""
+    answers: str = ""
 
 
 class DeskChanged(Frozen, frozen=True):

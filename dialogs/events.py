@@ -4,7 +4,8 @@ Lives here: frozen data, one class per kind of event. Must not live here: how a 
 is done about it (`dialogs/machine.py`). What a turn answers with is in `dialogs/effects.py`.
 
 `message` is always the channel's own opaque id of the message that carried the event, or "" where it has none; it is kept so
-that a message with personal data can be deleted after the hand-off.
+that a message with personal data can be deleted after the hand-off. `answers` is the id of the message that it replies to, "" where it
+replies to none.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class TextSent(Frozen, frozen=True):
 
     text: str
     message: str = ""
+    answers: str = ""
 
 
 class ContactShared(Frozen, frozen=True):
@@ -67,6 +69,7 @@ class MediaSent(Frozen, frozen=True):
 
     kind: MediaKind
     message: str = ""
+    answers: str = ""
 
 
 class CommandSent(Frozen, frozen=True):

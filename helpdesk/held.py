@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpdesk.reading import search_terms
 from helpdesk.seals import Cells
-from helpdesk.tables import conversations, entries, ticket_terms, tickets, unnamed
+from helpdesk.tables import conversations, entries, fates, ticket_terms, tickets, unnamed
 
 
 class Held:
@@ -71,7 +71,11 @@ class Held:
         """Whether there was anything."""
         here = entries.c.conversation_id == talk
         watched = await conn.execute(entries.delete().where(here, entries.c.ticket_id.is_(None)))
-        words = await conn.execute(entries.update().where(here, entries.c.body.is_not(None)).values(body=None, message=None))
+        words = await conn.execute(
+            entries.update().where(here, entries.c.body.is_not(None)).values(body=None, message=None, answers=None)
+        )
+        refs = sa.select(entries.c.ref).where(here, entries.c.ref.is_not(None))
+        await conn.execute(fates.update().where(fates.c.ref.in_(refs)).values(message=None))
         own = sa.select(tickets.c.id).where(tickets.c.conversation_id == talk)
         terms = await conn.execute(ticket_terms.delete().where(ticket_terms.c.ticket_id.in_(own)))
         named = await conn.execute(unnamed().where(conversations.c.id == talk))

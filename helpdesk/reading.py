@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -27,6 +28,8 @@ View = Literal["queue", "mine", "all", "live"]
 PAGE: Final = 50
 TALK: Final = 300
 _EXPORTED: Final = 20_000
+# So much of a line that is replied to tells which one it is, in characters.
+_QUOTED: Final = 80
 # How a cell may begin that a spreadsheet would calculate; blanks before it do not save it, nor do the wide forms of East Asian keyboards.
 _FORMULA: Final = (
     "=",
@@ -92,7 +95,7 @@ class Chat:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the talk, masked. `state` is of an agent's message: sending, sent, or why it was given up; `resent` when it was said
-    again since. `gone` when its text was erased.
+    again since. `gone` when its text was erased. `quote` is how the line begins that it replies to, "" where it replies to none.
     """
 
     id: str
@@ -107,6 +110,7 @@ class Entry:
     resent: bool
     gone: bool
     ticket: str
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,15 +234,18 @@ class Reading:
     async def talk(self, chat: str, known: Mapping[str, str], *, limit: int = TALK) -> Sequence[Entry]:
         """The newest lines, oldest first."""
         wanted = (
-            sa.select(entries, fates.c.fate, fates.c.resent)
+            sa.select(entries, fates.c.fate, fates.c.resent, fates.c.message.label("sent_as"))
             .join_from(entries, fates, fates.c.ref == entries.c.ref, isouter=True)
             .where(entries.c.conversation_id == chat)
             .order_by(entries.c.at.desc(), entries.c.place.desc())
             .limit(limit)
         )
         async with self._database.reading() as conn:
-            rows = (await conn.execute(wanted)).all()
-        return [self.entry(row, known) for row in reversed(rows)]
+            rows = (await conn.execute(wanted)).all()[::-1]
+        lines = [self.entry(row, known) for row in rows]
+        said = {name: line.text for row, line in zip(rows, lines, strict=True) for name in (row.message, row.sent_as) if name}
+        quotes = (textwrap.shorten(said.get(row.answers, ""), _QUOTED, placeholder="\N{HORIZONTAL ELLIPSIS}") for row in rows)
+        return [replace(line, quote=quote) if quote else line for line, quote in zip(lines, quotes, strict=True)]
 
     def entry(self, row: sa.Row[Any], known: Mapping[str, str]) -> Entry:
         """A row of `desk_entries` with its `fate` and `resent`, as agents may read it."""

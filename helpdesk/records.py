@@ -176,6 +176,7 @@ class Records:
             name=what.name,
             ref=what.ref,
             message=what.message,
+            answers=what.answers,
         )
         values: dict[str, Any] = {"changed_at": what.at}
         if what.author == "agent":
@@ -229,10 +230,11 @@ class Records:
     async def _fate(self, conversation: Conversation, what: MessageFate) -> None:
         async with self._writing() as conn:
             known = (await conn.execute(fates.select().where(fates.c.ref == what.ref))).one_or_none()
+            told = {"fate": what.fate, "message": what.message[:_MESSAGE_MAX] or None, "at": what.at}
             if known is None:
-                await conn.execute(fates.insert().values(ref=what.ref, fate=what.fate, at=what.at, resent=False))
+                await conn.execute(fates.insert().values(ref=what.ref, resent=False, **told))
             elif known.fate != "sent":
-                await conn.execute(fates.update().where(fates.c.ref == what.ref).values(fate=what.fate, at=what.at))
+                await conn.execute(fates.update().where(fates.c.ref == what.ref).values(told))
             chat = await self._conversation(conn, conversation, what.at)
             found = sa.select(entries.c.id, entries.c.ticket_id).where(entries.c.ref == what.ref)
             entry = (await conn.execute(found)).one_or_none()
@@ -428,6 +430,7 @@ class Records:
         name: str = "",
         ref: str = "",
         message: str = "",
+        answers: str = "",
     ) -> dict[str, Any]:
         body = json.dumps({"text": text, "detail": detail})
         return {
@@ -442,6 +445,7 @@ class Records:
             "agent_name": name,
             "ref": ref or None,
             "message": message[:_MESSAGE_MAX] or None,
+            "answers": answers[:_MESSAGE_MAX] or None,
             "body": self._cells.seal("desk_entries", "body", id_, body),
         }
 

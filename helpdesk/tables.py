@@ -175,8 +175,9 @@ entries = sa.Table(
     sa.Column("agent_name", sa.String(60), nullable=False),
     # Of an agent's message: by which its fate is told.
     sa.Column("ref", sa.String(64), index=True),
-    # Of a person's message: the channel's own id, which an edit of it bears as well.
+    # Of a person's message: the channel's own id, which an edit of it bears as well, and that of the message which it replies to.
     sa.Column("message", sa.String(64)),
+    sa.Column("answers", sa.String(64)),
     # JSON: text, detail.
     sa.Column("body", sa.LargeBinary),
     sa.Index("ix_desk_entries_conversation_id", "conversation_id", "at", "place"),
@@ -189,6 +190,8 @@ fates = sa.Table(
     sa.Column("ref", sa.String(64), primary_key=True),
     # sent, unreachable, refused, failed, unknown
     sa.Column("fate", sa.String(16), nullable=False),
+    # The channel's own id of the message that was sent.
+    sa.Column("message", sa.String(64)),
     sa.Column("at", Utc, nullable=False),
     # Given up, and said again by the agent since.
     sa.Column("resent", sa.Boolean, nullable=False),

@@ -129,7 +129,7 @@ class Book:
             if found is None or (row is None and found.closed_at is not None and began is not None and found.closed_at < began):
                 return None
             rows = (await conn.execute(self._lines(ticket))).all()
-        there = {line.message: line.external for line in rows if line.message and line.external}
+        there = {name: line.external for line in rows for name in (line.message, line.sent_as) if name and line.external}
         lines = [self._thing(line, known, there) for line in rows if line.state is None and line.body is not None]
         things: list[Thing] = [line for line in lines if line is not None]
         things += [
@@ -156,6 +156,7 @@ class Book:
                 entries,
                 fates.c.fate,
                 fates.c.resent,
+                fates.c.message.label("sent_as"),
                 bridge_messages.c.state,
                 bridge_messages.c.external,
                 bridge_messages.c.at.label("written_at"),
@@ -177,8 +178,8 @@ class Book:
         author: Literal["person", "agent", "system"] = (
             "person" if line.author == "person" else "agent" if line.author == "agent" else "system"
         )
-        edited = there.get(row.message, "") if line.kind == "edit" and row.message else ""
-        return Entry(line.id, line.at, author, line.kind, line.text, line.detail, line.agent_name, edited)
+        answers = there.get(row.message if line.kind == "edit" else row.answers, "")
+        return Entry(line.id, line.at, author, line.kind, line.text, line.detail, line.agent_name, answers)
 
     # --- what stands there
 

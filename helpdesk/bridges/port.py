@@ -98,8 +98,8 @@ class Opened(Frozen, frozen=True):
 
 class Entry(Frozen, frozen=True):
     """A line of the talk. `author` is person, agent or system, `kind` that of `desk_entries`: a kind of `dialogs.effects.Relay`, note, or
-    what a `DeskChanged` says that changes no owner (`detail`: the field, the score). `edited` is the message there that holds what a
-    person's edit replaces, "" where none does.
+    what a `DeskChanged` says that changes no owner (`detail`: the field, the score). `answers` is the message there that holds what a
+    person's message replies to, or their edit replaces, "" where none does.
     """
 
     id: str
@@ -109,7 +109,7 @@ class Entry(Frozen, frozen=True):
     text: str
     detail: str = ""
     agent_name: str = ""
-    edited: str = ""
+    answers: str = ""
 
 
 class Owner(Frozen, frozen=True):

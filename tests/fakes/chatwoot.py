@@ -700,7 +700,10 @@ class FakeChatwoot:
         if len(content) > 150_000:
             raise _invalid("Content is too long (maximum is 150000 characters)", "content")
         sender = ("contact", talk.contact) if kind == "incoming" else ("agent_bot", BOT) if bot else ("user", self.admin.id)
-        line = self.put(talk, content, kind, sender, private=bool(given.get("private", False)))
+        # Messages::InReplyToMessageBuilder: a number that is no message of this conversation is left out.
+        answers = given.get("content_attributes", {}).get("in_reply_to")
+        replies = {"in_reply_to": answers} if answers in {line.id for line in talk.lines} else {}
+        line = self.put(talk, content, kind, sender, private=bool(given.get("private", False)), attributes=replies)
         return self._rest_message(line) | ({"echo_id": given["echo_id"]} if given.get("echo_id") else {})
 
     def _messages(self, talk: Talk, query: Mapping[str, str]) -> Any:

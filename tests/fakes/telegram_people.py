@@ -192,12 +192,12 @@ class User:
         rules.start_payload(payload)
         return self.says(f"/start {payload}".rstrip())
 
-    def says(self, text: str) -> int:
-        """Send a text; the id of the message."""
+    def says(self, text: str, *, answers: int = 0) -> int:
+        """Send a text, in reply to the message `answers` if any; the id of the message."""
         command = text.startswith("/") and {
             "entities": [{"type": "bot_command", "offset": 0, "length": len(text.split(maxsplit=1)[0])}]
         }
-        return self._message(text, {"text": text, **(command or {})})
+        return self._message(text, {"text": text, **(command or {}), **self._in_reply_to(answers)})
 
     def edits(self, message: int, text: str) -> None:
         """Edit an earlier message of their own."""
@@ -285,6 +285,14 @@ class User:
         found = self.chat.find(id_)
         assert found is not None, f"message {id_} is not in the chat"
         return found
+
+    def _in_reply_to(self, answers: int) -> dict[str, Any]:
+        if not answers:
+            return {}
+        found = self._existing(answers)
+        by = self._telegram.bot if found.author == "bot" else self.describe()
+        told = {"message_id": found.id, "from": by, "chat": self.chat.describe(), "date": found.date, "text": found.text}
+        return {"reply_to_message": told}
 
     def _payload(self, message: ChatMessage, content: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -69,6 +69,7 @@ class Chat:
 
     def __init__(self) -> None:
         self.said: dict[str, list[Say | Show]] = {}
+        self.messages: dict[tuple[str, str], str] = {}  # the id of what was said in a chat, by its text
         self.keys: set[str] = set()
         self.answers: list[Delivery] = []
 
@@ -79,6 +80,7 @@ class Chat:
             if key not in self.keys:
                 self.keys.add(key)
                 self.said.setdefault(address, []).append(message)
+                self.messages[address, self.texts(address)[-1]] = key
         return Sent(key)
 
     def texts(self, address: str) -> list[str]:

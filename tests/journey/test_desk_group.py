@@ -124,6 +124,10 @@ async def walk(api: FakeBotApi, group: Group, product: Product) -> None:
     assert tono.chat.find(told.answers).text.endswith("benar begitu?")  # type: ignore[union-attr]
     group.hears_changed(rina.user, answer, "Benar, silakan lanjut.")
     await tono.sees("Ralat: Benar, silakan lanjut.")
+    tono.says("Terima kasih, yang ini?", answers=told.id)
+    await rina.reads(first, "yang ini?")
+    (thanks,) = [each for each in group.said(first.id) if "yang ini?" in each.text]
+    assert thanks.answers == answer, "shown as a reply to what the agent wrote in the group"
 
     # Meanwhile in the web chat.
     wati = WebPerson(product.url, WEB)

@@ -106,6 +106,10 @@ class _Contact(msgspec.Struct, gc=False):
     user_id: int | None = None
 
 
+class _Replied(msgspec.Struct, gc=False):
+    message_id: int
+
+
 _ABSENT: Final = msgspec.Raw()
 
 
@@ -115,6 +119,7 @@ class _Message(msgspec.Struct, gc=False):
     sender: _User | None = msgspec.field(name="from", default=None)
     text: str | None = None
     contact: _Contact | None = None
+    reply_to_message: _Replied | None = None
     forward_origin: msgspec.Raw = _ABSENT
     photo: msgspec.Raw = _ABSENT
     voice: msgspec.Raw = _ABSENT
@@ -234,16 +239,20 @@ def _said(message: _Message, username: str) -> Event | None:
             if bot and username and bot.lower() != username.lower():
                 return None
             return Started(argument) if name == "start" else CommandSent(name, argument)
-        return TextSent(text, id_)
+        return TextSent(text, id_, _answers(message))
     if (contact := message.contact) is not None:
         own = contact.user_id is not None and message.sender is not None and contact.user_id == message.sender.id
         return ContactShared(contact.phone_number, own and not _present(message.forward_origin), id_)
     for name, kind in _MEDIA:
         if _present(getattr(message, name)):
-            return MediaSent(kind, id_)
+            return MediaSent(kind, id_, _answers(message))
     if any(_present(getattr(message, name)) for name in _SERVICE):
         return None
-    return MediaSent("other", id_)
+    return MediaSent("other", id_, _answers(message))
+
+
+def _answers(message: _Message) -> str:
+    return str(message.reply_to_message.message_id) if message.reply_to_message else ""
 
 
 def _present(raw: msgspec.Raw) -> bool:

@@ -100,7 +100,8 @@ class ChatwootBridge:
                 await self._align(number, ticket)
             case Entry() as entry:
                 text, private = self._words.entry(entry), entry.author == "system" or entry.kind == "note"
-                message = await self._chatwoot.say(number, text, incoming=entry.author == "person", private=private)
+                incoming, answers = entry.author == "person", int(entry.answers) if entry.answers.isdecimal() else 0
+                message = await self._chatwoot.say(number, text, incoming=incoming, private=private, answers=answers)
             case Owner() as owner:
                 await self._align(number, ticket)
                 if owner.what != "queued":

@@ -65,6 +65,12 @@ class Message(msgspec.Struct, frozen=True):
         return str((self.content_attributes or {}).get("external_error") or "")
 
     @property
+    def answers(self) -> str:
+        """The number of the message that this replies to, "" where it replies to none."""
+        number = (self.content_attributes or {}).get("in_reply_to")
+        return str(number) if isinstance(number, int) else ""
+
+    @property
     def deleted(self) -> bool:
         return bool((self.content_attributes or {}).get("deleted"))
 
@@ -221,14 +227,20 @@ class Chatwoot:
 
     # --- messages
 
-    async def say(self, conversation: int, text: str, *, incoming: bool = False, private: bool = False) -> int:
-        """The number of the new message: the contact's (`incoming`), or the bot's, as a note where it is private."""
-        body = {
+    async def say(
+        self, conversation: int, text: str, *, incoming: bool = False, private: bool = False, answers: int = 0
+    ) -> int:
+        """The number of the new message: the contact's (`incoming`), or the bot's, as a note where it is private; `answers` is that of
+        the message which it is shown in reply to, if any.
+        """
+        body: dict[str, Any] = {
             "content": text,
             "message_type": "incoming" if incoming else "outgoing",
             "private": private,
             "content_type": "text",
         }
+        if answers:
+            body["content_attributes"] = {"in_reply_to": answers}
         return (await self._of(conversation, _Numbered, "POST", "messages", body, bot=True)).id
 
     async def messages(self, conversation: int, after: int) -> Sequence[Message]:

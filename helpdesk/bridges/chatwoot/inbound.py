@@ -213,7 +213,8 @@ class Inbound:
         # Two strokes begin a note at every bridge.
         note = message.private or text.startswith("//")
         words = text.removeprefix("//") if note else text
-        deed = Deed("note" if note else "say", key, str(number), str(who), message=str(message.id), text=words)
+        what: Literal["note", "say"] = "note" if note else "say"
+        deed = Deed(what, key, str(number), str(who), message=str(message.id), answers=message.answers, text=words)
         try:
             if message.attachments and not text:
                 raise Refused(self._words.of_any("text_only"))  # noqa: TRY301 - refused as everything else is

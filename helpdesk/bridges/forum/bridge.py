@@ -118,15 +118,15 @@ class Forum:
             failed = text(self._language, "bridge.failed", fate=text(self._language, f"fate.{thing.fate}"))
             await self._sent("sendMessage", drawing.message(thread, failed, answers=thing.message))
             return Carried(1)
-        if isinstance(thing, Entry) and thing.edited:
+        if isinstance(thing, Entry) and thing.answers:
             return await self._written(thread, ticket, thing)
         return await self._gathered(place, ticket, things)
 
     # --- lines
 
     async def _written(self, thread: str, ticket: TicketView, thing: Entry) -> Carried:
-        """A line of its own, in answer to the one that it replaces."""
-        params = drawing.message(thread, drawing.parts(drawing.line(self._language, ticket, thing))[0], answers=thing.edited)
+        """A line of its own, in answer to the one that it replies to or replaces."""
+        params = drawing.message(thread, drawing.parts(drawing.line(self._language, ticket, thing))[0], answers=thing.answers)
         made = await self._sent("sendMessage", params)
         return Carried(1, str(made["message_id"]))
 
@@ -135,7 +135,7 @@ class Forum:
         lines: list[str] = []
         adds = True
         for thing in things:
-            if isinstance(thing, Opened | Fate) or (isinstance(thing, Entry) and thing.edited):
+            if isinstance(thing, Opened | Fate) or (isinstance(thing, Entry) and thing.answers):
                 break
             line = drawing.line(self._language, ticket, thing)
             if lines and len("\n".join([*lines, line])) > drawing.TEXT_MAX:

@@ -109,6 +109,12 @@ def test_texts_and_commands(text: str, event: Event | None) -> None:
     assert said(text=text) == event
 
 
+def test_a_reply_names_the_message_that_it_replies_to() -> None:
+    replied = {"message_id": 7, "chat": {"id": 5, "type": "private"}, "date": 1, "text": "Nomor yang mana?"}
+    assert said(text="Yang pertama", reply_to_message=replied) == TextSent("Yang pertama", "9", "7")
+    assert said(photo=[{}], reply_to_message=replied) == MediaSent("photo", "9", "7")
+
+
 def test_a_contact_without_a_user_is_not_ones_own() -> None:
     assert said(contact={"phone_number": "+62812", "first_name": "A"}) == ContactShared("+62812", own=False, message="9")
 

@@ -99,6 +99,12 @@ class ChatwootFar:
     def reads(self, place: str) -> str:
         return "\n".join(line.content or "" for line in self.talk(place).lines if line.message_type != "activity")
 
+    def answered(self, place: str, text: str) -> str:
+        lines = {line.id: line for line in self.talk(place).lines}
+        (line,) = [line for line in lines.values() if text in (line.content or "")]
+        answers = line.attributes.get("in_reply_to")
+        return lines[answers].content or "" if answers else ""
+
     def received(self) -> str:
         return "\n".join(f"{each.method} {each.path}?{each.query} {each.body.decode()}" for each in self.fake.heard)
 

@@ -11,7 +11,7 @@ import pytest
 
 from bot.conversation import Conversation
 from dialogs.effects import Show
-from dialogs.events import CommandSent
+from dialogs.events import CommandSent, MediaSent, TextSent
 from helpdesk.acting import stands
 from helpdesk.agents import Agent
 from helpdesk.bridges.accounts import Account
@@ -156,6 +156,45 @@ class BridgeContract:
         async with carrying(stage, far):
             await stage.desk.acting.say(chat, rina, await version(stage), "k1", "Dari konsol.")
             await seen(far, "Dari konsol.", "Rina")
+
+    async def test_a_persons_reply_stands_there_as_one_whoever_wrote_what_it_replies_to(
+        self, stage: Stage, far: Far, ticket: Ticket
+    ) -> None:
+        rina = await staff(stage, far, 1, "Rina")
+        chat = await stage.desk.reading.chat(ticket.chat)
+        assert chat is not None
+        async with carrying(stage, far):
+            await seen(far, f"#{ticket.number}")
+            place = far.places()[-1]
+            await far.writes(1, place, "Nomor yang mana?")
+            await self._arrived(stage, ticket, "Nomor yang mana?")
+            await stage.desk.acting.say(chat, rina, await version(stage), "k1", "Nomor HP atau NIK?")
+            await self._arrived(stage, ticket, "Nomor HP atau NIK?")
+            asked, other = (stage.chat.messages["siti", said] for said in ("Nomor yang mana?", "Nomor HP atau NIK?"))
+            await seen(far, "Nomor HP atau NIK?")
+            await stage.send("siti", TextSent("Yang pertama.", "m1", asked), "t1")
+            await stage.send("siti", TextSent("Nomor HP.", "m2", other), "t2")
+            await seen(far, "Yang pertama.", "Nomor HP.")
+            await stage.send("siti", MediaSent("photo", "m3", "m2"), "t3")
+            await stage.send("siti", TextSent("Bukan balasan.", "m4", "m999"), "t4")
+            await seen(far, "Bukan balasan.")
+        assert "Nomor yang mana?" in far.answered(place, "Yang pertama.")
+        assert "Nomor HP atau NIK?" in far.answered(place, "Nomor HP.")
+        assert "Nomor HP." in far.answered(place, "foto" if "foto" in far.reads(place) else "media")
+        assert far.answered(place, "Bukan balasan.") == ""
+        quotes = {line.text: line.quote for line in await stage.desk.reading.talk(ticket.chat, {})}
+        assert quotes["Yang pertama."] == "Nomor yang mana?", "the console shows it as well"
+        assert not quotes["Bukan balasan."]
+
+    @staticmethod
+    async def _arrived(stage: Stage, ticket: Ticket, text: str) -> None:
+        """Wait until the desk knows that the person has this."""
+
+        async def there() -> bool | None:
+            talk = await stage.desk.reading.talk(ticket.chat, {})
+            return any(line.text == text and line.state == "sent" for line in talk) or None
+
+        await until(there)
 
     async def test_after_a_crash_at_any_line_nothing_is_missing_and_at_most_one_message_stands_twice(
         self, stage: Stage, far: Far, ticket: Ticket

@@ -63,6 +63,9 @@ class Far(Protocol):
     def reads(self, place: str) -> str:
         """All that stands there, top to bottom, as a person reads it."""
 
+    def answered(self, place: str, text: str) -> str:
+        """The message there in reply to which the one with this text stands; "" where it stands alone."""
+
     def received(self) -> str:
         """Everything that ever arrived there, raw; what only one person got to see is no part of it."""
 
@@ -87,6 +90,7 @@ class MemoryFar:
     there: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     arrived: list[Any] = field(default_factory=list)
     told_to: dict[int, list[str]] = field(default_factory=dict)
+    replies: dict[str, str] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -116,6 +120,9 @@ class MemoryFar:
             assert any(id_ == thing.message for id_, _ in self.there[place.external]), "a fate names a message that is there"
             return Carried(1)
         message = f"m{next(self._numbers)}"
+        if isinstance(thing, Entry) and thing.answers:
+            assert any(id_ == thing.answers for id_, _ in self.there[place.external]), "a reply names a message that is there"
+            self.replies[message] = thing.answers
         self.there[place.external].append((message, _words(ticket, thing)))
         return Carried(1, message)
 
@@ -146,6 +153,11 @@ class MemoryFar:
 
     def reads(self, place: str) -> str:
         return "\n".join(text for _, text in self.there[place])
+
+    def answered(self, place: str, text: str) -> str:
+        there = dict(self.there[place])
+        (message,) = [id_ for id_, words in there.items() if text in words]
+        return there[self.replies[message]] if message in self.replies else ""
 
     def received(self) -> str:
         return msgspec.json.encode(self.arrived).decode()

@@ -13,6 +13,8 @@ import pytest
 
 from akses.keyring import Keyring
 from bot.channels.port import Refused
+from dialogs.effects import Say
+from dialogs.events import TextSent
 from dialogs.office import Office
 from helpdesk.agents import Agent
 from helpdesk.bridges.chatwoot.bridge import VERSION
@@ -112,6 +114,16 @@ async def test_a_hand_off_is_an_open_conversation_of_a_contact_with_what_helps_a
 async def test_an_agents_formatting_reaches_the_person_as_words(desk: Desk) -> None:
     desk.rina.replies(desk.talk, "Selamat siang **Ibu Siti**,\\\nsilakan ketik *NIK* Anda.")
     await heard(desk.stage, "Selamat siang Ibu Siti,\nsilakan ketik NIK Anda.")
+
+
+async def test_a_reply_to_a_certain_message_replies_to_it_in_the_chat(desk: Desk) -> None:
+    await desk.stage.send("siti", TextSent("Nomor saya salah", "m7"), "t1")
+    await desk.until(lambda: "> Nomor saya salah" in desk.talk.public())
+    (asked,) = [line for line in desk.talk.lines if line.content == "Nomor saya salah"]
+    desk.rina.replies(desk.talk, "Nomor yang mana?", attributes={"in_reply_to": asked.id})
+    await heard(desk.stage, "Nomor yang mana?")
+    (said,) = [each for each in desk.stage.chat.said["siti"] if isinstance(each, Say) and each.text == "Nomor yang mana?"]
+    assert said.answers == "m7"
 
 
 async def test_a_reply_shows_that_it_arrived_or_why_it_did_not_and_the_retry_button_retries(desk: Desk) -> None:

@@ -102,6 +102,10 @@ class ForumFar:
     def reads(self, place: str) -> str:
         return self.group.reads(int(place))
 
+    def answered(self, place: str, text: str) -> str:
+        (message,) = [each for each in self.group.said(int(place)) if text in each.text]
+        return self.group.chat.messages[message.answers - 1].text if message.answers else ""
+
     def received(self) -> str:
         alone = ("ephemeral_message_parameters", "ephemeral_message_id")
         return json.dumps([call.params for call in self.api.calls if not any(name in call.params for name in alone)])

@@ -1,0 +1,16 @@
+"""Which message a person's replies to, and under which an agent's stands in the chat."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "desk_0003"
+down_revision = "desk_0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("desk_entries", sa.Column("answers", sa.String(length=64), nullable=True))
+    op.add_column("desk_fates", sa.Column("message", sa.String(length=64), nullable=True))
