@@ -6,7 +6,7 @@ operators, `pages/` for the person). Every use leaves a line in the audit that n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
@@ -60,6 +60,13 @@ class Talks(Protocol):
 
     async def copy(self, conn: AsyncConnection, talk: str, *, texts: bool) -> dict[str, Any]:
         """Values that JSON can carry; without `texts` only when and how."""
+
+    async def affected(
+        self, conn: AsyncConnection, since: datetime, until: datetime, *, contacts: bool, after: str, limit: int
+    ) -> Sequence[dict[str, Any]]:
+        """Talks of which something was held between these times, by their `id` from the one behind `after` on, at most so many; values
+        that JSON can carry, with `contacts` also the chat.
+        """
 
     async def erase(self, conn: AsyncConnection, talk: str) -> bool:
         """Erase what was said, and whose it was; whether there was anything."""
@@ -203,6 +210,15 @@ class Subjects:
                 for row in rows:
                     last = row.id
                     yield self._line(table, row, contacts=contacts)
+        talks, last = self._talks, ""
+        while talks:
+            async with self._database.reading() as conn:
+                told = await talks.affected(conn, since, until, contacts=contacts, after=last, limit=_PAGE)
+            if not told:
+                break
+            for one in told:
+                last = one["id"]
+                yield {"record": "talk", **one}
 
     def _line(self, table: sa.Table, row: sa.Row[Any], *, contacts: bool) -> dict[str, Any]:
         kept = self._opened(table, row)

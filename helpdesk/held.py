@@ -8,7 +8,7 @@ where no ticket is open, whose chat it was; what stays of a ticket is when, who 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpdesk.reading import search_terms
+from helpdesk.records import TALK_KEPT
 from helpdesk.seals import Cells
-from helpdesk.tables import conversations, entries, fates, ticket_terms, tickets, unnamed
+from helpdesk.tables import GONE, conversations, entries, fates, ticket_terms, tickets, unnamed
 
 
 class Held:
@@ -66,6 +67,32 @@ class Held:
             return told | {"erased": True}
         body = json.loads(self._cells.open("desk_entries", "body", row.id, row.body))
         return told | {"text": body["text"], "detail": body["detail"]}
+
+    async def affected(
+        self, conn: AsyncConnection, since: datetime, until: datetime, *, contacts: bool, after: str, limit: int
+    ) -> Sequence[dict[str, Any]]:
+        """A talk counts while its words are kept; and until a month after its end, when they are erased at the latest (`records.py`)."""
+        closed = sa.select(tickets.c.id).where(tickets.c.closed_at > since - TALK_KEPT)
+        kept = sa.or_(entries.c.body.is_not(None), entries.c.ticket_id.in_(closed))
+        wanted = (
+            sa.select(conversations, sa.func.min(entries.c.at).label("since"))
+            .join_from(conversations, entries, entries.c.conversation_id == conversations.c.id)
+            .where(entries.c.at <= until, kept, conversations.c.id > after)
+            .group_by(conversations.c.id)
+            .order_by(conversations.c.id)
+            .limit(limit)
+        )
+        return [
+            {
+                "id": row.id,
+                "fields": ["chat", "words"],
+                "held_since": _moment(row.since),
+                "channel": row.channel,
+                "language": row.language,
+                **({"chat": None if row.conversation.startswith(f"{GONE}:") else row.conversation} if contacts else {}),
+            }
+            for row in await conn.execute(wanted)
+        ]
 
     async def erase(self, conn: AsyncConnection, talk: str) -> bool:
         """Whether there was anything."""

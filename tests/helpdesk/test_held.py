@@ -91,6 +91,25 @@ async def registered(backend: Backend, reference: str) -> str:
     return (await backend.registrations.create(new, Caller("k", "key-1"))).id
 
 
+async def test_whoever_only_talked_to_agents_is_on_an_incidents_list(stage: Stage, database_url: str, keyring: Keyring) -> None:
+    ticket = await a_talk(stage)
+    now, hour = stage.clock(), timedelta(hours=1)
+
+    async def listed(since: datetime, until: datetime, *, contacts: bool = False) -> list[dict[str, object]]:
+        return [line async for line in backend.subjects.affected(since, until, contacts=contacts)]
+
+    async with accounts(database_url, keyring) as backend:
+        (line,) = await listed(now - hour, now + hour)
+        assert (line["record"], line["id"], line["fields"]) == ("talk", ticket.chat, ["chat", "words"])
+        assert "siti" not in json.dumps(line)
+        (line,) = await listed(now - hour, now + hour, contacts=True)
+        assert line["chat"] == "web:siti"
+        assert await listed(now - 3 * hour, now - 2 * hour) == [], "it was not there yet"
+        await backend.subjects.erase(await backend.subjects.find("nik", NIK), "operator")
+        (line,) = await listed(now - hour, now + hour, contacts=True)
+        assert line["chat"] is None, "what was erased cannot be told"
+
+
 async def test_whoever_only_talked_to_agents_is_found_by_what_stood_in_their_form_copied_and_erased(
     stage: Stage, database_url: str, keyring: Keyring
 ) -> None:
