@@ -301,6 +301,13 @@ async def status_webhook(settings: Settings) -> str:
             raise Unwell(f"the bot's status webhook answers {code} instead of 204: look at STATUS_WEBHOOK_URL")
 
 
+async def revealing(settings: Settings) -> str:
+    """Whether agents can be shown a field in the clear after the hand-off: the operator's choice, and easily forgotten."""
+    if settings.reveal_key or (settings.embedded and not settings.backend_url):
+        return "agents with the right see a field of a registration in the clear, for a reason"
+    return "no field of a registration that was handed over is shown in the clear (BACKEND_SCOPED_KEYS has no reveal:*:KEY)"
+
+
 async def telegram(settings: Settings) -> str:
     """Telegram knows the token, and in webhook mode where to send updates, and gets them delivered."""
     if not settings.telegram_bot_token:
@@ -466,6 +473,7 @@ CHECKS: Final[dict[str, Check]] = {
     "status webhook": status_webhook,
     "telegram": telegram,
     "page inside Telegram": telegram_page,
+    "helpdesk": revealing,
     "chatwoot": chatwoot,
     "helpdesk group": helpdesk_group,
 }

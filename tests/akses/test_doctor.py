@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -84,6 +85,14 @@ async def test_a_product_that_was_never_started_is_well(settings: Settings, caps
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(doctor.CHECKS)
     assert all(line.startswith("ok  ") for line in lines)
+
+
+async def test_whether_agents_can_be_shown_a_field_is_told(settings: Settings) -> None:
+    assert "for a reason" in await doctor.revealing(settings)
+    production = settings.model_copy(update={"database_url": "postgresql://akses@db/akses"})
+    assert "BACKEND_SCOPED_KEYS has no reveal" in await doctor.revealing(production)
+    key = f"reveal:*:{secrets.token_urlsafe(32)}"
+    assert "for a reason" in await doctor.revealing(production.model_copy(update={"backend_scoped_keys": key}))
 
 
 async def test_one_unwell_part_is_marked_and_told_beside_the_others(
