@@ -359,7 +359,7 @@ async def page_in_telegram(url: str) -> str:
 
 
 async def helpdesk_group(settings: Settings) -> str:
-    """The group is there and has topics, and the bot may make them and reads what agents write."""
+    """The group is there and has topics, and the bot may make them, reads what agents write, and may delete what was erased."""
     if not settings.desk_group:
         return "agents answer in the console alone (no HELPDESK_GROUP)"
     if not settings.telegram_bot_token:
@@ -371,6 +371,10 @@ async def helpdesk_group(settings: Settings) -> str:
     member = await _telegram(settings, "getChatMember", chat_id=settings.desk_group, user_id=bot)
     if not member.get("can_manage_topics"):
         raise Unwell("the bot may not manage the group's topics: make it an administrator there, with that right")
+    if not member.get("can_delete_messages"):
+        raise Unwell(
+            "the bot may not delete messages in the group: what a person has erased would stay there; give it that right"
+        )
     return "the bot may manage the topics of the helpdesk's group"
 
 

@@ -15,10 +15,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from helpdesk.bridges.book import leave
 from helpdesk.reading import search_terms
 from helpdesk.records import TALK_KEPT
 from helpdesk.seals import Cells
-from helpdesk.tables import GONE, conversations, entries, fates, ticket_terms, tickets, unnamed
+from helpdesk.tables import (
+    GONE,
+    conversations,
+    entries,
+    fates,
+    ticket_terms,
+    tickets,
+    unnamed,
+)
 
 
 class Held:
@@ -104,6 +113,7 @@ class Held:
         refs = sa.select(entries.c.ref).where(here, entries.c.ref.is_not(None))
         await conn.execute(fates.update().where(fates.c.ref.in_(refs)).values(message=None))
         own = sa.select(tickets.c.id).where(tickets.c.conversation_id == talk)
+        await leave(conn, own)
         terms = await conn.execute(ticket_terms.delete().where(ticket_terms.c.ticket_id.in_(own)))
         named = await conn.execute(unnamed().where(conversations.c.id == talk))
         return any(done.rowcount for done in (watched, words, terms, named))

@@ -25,12 +25,11 @@ from bot.conversation import Conversation
 from bot.desk import DeskUnavailable, Line, order_of
 from dialogs.effects import Change, DeskChanged, MessageFate, OpenTicket, Relay, ToDesk
 from helpdesk.agents import Agent, actor
+from helpdesk.bridges.book import leave
 from helpdesk.ids import new_id
 from helpdesk.ports import Audit, Clock, Database
 from helpdesk.seals import Cells
 from helpdesk.tables import (
-    bridge_messages,
-    bridge_places,
     changes,
     conversations,
     entries,
@@ -325,8 +324,8 @@ class Records:
         async with self._database.writing() as conn:
             await conn.execute(entries.delete().where(entries.c.ticket_id.is_(None), entries.c.conversation_id.in_(old)))
             await conn.execute(entries.update().where(entries.c.ticket_id.in_(closed)).values(body=None))
-            for kept in (ticket_terms, bridge_messages, bridge_places):
-                await conn.execute(kept.delete().where(kept.c.ticket_id.in_(closed)))
+            await conn.execute(ticket_terms.delete().where(ticket_terms.c.ticket_id.in_(closed)))
+            await leave(conn, closed)
             await conn.execute(changes.delete().where(changes.c.at < now - LINES_KEPT))
             # Whose chat it was is kept as long as its talk; of one that never had a ticket nothing stays.
             idle = conversations.c.seen_at < now - TALK_KEPT

@@ -252,6 +252,14 @@ bridge_places = sa.Table(
     sa.Index("ix_desk_bridge_places_external", "bridge", "external"),
 )
 
+# Places whose talk was erased, until they are gone there as well.
+bridge_removals = sa.Table(
+    "desk_bridge_removals",
+    metadata,
+    sa.Column("bridge", sa.ForeignKey("desk_bridges.name"), primary_key=True),
+    sa.Column("external", sa.String(200), primary_key=True),
+)
+
 # What stands there, both ways. `entry` is the entry's id, or of what an agent wrote there its `ref`; `external` is "" where it took no
 # message.
 bridge_messages = sa.Table(

@@ -1,7 +1,7 @@
 """What is known of a bridge for good: how far it has carried, who does so now, its places, and which message holds which line.
 
-Lives here: the rows of `desk_bridges`, `desk_bridge_places`, `desk_bridge_messages`. Must not live here: what is carried and when
-(`carrier.py`), what comes back (`deeds.py`).
+Lives here: the rows of `desk_bridges`, `desk_bridge_places`, `desk_bridge_messages`, `desk_bridge_removals`. Must not live here: what is
+carried and when (`carrier.py`), what comes back (`deeds.py`).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from helpdesk.bridges.port import (
 )
 from helpdesk.ports import Clock, Database
 from helpdesk.reading import Reading, Ticket
-from helpdesk.tables import bridge_messages, bridge_places, bridges, changes, entries, fates, tickets
+from helpdesk.tables import bridge_messages, bridge_places, bridge_removals, bridges, changes, entries, fates, tickets
 
 # Of a talk that is there before its place is, so many of the newest lines are told.
 RETOLD: Final = 10
+_REMOVALS: Final = 100
 _OWNER: Final = ("queued", "released", "taken", "transferred")
 _CLOSED: Final = ("returned", "closed", "cancelled", "finished", "timed_out", "idled")
 
@@ -52,6 +53,22 @@ class Outcome:
 
     times: int
     told: str
+
+
+async def leave(conn: AsyncConnection, ended: sa.Select[tuple[str]]) -> None:
+    """Of these tickets nothing is to stay at any bridge (`carrier.py` sees to it); one that is open begins anew there."""
+    place, other = bridge_places, bridge_places.alias()
+    same = sa.and_(other.c.bridge == place.c.bridge, other.c.external == place.c.external)
+    # Where a place is that of several tickets it goes with the last of them.
+    shared = sa.select(other.c.external).where(same, other.c.ticket_id.not_in(ended)).exists()
+    removal = bridge_removals
+    known = sa.select(removal.c.external).where(removal.c.bridge == place.c.bridge, removal.c.external == place.c.external)
+    gone = sa.select(place.c.bridge, place.c.external).where(
+        place.c.ticket_id.in_(ended), place.c.external != "", ~shared, ~known.exists()
+    )
+    await conn.execute(removal.insert().from_select(["bridge", "external"], gone.distinct()))
+    for table in (bridge_places, bridge_messages):
+        await conn.execute(table.delete().where(table.c.ticket_id.in_(ended)))
 
 
 class Book:
@@ -120,7 +137,7 @@ class Book:
     # --- what is to be told
 
     async def standing(self, ticket: str, known: Mapping[str, str]) -> Standing | None:
-        """None for a ticket that was over before this bridge began, and is nowhere there. `known` as in `masking.mask`."""
+        """None for a ticket that is over and has nothing to tell, or was so before this bridge began. `known` as in `masking.mask`."""
         place = bridge_places.select().where(bridge_places.c.bridge == self.name, bridge_places.c.ticket_id == ticket)
         async with self._database.reading() as conn:
             found = await self._reading.of_ticket(conn, ticket)
@@ -137,6 +154,9 @@ class Book:
             for line in rows
             if line.state in ("carried", "written") and line.fate and line.fate != line.fate_told
         ]
+        if row is None and found.closed_at is not None and not things:
+            # Of one whose talk was erased there is nothing to make a place for.
+            return None
         if row is None or not row.external:
             return Standing(found, None, row.state if row else "new", things)
         if row.state != "open":
@@ -258,6 +278,20 @@ class Book:
         ]
         if rows:
             await conn.execute(bridge_messages.insert(), rows)
+
+    # --- what is to be there no more
+
+    async def removals(self) -> Sequence[str]:
+        """The places whose talk was erased."""
+        wanted = sa.select(bridge_removals.c.external).where(bridge_removals.c.bridge == self.name).limit(_REMOVALS)
+        async with self._database.reading() as conn:
+            return list(await conn.scalars(wanted))
+
+    async def removed(self, place: str) -> None:
+        """It is gone there as well."""
+        its = bridge_removals.c.bridge == self.name, bridge_removals.c.external == place
+        async with self._database.writing() as conn:
+            await conn.execute(bridge_removals.delete().where(*its))
 
     # --- what comes back
 

@@ -40,6 +40,9 @@ PAUSES: Final = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 _TICKETS: Final = 1000
 # Things offered at once.
 _OFFERED: Final = 50
+# How often places are looked for that are to be removed, and again where that failed: in seconds.
+_REMOVING: Final = 15.0
+_REMOVING_AGAIN: Final = 600.0
 # Places that vanish one after the other for one ticket are something else than a place that was removed.
 _VANISHING: Final = 3
 
@@ -81,6 +84,7 @@ class Carrier:
         self._cursor = -1
         self._due: dict[str, _Due] = {}
         self._away_until = float("-inf")
+        self._removing_at = float("-inf")
         self._failures = 0
         self._stopping = False
         self._wake = asyncio.Event()
@@ -136,6 +140,8 @@ class Carrier:
         """Look what is new and carry what is due; whether this process holds the bridge. Raises what the database raises."""
         if not await self._hold():
             return False
+        if self._now() >= self._removing_at:
+            await self._remove()
         await self._look()
         for ticket, due in list(self._due.items()):
             if self._stopping or self._now() < self._away_until:
@@ -227,6 +233,27 @@ class Carrier:
             else:
                 alone = False
                 await self.book.carried(ticket, offered, carried)
+
+    # --- what was erased
+
+    async def _remove(self) -> None:
+        """Take away the places whose talk was erased. One that cannot be holds up nothing, and is tried again."""
+        pause = _REMOVING
+        for place in await self.book.removals():
+            try:
+                await self.bridge.remove(place)
+            except PlaceGone:
+                pass
+            except PlaceBusy as busy:
+                pause = busy.retry_after
+                break
+            except (BridgeAway, NotTaken) as refused:
+                pause = _REMOVING_AGAIN
+                self._failed(self.bridge.name, "not_removed")
+                log.warning("bridge.not_removed", bridge=self.bridge.name, place=place, why=str(refused))
+                continue
+            await self.book.removed(place)
+        self._removing_at = self._now() + pause
 
     # --- trouble
 

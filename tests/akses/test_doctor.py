@@ -397,7 +397,8 @@ def use_telegram(settings: Settings, base: str, mode: str) -> None:
 @pytest.mark.parametrize(
     ("chat", "member", "words"),
     [
-        ({"is_forum": True}, {"can_manage_topics": True}, ""),
+        ({"is_forum": True}, {"can_manage_topics": True, "can_delete_messages": True}, ""),
+        ({"is_forum": True}, {"can_manage_topics": True}, "may not delete messages"),
         ({}, {}, "has no topics"),
         ({"is_forum": True}, {"status": "member"}, "may not manage"),
         (None, {}, "no such group"),

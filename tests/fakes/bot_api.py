@@ -348,6 +348,14 @@ class FakeBotApi:
                 return self._create_topic(params)
             case "editForumTopic" | "closeForumTopic" | "reopenForumTopic":
                 return self._change_topic(method, params)
+            case "deleteForumTopic":
+                group, topic = self._group(params), self._group(params).topic(params["message_thread_id"])
+                if not group.deletes:
+                    raise bad("not enough rights to delete messages")
+                if topic is None:
+                    raise bad("TOPIC_ID_INVALID")
+                group.removes(topic.id)
+                return True
             case "getForumTopicIconStickers":
                 return [
                     {"emoji": emoji, "custom_emoji_id": id_, "type": "custom_emoji"} for emoji, id_ in rules.TOPIC_ICONS.items()
@@ -355,8 +363,9 @@ class FakeBotApi:
             case "getChat":
                 return self._chat(params).describe()
             case "getChatMember":
-                manages = self._group(params).manages_topics
-                status = {"status": "administrator", "can_manage_topics": manages} if manages else {"status": "member"}
+                group = self._group(params)
+                rights = {"can_manage_topics": group.manages_topics, "can_delete_messages": group.deletes}
+                status = {"status": "administrator", **rights} if group.manages_topics else {"status": "member"}
                 return {**status, "user": self.bot}
             case "deleteMessage" | "deleteMessages":
                 return self._delete(params)

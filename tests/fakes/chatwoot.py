@@ -583,6 +583,15 @@ class FakeChatwoot:
                 return self._begin(given)
             case "GET", "conversations/{id}":
                 return self._rest_talk(self._talk(ids[0]))
+            case "DELETE", "conversations/{id}":
+                self.delete(self._talk(ids[0]))
+                return {}
+            case "DELETE", "contacts/{id}":
+                contact = self._contact(ids[0])
+                for talk in [each for each in self.talks.values() if each.contact == contact.id]:
+                    self.delete(talk)
+                del self.contacts[contact.id]
+                return {}
             case "POST", "conversations/{id}/toggle_status":
                 return self._toggle(self._talk(ids[0]), given, bot=bot)
             case "POST", "conversations/{id}/custom_attributes":

@@ -354,13 +354,16 @@ class Topic:
 
 
 class Group:
-    """A chat where others read along. With `forum` it has topics, and `manages_topics` says whether the bot may make them."""
+    """A chat where others read along. With `forum` it has topics, and `manages_topics` says whether the bot may make them, `deletes`
+    whether it may delete what others wrote.
+    """
 
     def __init__(self, telegram: Telegram, id_: int, title: str, type_: str, *, forum: bool = False) -> None:
         self.chat = Chat(id_, type_, title)
         self.chat.forum = forum
         self.topics: dict[int, Topic] = {}
         self.manages_topics = forum
+        self.deletes = forum
         self.moved_to = 0
         self.sent_at: list[float] = []  # when the bot's messages of the last minute came
         self._telegram = telegram

@@ -197,6 +197,25 @@ async def test_what_has_been_kept_long_enough_is_erased(stage: Stage) -> None:
     assert await stage.desk.feed.since(0) == []
 
 
+async def test_what_a_bridge_carried_is_to_go_when_the_last_talk_of_its_place_has_been_kept_long_enough(stage: Stage) -> None:
+    """A Chatwoot inbox that is locked to one conversation a contact has several tickets in one place."""
+    await told(stage, story())
+    book = stage.desk.book("chatwoot")
+    await book.hold("me", 30)
+    await book.placed("S.t1", "7", "new")
+    await stage.desk.records.tell(CHAT, Relay("S.t2", "person", "text", "lagi", AT + TALK_KEPT / 2), "S.21.0")
+    await book.placed("S.t2", "7", "new")
+    closed = DeskChanged("S.t2", "closed", 99, AT + TALK_KEPT / 2, "a1", "Sri", "resolved")
+    await stage.desk.records.tell(CHAT, closed, "S.22.0")
+    stage.clock.ahead = AT - datetime.now(UTC) + TALK_KEPT + timedelta(days=1)
+    await stage.desk.forget()
+    assert await book.removals() == [], "the later talk stands there too"
+    stage.clock.ahead += TALK_KEPT
+    await stage.desk.forget()
+    await stage.desk.forget()
+    assert await book.removals() == ["7"]
+
+
 async def test_what_is_told_later_is_never_numbered_as_what_was_forgotten(stage: Stage) -> None:
     await told(stage, story())
     newest = await stage.desk.feed.newest()

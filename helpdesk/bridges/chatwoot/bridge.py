@@ -113,6 +113,14 @@ class ChatwootBridge:
                 await self._mark(number, fate)
         return Carried(1, str(message) if message else "")
 
+    async def remove(self, place: str) -> None:
+        """The contact goes with their last conversation."""
+        number = number_of(place)
+        contact = (await self._chatwoot.conversation(number)).contact
+        await self._chatwoot.delete(number)
+        if contact is not None and all(each.id == number for each in await self._chatwoot.conversations(contact)):
+            await self._chatwoot.delete_contact(contact)
+
     async def _mark(self, number: int, fate: Fate) -> None:
         if not fate.message.isdecimal():
             return

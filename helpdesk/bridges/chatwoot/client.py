@@ -83,6 +83,7 @@ class Assignee(msgspec.Struct, frozen=True):
 class Meta(msgspec.Struct, frozen=True):
     assignee: Assignee | None = None
     assignee_type: str | None = None
+    sender: Sender | None = None
 
 
 class Conversation(msgspec.Struct, frozen=True):
@@ -101,6 +102,11 @@ class Conversation(msgspec.Struct, frozen=True):
         if self.meta.assignee is None or (self.meta.assignee_type or self.meta.assignee.type or "User").lower() != "user":
             return None
         return self.meta.assignee.id
+
+    @property
+    def contact(self) -> int | None:
+        """Whose conversation it is."""
+        return self.meta.sender.id if self.meta.sender is not None else None
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -224,6 +230,13 @@ class Chatwoot:
     async def set_labels(self, conversation: int, labels: Sequence[str]) -> None:
         """All of them; a label that the account does not have is left out by Chatwoot."""
         await self._of(conversation, _Nothing, "POST", "labels", {"labels": list(labels)})
+
+    async def delete(self, conversation: int) -> None:
+        """With all its messages; an administrator may (Chatwoot 4.4 and later)."""
+        await self._of(conversation, _Nothing, "DELETE", "")
+
+    async def delete_contact(self, contact: int) -> None:
+        await self._api(_Nothing, "DELETE", f"contacts/{contact}")
 
     # --- messages
 

@@ -122,6 +122,14 @@ class Forum:
             return await self._written(thread, ticket, thing)
         return await self._gathered(place, ticket, things)
 
+    async def remove(self, place: str) -> None:
+        """Needs the right to delete messages."""
+        await self._find()
+        try:
+            await self._group.edit("deleteForumTopic", {"message_thread_id": int(place)})
+        except Refused as refused:
+            raise refused.meaning() from None
+
     # --- lines
 
     async def _written(self, thread: str, ticket: TicketView, thing: Entry) -> Carried:

@@ -90,7 +90,7 @@ class ChatwootFar:
     def come_back(self) -> None:
         self.fake.mends()
 
-    def remove(self, place: str) -> None:
+    def vanish(self, place: str) -> None:
         self.fake.delete(self.talk(place))
 
     def places(self) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from akses.desk import held
+from akses.keyring import Keyring
 from bot.conversation import Conversation
 from dialogs.effects import Show
 from dialogs.events import CommandSent, MediaSent, TextSent
@@ -284,7 +286,7 @@ class BridgeContract:
             await stage.send("siti", "Yang pertama", "t1")
             await seen(far, "Yang pertama")
             old = far.places()[-1]
-            far.remove(old)
+            far.vanish(old)
             await stage.send("siti", "Yang kedua", "t2")
             reads = await seen(far, "Yang pertama", "Yang kedua")
         assert far.places()[-1] != old
@@ -372,6 +374,60 @@ class BridgeContract:
             await stage.send("siti", "Halo?", "t1")
             assert (await seen(far, "Halo?")).count("NIK dan nama cocok") == 1
         assert "cocok" not in "".join(stage.chat.texts("siti"))
+
+    async def test_what_a_person_has_erased_is_gone_there_too_and_an_open_ticket_begins_anew(
+        self, stage: Stage, far: Far, ticket: Ticket, keyring: Keyring
+    ) -> None:
+        talks = held(keyring)
+        await staff(stage, far, 1, "Rina")
+        async with carrying(stage, far) as made:
+            await stage.send("siti", "Ini rahasia.", "t1")
+            await seen(far, "Ini rahasia.")
+            old = far.places()[-1]
+            far.break_down()
+            async with stage.people.database.writing() as conn:
+                assert await talks.erase(conn, ticket.chat)
+            made._removing_at = 0.0
+
+            async def failed() -> bool | None:
+                return made._removing_at > 1 or None
+
+            await until(failed)
+            assert old in far.places()
+            far.come_back()
+            made._away_until = made._removing_at = 0.0
+
+            async def gone() -> bool | None:
+                return old not in far.places() or None
+
+            await until(gone)
+            await stage.send("siti", "Halo lagi.", "t2")
+            await seen(far, "Halo lagi.", f"#{ticket.number}")
+            await far.presses(1, far.places()[-1], "take")
+            await owned(stage, "human", "Rina")
+            await far.presses(1, far.places()[-1], "close")
+
+            async def closed() -> bool | None:
+                found = await stage.desk.reading.tickets("all", "")
+                return found[0].owner == "closed" or None
+
+            await until(closed)
+
+            async def even() -> bool | None:
+                return await stage.desk.book(far.bridge.name).behind() == 0 or None
+
+            await until(even)
+            last = far.places()[-1]
+            async with stage.people.database.writing() as conn:
+                await talks.erase(conn, ticket.chat)
+            made._removing_at = 0.0
+
+            async def left() -> bool | None:
+                return not far.places() or None
+
+            await until(left)
+        assert last not in far.places()
+        assert await stage.desk.book(far.bridge.name).removals() == []
 
     async def test_giving_back_asks_the_open_question_again_however_often(self, stage: Stage, far: Far, ticket: Ticket) -> None:
         await staff(stage, far, 1, "Rina")

@@ -52,7 +52,7 @@ class Far(Protocol):
 
     def come_back(self) -> None: ...
 
-    def remove(self, place: str) -> None:
+    def vanish(self, place: str) -> None:
         """Somebody there has removed the place."""
 
     # what is seen there
@@ -126,6 +126,13 @@ class MemoryFar:
         self.there[place.external].append((message, _words(ticket, thing)))
         return Carried(1, message)
 
+    async def remove(self, place: str) -> None:
+        if self.down:
+            raise BridgeAway(0.05, "down")
+        if place not in self.there:
+            raise PlaceGone
+        del self.there[place]
+
     def _arrives(self, what: Any) -> None:
         if self.down:
             raise BridgeAway(0.05, "down")
@@ -145,7 +152,7 @@ class MemoryFar:
     def come_back(self) -> None:
         self.down = False
 
-    def remove(self, place: str) -> None:
+    def vanish(self, place: str) -> None:
         del self.there[place]
 
     def places(self) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
+from akses.desk import held
 from akses.keyring import Keyring
 from bot.channels.port import Refused
 from dialogs.effects import Say
@@ -18,6 +19,7 @@ from dialogs.events import TextSent
 from dialogs.office import Office
 from helpdesk.agents import Agent
 from helpdesk.bridges.chatwoot.bridge import VERSION
+from helpdesk.bridges.port import PlaceGone
 from helpdesk.reading import Ticket
 from tests.backend.stage import until
 from tests.fakes.chatwoot import FakeChatwoot, Talk, User
@@ -109,6 +111,15 @@ async def test_a_hand_off_is_an_open_conversation_of_a_contact_with_what_helps_a
     [note] = talk.notes()
     assert note.startswith(f"**Tiket #{desk.ticket.number}** · Siti R. · Web chat · Meminta petugas")
     assert f"/helpdesk/c/{desk.ticket.chat}" in note
+
+
+async def test_a_contact_goes_with_the_last_conversation_that_was_erased(desk: Desk, keyring: Keyring) -> None:
+    async with desk.stage.people.database.writing() as conn:
+        await held(keyring).erase(conn, desk.ticket.chat)
+    await desk.far.bridge.remove(str(desk.talk.id))
+    assert desk.talk.contact not in desk.fake.contacts
+    with pytest.raises(PlaceGone):
+        await desk.far.bridge.remove(str(desk.talk.id))
 
 
 async def test_an_agents_formatting_reaches_the_person_as_words(desk: Desk) -> None:

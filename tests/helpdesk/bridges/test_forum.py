@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import pytest
 
+from akses.desk import held
 from akses.forum import BotCalls
 from akses.keyring import Keyring
 from bot.channels.telegram.running import Telegram, TelegramConfig
@@ -87,13 +88,13 @@ class ForumFar:
         pass  # it is, from the beginning
 
     def break_down(self) -> None:
-        for method in ("createForumTopic", "sendMessage", "editMessageText", "editForumTopic"):
+        for method in ("createForumTopic", "sendMessage", "editMessageText", "editForumTopic", "deleteForumTopic"):
             self.api.refuse(method, 502, "Bad Gateway", times=1_000_000)
 
     def come_back(self) -> None:
         self.api._faults.clear()
 
-    def remove(self, place: str) -> None:
+    def vanish(self, place: str) -> None:
         self.group.removes(int(place))
 
     def places(self) -> list[str]:
@@ -196,6 +197,25 @@ async def test_the_topic_is_named_so_that_nobody_is_known_by_it_and_its_icon_sho
         assert topic.closed
     panel = group.group.said(topic.id)[0]
     assert panel.buttons == [], "nothing is left to be pressed"
+
+
+async def test_a_topic_that_the_bot_may_not_delete_holds_up_nothing_and_goes_when_it_may(
+    stage: Stage, group: ForumFar, keyring: Keyring
+) -> None:
+    group.group.deletes = False
+    ticket = await asking(stage)
+    async with carrying(stage, group) as made:
+        old = await topic_of(group, ticket)
+        async with stage.people.database.writing() as conn:
+            await held(keyring).erase(conn, ticket.chat)
+        made._removing_at = 0.0
+        await stage.send("siti", "Halo lagi.", "t1")
+        await seen(group, "Halo lagi.")
+        assert not old.deleted
+        group.group.deletes = True
+        made._removing_at = 0.0
+        await until(lambda: old.deleted or None)
+        assert "Halo lagi." in group.reads(group.places()[-1])
 
 
 async def test_an_edit_and_a_reply_are_carried_both_ways(stage: Stage, group: ForumFar) -> None:
