@@ -166,6 +166,14 @@ async def test_a_refused_answer_is_marked_at_the_field_and_a_command_is_no_refus
     await expect(page.locator(".chat-notice[data-refused]")).to_have_count(1)
 
 
+async def test_a_word_where_only_buttons_answer_is_no_refusal(site: Site, page: Page) -> None:
+    await page.goto(f"{site.url}/chat")
+    await expect(page.get_by_role("button", name="Setuju")).to_be_enabled()
+    await type_in(page, "warna biru")
+    await expect(page.get_by_text("Silakan pilih salah satu tombol")).to_be_visible()
+    await expect(page.locator(".chat-notice[data-refused]")).to_have_count(0)
+
+
 async def test_a_long_message_is_read_from_its_top_and_a_reader_who_scrolled_back_is_not_moved(site: Site, page: Page) -> None:
     await agree(page, site.url)
     conversation = site.turns.taken[0][0]

@@ -173,8 +173,8 @@
       before = { item, element };
       if (item.from === "user") typed = item.typed;
       if (!item.token) continue;
-      // A typed answer that is followed by the same question with something to say was not taken.
-      refused = Boolean(item.notice && typed && screen?.step === item.step);
+      // A typed answer that is followed by the same question with something to say was not taken; where only buttons answer, none was due.
+      refused = Boolean(item.notice && item.hint && typed && screen?.step === item.step);
       const notice = element.querySelector(".chat-notice");
       if (notice && refused && !("refused" in notice.dataset)) {
         notice.dataset.refused = "";
