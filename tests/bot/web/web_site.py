@@ -91,6 +91,8 @@ class ScriptedTurns:
                 place.step = "name"
             case CommandSent("help"):
                 notice = "Jawab satu per satu."
+            case TextSent() if place.step == "consent":
+                notice = "Silakan pilih salah satu tombol."
             case TextSent(text, message) if place.step in ("name", "nik", "phone", "email"):
                 if place.step == "nik" and len(text.strip()) != 16:
                     notice = "NIK terdiri dari 16 digit; yang Anda tulis belum. Contoh: 3171234501900001."
