@@ -7,7 +7,8 @@ again, under the same key.
 What a channel answers decides (`bot/channels/port.py`). A limit is waited for. A fault is tried again, TRIES times in half an hour, and
 then the message is a dead letter (`bot/letters.py`); so is one that was handed over twice without an answer, and one that the channel
 refuses for good. A chat that cannot be reached is left alone: of what waits for it only the newest news of each registration is kept. Its
-person is told that by mail meanwhile, and in the chat as soon as they can be reached again (`reached`).
+person is told that by mail meanwhile, and in the chat as soon as they can be reached again (`reached`). A channel may take a message and
+say only later that it did not arrive: of such, news and what an agent said are kept so long (`returned`).
 
 Where agents step into chats, whose the conversation is counts at the moment of sending, not of committing: one more read for a screen, and
 only there. What became of an agent's message is told to the desk.
@@ -30,7 +31,7 @@ from bot.desk import Desk, DeskUnavailable
 from bot.in_order import InOrder
 from bot.letters import Letter, Letters
 from bot.sessions import Sessions
-from bot.stores.port import Item, Store, StoreUnavailable, timer_of
+from bot.stores.port import Commit, Item, Store, StoreUnavailable, timer_of
 from bot.turns import KEEP_SECONDS, LEASE_SECONDS, NOTHING, Turns
 from dialogs.effects import (
     BringForm,
@@ -81,6 +82,9 @@ _RETRY_FACTOR: Final = 3.0
 _JITTER: Final = 0.2
 # How long a message is kept whose chat cannot be reached: longer than its conversation.
 _PUT_BY_SECONDS: Final = KEEP_SECONDS + 24 * 3600
+# How long a channel may still say of a message that it did not arrive, and how the key of one ends that came back.
+_RETURN_SECONDS: Final = KEEP_SECONDS
+_RETURNED: Final = ".returned"
 
 # An item's `attempts` counts its tries, and above them it says what else is known of it, so that this survives the process.
 _COUNT: Final = 0xFFFF
@@ -176,6 +180,25 @@ class OutboxDelivery:
     async def blocked(self, conversation: Conversation) -> None:
         """This chat's person has shut it: what waits for it is kept for their return, and news of it is told by mail meanwhile."""
         await self._guarded(conversation, self._shut(conversation))
+
+    async def returned(self, conversation: Conversation, key: str, *, unreachable: bool) -> None:
+        """The channel says of a message that it had taken that it did not arrive; `unreachable` when no other would.
+
+        News that is still true is told by mail and kept for the chat, and a desk hears of its message. Once, however often the channel
+        says so, and of whatever message. Raises StoreUnavailable.
+        """
+        place, now = _sent_place(key), self._now()
+        async with self._in_order(conversation):
+            loaded = await self._store.load(place, now)
+            if loaded.state:
+                each = self._read(conversation, Item(key, "say", loaded.state, now))
+                await self._tell_fate(conversation, each, "unreachable" if unreachable else "failed")
+                if each.news is not None and await self._holds(conversation, each.news):
+                    log.info("delivery.returned", channel=conversation.channel, item=key)
+                    await self._bring_back(conversation, each)
+                await self._store.commit(Commit(place, loaded.revision, b"", (), (), now, _RETURN_SECONDS))
+        if unreachable:
+            await self.blocked(conversation)
 
     async def dead_letters(self) -> Sequence[Letter]:
         """What was given up, oldest first. Raises StoreUnavailable."""
@@ -316,6 +339,8 @@ class OutboxDelivery:
                 return await self._store.done(str(conversation), (item.key,))
             message = kept
         channel = self._channels.get(conversation.channel)
+        if channel is not None and channel.capabilities.returns:
+            await self._keep_copy(waiting[0])
         # A channel that is switched off keeps its messages until it is on again.
         outcome: Delivery = await channel.deliver(conversation.address, message, item.key) if channel else Later(60.0)
         told = log.bind(channel=conversation.channel, what=type(message).__name__, item=item.key)
@@ -349,6 +374,30 @@ class OutboxDelivery:
                 return False
             case _:
                 assert_never(outcome)
+
+    async def _keep_copy(self, each: Waiting) -> None:
+        """Of what somebody would have to be told should it not arrive, before it is sent: the channel may be quick to say so."""
+        if each.news is None and not (isinstance(each.message, Say) and each.message.ref):
+            return
+        place, now = _sent_place(each.item.key), self._now()
+        loaded = await self._store.load(place, now)
+        await self._store.commit(Commit(place, loaded.revision, each.item.body, (), (), now, _RETURN_SECONDS))
+
+    async def _bring_back(self, conversation: Conversation, each: Waiting) -> None:
+        """Put a message that did not arrive among those that wait for their person, under another key: whoever sent it may just be about to
+        strike it off.
+        """
+        name, key = str(conversation), f"{each.item.key.removesuffix(_RETURNED)}{_RETURNED}"
+        await self._store.add(
+            name, Item(key, "say", self._sessions.write_effect(name, key, each.message), self._now(), _PUT_BY)
+        )
+        self.wake()
+
+    async def _holds(self, conversation: Conversation, news: News) -> bool:
+        loaded = await self._store.load(str(conversation), self._now())
+        if loaded.state is None:
+            return False
+        return _is_so(self._sessions.read(str(conversation), loaded.revision, loaded.state).session, news)
 
     def _retry_after(self, tries: int) -> float:
         return _FIRST_RETRY * _RETRY_FACTOR**tries * (1 + _JITTER * (2 * self._chance() - 1))
@@ -536,12 +585,20 @@ def _still_true(session: Session, message: Message) -> bool:
         case Show(screen):
             return screen.token == token(session)
         case Say(_, News() as news):
-            about = session.registration(news.registration)
-            return about is not None and about.status == ("pending" if news.status == "mailed" else news.status)
+            return _is_so(session, news)
         case Say():
             return True
         case _:
             return False
+
+
+def _is_so(session: Session, news: News) -> bool:
+    about = session.registration(news.registration)
+    return about is not None and about.status == ("pending" if news.status == "mailed" else news.status)
+
+
+def _sent_place(key: str) -> str:
+    return f"sent:{key}"
 
 
 def backoff(attempts: int, *, first: float = 1.0, longest: float = 60.0) -> float:

@@ -1,7 +1,7 @@
 """How fast a channel may be written to: so many messages a second in all, so many for each chat, answers before notifications.
 
-Lives here: the rates, the queue for a free place, and counting inside one process (`LocalBuckets`). Must not live here: counting between
-processes (`bot/redis_limits.py`) or what a channel's errors mean (its own adapter).
+Lives here: the rates, who goes first, the queue for a free place, and counting inside one process (`LocalBuckets`). Must not live here:
+counting between processes (`bot/redis_limits.py`) or what a channel's errors mean (its own adapter).
 
 A bucket is counted by the generic cell rate algorithm: one number, the time at which the bucket would be as good as new. In any T seconds
 it lets at most `burst + T * per_second` messages through. Notifications must leave a part of the burst untouched, so that an answer finds
@@ -16,12 +16,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
+from dialogs.effects import Message, Say, Show
+
 # An answer that can go within this time is waited for; for anything later there is the outbox.
 PATIENCE_SECONDS: Final = 3.0
 # A second flood error so soon after the pause of the first is not one chat's: the whole bot pauses.
 FLOOD_MEMORY_SECONDS: Final = 5.0
 _SWEEP_AT: Final = 10_000
 _NOTHING: Final = 1e-6  # seconds; less is what floating point makes of none
+
+
+def notifies(message: Message) -> bool:
+    """Whether nobody waits for it: news and reminders. All else answers somebody, or stands before an answer in their chat."""
+    return isinstance(message, Say | Show) and (
+        message.news is not None or (isinstance(message, Show) and message.until is not None)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,10 @@ class Limiter:
         self._flooded_until = max(self._flooded_until, now + seconds + FLOOD_MEMORY_SECONDS)
         await self._buckets.close_for(None if again else chat, seconds)
         return again
+
+    async def rest(self, chat: str, seconds: float) -> None:
+        """The channel said that it is too much for this chat, and leaves no doubt that it is this chat alone."""
+        await self._buckets.close_for(chat, seconds)
 
     async def shut(self, seconds: float) -> None:
         """Nothing goes at all for so many seconds."""

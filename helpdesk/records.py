@@ -232,7 +232,7 @@ class Records:
             told = {"fate": what.fate, "message": what.message[:_MESSAGE_MAX] or None, "at": what.at}
             if known is None:
                 await conn.execute(fates.insert().values(ref=what.ref, resent=False, **told))
-            elif known.fate != "sent":
+            elif known.fate != "sent" or what.at > known.at:  # a channel may say later that what it took did not arrive
                 await conn.execute(fates.update().where(fates.c.ref == what.ref).values(told))
             chat = await self._conversation(conn, conversation, what.at)
             found = sa.select(entries.c.id, entries.c.ticket_id).where(entries.c.ref == what.ref)

@@ -16,12 +16,15 @@ SEND_SECONDS: Final = 9.0
 
 
 class Capabilities(Frozen, frozen=True):
-    """What the channel can draw and do. `buttons` is how many it can put under a message (0: numbered text instead)."""
+    """What the channel can draw and do. `buttons` is how many it can put under a message (0: numbered text instead). With `returns` it may
+    say of a message that it took that it did not arrive after all (`OutboxDelivery.returned`).
+    """
 
     buttons: int
     edit: bool = False
     delete: bool = False
     contact: bool = False
+    returns: bool = False
 
 
 class Sent(Frozen, frozen=True):

@@ -115,6 +115,9 @@ async def test_the_fate_of_a_message_may_be_known_before_the_message(stage: Stag
     await stage.desk.records.tell(CHAT, MessageFate("r1", "sent", AT), "fate r1 again")
     await stage.desk.records.tell(CHAT, MessageFate("r1", "unknown", AT), "fate r1 late")
     assert await stage.desk.reading.given_up(ticket.chat, said.id) is None
+    # What a channel took and says later did not arrive has not.
+    await stage.desk.records.tell(CHAT, MessageFate("r1", "unreachable", AT + timedelta(seconds=1)), "fate r1 returned")
+    assert await stage.desk.reading.given_up(ticket.chat, said.id) == ("r1", "Selamat siang")
 
 
 async def test_lines_of_many_chats_that_are_watched_at_once_are_kept_once_each_in_its_place(stage: Stage) -> None:

@@ -6,9 +6,8 @@ HTTP (`aiogram_binding.py`). What it remembers is for looks and may be lost: no 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
 
@@ -16,35 +15,16 @@ from bot.channels.port import SEND_SECONDS, Capabilities, Delivery, Later, Refus
 from bot.channels.telegram.api import BotApi, BotApiError, outcome
 from bot.channels.telegram.codec import Call, draw, plain
 from bot.channels.telegram.courtesies import Courteous
-from bot.limits import PATIENCE_SECONDS, Limiter, LocalBuckets
-from dialogs.effects import Message, Say, Show
+from bot.limits import PATIENCE_SECONDS, Limiter, LocalBuckets, notifies
+from bot.recent import Recent
+from dialogs.effects import Message
 
 logger = structlog.get_logger(__name__)
 
 NAME: Final = "telegram"
-_REMEMBERED: Final = 10_000
 _CALL_SECONDS: Final = SEND_SECONDS - PATIENCE_SECONDS
 # What is to be sent before the way to the Bot API is open is left for so long to whoever may be quicker: another process.
 _CONNECTING_SECONDS: Final = 1.0
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class _Recent(OrderedDict[K, V]):
-    """A dict of what was written last."""
-
-    def put(self, key: K, value: V) -> None:
-        self[key] = value
-        self.move_to_end(key)
-        if len(self) > _REMEMBERED:
-            self.popitem(last=False)
-
-
-def _notifies(message: Message) -> bool:
-    """Whether nobody waits for it: news and reminders. All else answers somebody, or stands before an answer in their chat."""
-    return isinstance(message, Say | Show) and (
-        message.news is not None or (isinstance(message, Show) and message.until is not None)
-    )
 
 
 class TelegramChannel:
@@ -67,8 +47,8 @@ class TelegramChannel:
         self._courtesies = courtesies
         self._connected = connected
         self._limiter = limiter or Limiter(LocalBuckets())
-        self._keyboards: _Recent[int, None] = _Recent()
-        self._parts_sent: _Recent[tuple[int, str], int] = _Recent()
+        self._keyboards: Recent[int, None] = Recent()
+        self._parts_sent: Recent[tuple[int, str], int] = Recent()
 
     async def deliver(self, address: str, message: Message, key: str) -> Delivery:
         """Send, edit or delete. Tried again, a message of several parts goes on at the first part that is still missing."""
@@ -81,7 +61,7 @@ class TelegramChannel:
         calls = self.drawn(chat, message)
         last = ""
         for part in range(min(self._parts_sent.pop((chat, key), 0), len(calls)), len(calls)):
-            delivery = await self._call(chat, calls[part], urgent=not _notifies(message))
+            delivery = await self._call(chat, calls[part], urgent=not notifies(message))
             if not isinstance(delivery, Sent):
                 if part:
                     self._parts_sent.put((chat, key), part)
