@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from akses.simulator import Simulator
     from backend.config import BackendConfig
     from bot.channels.telegram.running import Telegram, TelegramConfig
+    from bot.channels.whatsapp.running import WhatsApp
     from bot.redis_link import RedisLink
     from helpdesk.bridges.forum.hearing import Hearing
     from helpdesk.service import Helpdesk, People
@@ -360,6 +361,12 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
             buckets=RedisBuckets(link, account.bot_id) if link else None,
         )
         channels[telegram.channel.name] = metrics.channel(telegram.channel)
+    whatsapp = None
+    if settings.whatsapp_token:
+        from akses import whatsapp as on_whatsapp
+
+        whatsapp = on_whatsapp.build(settings, kept, keyring, link, parts.clock)
+        channels[whatsapp.channel.name] = metrics.channel(whatsapp.channel)
 
     async def asking(key: str) -> BackendClient:
         address, trace = settings.backend_url or settings.local_base, tracing.Traces(parts.tracer).carried
@@ -386,7 +393,7 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
         turns = parts.simulator.watching(turns, runner.session, helpdesk=profile.office is not None)
         backend = parts.simulator.failing(backend)
         parts.simulator.sleeping.append(delivery.wake)
-    moves = Moves(Links(kept, keyring, parts.clock), turns, runner, _places(settings, telegram), parts.clock)
+    moves = Moves(Links(kept, keyring, parts.clock), turns, runner, _places(settings, telegram, whatsapp), parts.clock)
     delivery.connect(turns, request_id.NamedRequests(BackendRequests(backend, turns, notices=traced)), moves)
     parts.routes += move_page.routes(
         moves, operator=settings.operator_name, demo=settings.embedded, https=settings.public_base.startswith("https://")
@@ -421,6 +428,11 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
         )
         stack.push_async_callback(telegram.close)
         parts.posts |= telegram.posts
+    if whatsapp is not None:
+        whatsapp.start(turns, reached=delivery.reached, returned=delivery.returned)
+        stack.push_async_callback(whatsapp.close)
+        parts.posts |= whatsapp.posts
+        parts.routes += whatsapp.routes
     config = WebConfig(
         public_url=settings.public_base,
         operator_name=settings.operator_name,
@@ -436,9 +448,11 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
     parts.probes["dialog store"] = lambda: store.load("probe", 0.0)
 
 
-def _places(settings: Settings, telegram: Telegram | None) -> dict[str, Callable[[str], str]]:
+def _places(settings: Settings, telegram: Telegram | None, whatsapp: WhatsApp | None) -> dict[str, Callable[[str], str]]:
     """Where a form can go on, by the names of `dialogs/texts/*/move.toml`; the address of each for a token."""
     places: dict[str, Callable[[str], str]] = {"telegram": telegram.start_link} if telegram is not None else {}
+    if whatsapp is not None:
+        places["whatsapp"] = whatsapp.link
     # Behind the #: no log of any server gets to see it.
     places["web"] = lambda token: f"{settings.public_base}/chat#{token}"
     places["qr"] = lambda token: f"{settings.public_base}/lanjut/{token}"

@@ -330,6 +330,53 @@ async def telegram(settings: Settings) -> str:
     return f"@{username}, webhook at {expected}"
 
 
+async def whatsapp(settings: Settings) -> str:
+    """Meta knows the token and the number, and our webhook answers as Meta asks it."""
+    if not settings.whatsapp_token:
+        return "WhatsApp is off (no WHATSAPP_TOKEN)"
+    from bot.channels.whatsapp.graph import Graph, GraphError
+
+    graph = Graph(settings.whatsapp_token, settings.whatsapp_phone_id, settings.whatsapp_api_base)
+    try:
+        number = await graph.number(within=PATIENCE_SECONDS)
+    except GraphError as error:
+        if not error.status:
+            raise Unwell(f"Meta cannot be reached: {error.reason}") from None
+        if error.code == 190 or error.status == 401:
+            raise Unwell("Meta does not know this WHATSAPP_TOKEN, or it is over: make one for the system user") from None
+        raise Unwell(f"Meta shows no such number to this token ({error.reason}): look at WHATSAPP_PHONE_ID") from None
+    finally:
+        await graph.close()
+    if not number:
+        raise Unwell("what answers at WHATSAPP_API_BASE is no Graph API")
+    base = urlsplit(settings.public_base)
+    if base.scheme != "https" and settings.whatsapp_api_base.startswith("https://graph.facebook.com"):
+        raise Unwell("Meta calls https only: set PUBLIC_URL to an https address at which it reaches /whatsapp/webhook")
+    return f"+{number}, {await _whatsapp_webhook(settings)}"
+
+
+async def _whatsapp_webhook(settings: Settings) -> str:
+    """Raises Unwell."""
+    import httpx2
+
+    from bot.channels.whatsapp.webhook import PATH
+
+    url, said = f"{settings.public_base}{PATH}", secrets.token_hex(8)
+    asked = {"hub.mode": "subscribe", "hub.verify_token": settings.whatsapp_verify_token, "hub.challenge": said}
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            answer = await client.get(url, params=asked)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise Unwell(f"the webhook cannot be reached at {url}: {type(error).__name__}") from None
+    if answer.status_code == 403:
+        raise Unwell(f"the bot behind {url} has another WHATSAPP_VERIFY_TOKEN")
+    if answer.status_code != 200 or answer.text != said:
+        raise Unwell(
+            f"{url} does not answer as Meta will ask it ({answer.status_code}): lead it to a bot that has WHATSAPP_TOKEN"
+        )
+    return f"webhook at {url}"
+
+
 async def telegram_page(settings: Settings) -> str:
     """The page that the chat's button opens is there, and may be framed by Telegram's web clients."""
     if settings.telegram_bot is None:
@@ -477,6 +524,7 @@ CHECKS: Final[dict[str, Check]] = {
     "status webhook": status_webhook,
     "telegram": telegram,
     "page inside Telegram": telegram_page,
+    "whatsapp": whatsapp,
     "helpdesk": revealing,
     "chatwoot": chatwoot,
     "helpdesk group": helpdesk_group,

@@ -21,6 +21,7 @@ def foreseen(error: BaseException) -> str | None:
     from backend.migrations import SchemaOutdated
     from backend.waiting import DatabaseUnreachable
     from bot.channels.telegram.running import TelegramConfigInvalid
+    from bot.channels.whatsapp.running import WhatsAppConfigInvalid
     from bot.funnel import BookUnavailable
     from bot.redis_link import RedisUnavailable
     from helpdesk.migrations import DeskOutdated
@@ -38,7 +39,7 @@ def foreseen(error: BaseException) -> str | None:
             )
         case SchemaOutdated() | DeskOutdated():
             return f"The accounts database is not at this version's schema: run 'akses migrate' first. ({error})"
-        case TelegramConfigInvalid():
+        case TelegramConfigInvalid() | WhatsAppConfigInvalid():
             return f"{error}."
         case RedisUnavailable():
             return f"Redis cannot be reached ({error}): look at REDIS_URL and at Redis itself, or ask 'akses doctor'."

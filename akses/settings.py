@@ -61,6 +61,12 @@ ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
 _PROVIDER: Final = ("HELPDESK_OIDC_ISSUER", "HELPDESK_OIDC_CLIENT_ID", "HELPDESK_OIDC_CLIENT_SECRET")
 # An inbox of Chatwoot, and whom to come to it as; its webhooks' secret may not be known.
 _CHATWOOT: Final = ("CHATWOOT_URL", "CHATWOOT_ACCOUNT", "CHATWOOT_INBOX", "CHATWOOT_TOKEN", "CHATWOOT_API_TOKEN")
+# What WhatsApp cannot be switched on without, and what each is.
+_WHATSAPP: Final = {
+    "WHATSAPP_PHONE_ID": "the number's id in Meta's WhatsApp Manager",
+    "WHATSAPP_APP_SECRET": "the app's secret at Meta, by which its webhooks are told from anybody's",
+    "WHATSAPP_VERIFY_TOKEN": "a word of your own choice, the same as in the app's webhook settings",
+}
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
 
 # What a browser may compare a page's place with; anything more would be a piece of a policy.
@@ -103,7 +109,7 @@ class Settings(BaseSettings):
     whatsapp_phone_id: str = ""
     whatsapp_app_secret: str = Field("", repr=False)
     whatsapp_verify_token: str = Field("", repr=False)
-    whatsapp_api_base: str = ""
+    whatsapp_api_base: str = "https://graph.facebook.com"
     registry: Literal["off", "table"] = "off"
     mails_per_hour: int = Field(2000, ge=1)
     trusted_proxies: str = ""
@@ -201,6 +207,11 @@ class Settings(BaseSettings):
         return Bot(int(number), self.telegram_bot_token, "test" if test else "production")
 
     @property
+    def whatsapp_secrets(self) -> tuple[str, ...]:
+        """Of the app at Meta; all verify, so that they can be rotated."""
+        return tuple(part.strip() for part in self.whatsapp_app_secret.split(",") if part.strip())
+
+    @property
     def chatwoot_secrets(self) -> tuple[str, ...]:
         """Of the inbox; all verify, so that they can be rotated."""
         return tuple(part.strip() for part in self.chatwoot_secret.split(",") if part.strip())
@@ -252,6 +263,12 @@ def _faults(settings: Settings, role: str) -> list[str]:
         )
     if settings.telegram_bot_token and settings.telegram_mode == "webhook" and not settings.telegram_webhook_secret:
         faults.append("TELEGRAM_WEBHOOK_SECRET: webhook mode refuses to start without it (1-256 of A-Z a-z 0-9 _ -)")
+    if settings.whatsapp_token and role in ("run", "bot", "doctor"):
+        faults += [
+            f"{name}: WHATSAPP_TOKEN needs it: {what} (docs/whatsapp.md)"
+            for name, what in _WHATSAPP.items()
+            if not getattr(settings, name.lower())
+        ]
     hours = settings.helpdesk_hours
     if hours not in ("", "always") and not (_HOURS.fullmatch(hours) and hours[:5] < hours[6:]):
         faults.append("HELPDESK_HOURS: is written like 08:30-17:00 (Jakarta's time, on working days) or always")

@@ -31,8 +31,10 @@ from backend.pages.headers import PageHeaders
 from backend.registry import TableRegistry
 from backend.vault import Vault
 from bot import status_webhook
+from bot.channels.whatsapp.webhook import challenge
 from tests.akses.serving import served
 from tests.fakes.chatwoot import FakeChatwoot
+from tests.fakes.whatsapp import FakeMeta
 from tests.redis_servers import RedisServer, redis_server
 from tests.services import free_port, fresh_database, postgres_cluster
 
@@ -386,6 +388,51 @@ async def test_a_token_that_telegram_does_not_know_is_unwell(settings: Settings)
 async def test_a_telegram_that_is_away_is_unwell(settings: Settings) -> None:
     use_telegram(settings, "http://127.0.0.1:1", "polling")
     assert "Telegram cannot be reached: ConnectError" in await unwell(doctor.telegram, settings)
+
+
+@asynccontextmanager
+async def whatsapp_on(settings: Settings, *, answers: int = 200, verify_token: str = "") -> AsyncIterator[FakeMeta]:
+    """Meta, and the place where it would call us."""
+    async with FakeMeta() as meta:
+
+        async def webhook(request: Request) -> Response:
+            said = challenge(request.query_params, verify_token or meta.verify_token)
+            return Response(said or "", answers if said else 403)
+
+        async with served(Starlette(routes=[Route("/whatsapp/webhook", webhook)])) as client:
+            settings.whatsapp_token, settings.whatsapp_phone_id = meta.token, meta.phone_id
+            settings.whatsapp_verify_token, settings.whatsapp_api_base = meta.verify_token, meta.base_url
+            settings.public_url = str(client.base_url)
+            yield meta
+
+
+async def test_whatsapp_as_it_should_be_is_well(settings: Settings) -> None:
+    assert "WhatsApp is off" in await doctor.whatsapp(settings)
+    async with whatsapp_on(settings):
+        said = await doctor.whatsapp(settings)
+        assert said.startswith("+622150000000, webhook at http://")
+
+
+async def test_a_token_or_number_that_meta_does_not_know_is_unwell(settings: Settings) -> None:
+    async with whatsapp_on(settings) as meta:
+        settings.whatsapp_phone_id = "99999"
+        assert "look at WHATSAPP_PHONE_ID" in await unwell(doctor.whatsapp, settings)
+        settings.whatsapp_token, settings.whatsapp_phone_id = "EAAother", meta.phone_id
+        said = await unwell(doctor.whatsapp, settings)
+        assert "does not know this WHATSAPP_TOKEN" in said
+        assert "EAAother" not in said
+    settings.whatsapp_api_base = "http://127.0.0.1:9"
+    assert "Meta cannot be reached: ConnectError" in await unwell(doctor.whatsapp, settings)
+
+
+async def test_a_webhook_that_meta_would_not_find_is_unwell(settings: Settings) -> None:
+    async with whatsapp_on(settings, verify_token="another"):
+        assert "has another WHATSAPP_VERIFY_TOKEN" in await unwell(doctor.whatsapp, settings)
+    async with whatsapp_on(settings, answers=404):
+        assert "does not answer as Meta will ask it (404)" in await unwell(doctor.whatsapp, settings)
+    async with whatsapp_on(settings):
+        settings.public_url = "http://127.0.0.1:9"
+        assert "cannot be reached at http://127.0.0.1:9/whatsapp/webhook" in await unwell(doctor.whatsapp, settings)
 
 
 def use_telegram(settings: Settings, base: str, mode: str) -> None:

@@ -359,3 +359,17 @@ def test_the_helpdesks_group_is_a_groups_id_and_needs_the_bot(environment: pytes
     assert [fault.partition(":")[0] for fault in faults()] == ["HELPDESK_GROUP", "TELEGRAM_BOT_TOKEN"]
     given(environment, HELPDESK_GROUP="-1001234567890", TELEGRAM_BOT_TOKEN="123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc")
     assert load().desk_group == -1001234567890
+
+
+@pytest.mark.parametrize("role", ["run", "bot", "doctor"])
+def test_whatsapp_is_off_without_a_token_and_with_one_needs_all_that_lets_messages_be_told_from_forged_ones(
+    environment: pytest.MonkeyPatch, role: str
+) -> None:
+    given(environment, **PRODUCTION, WHATSAPP_APP_SECRET="one, two")
+    assert load(role).whatsapp_secrets == ("one", "two")
+    given(environment, WHATSAPP_TOKEN="EAAtoken", WHATSAPP_APP_SECRET="")
+    told = faults(role)
+    assert [line.partition(":")[0] for line in told] == ["WHATSAPP_PHONE_ID", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"]
+    assert "EAAtoken" not in " ".join(told)
+    given(environment, WHATSAPP_PHONE_ID="106540352242922", WHATSAPP_APP_SECRET="s", WHATSAPP_VERIFY_TOKEN="v")
+    assert load(role).whatsapp_token == "EAAtoken"
