@@ -21,6 +21,7 @@ sends neither.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -60,6 +61,8 @@ _HEARTBEAT_SECONDS: Final = 15.0
 _MOST_WAIT_SECONDS: Final = 25.0
 _RETRY_SECONDS: Final = 2
 _MOST_SAFE_INTEGER: Final = 2**53
+# What a link may bring along (?start=). Whatever else somebody has written into one, who follows it is greeted.
+_PAYLOAD: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 Cursor = Annotated[int, msgspec.Meta(ge=0, lt=_MOST_SAFE_INTEGER)]
@@ -68,7 +71,7 @@ Cursor = Annotated[int, msgspec.Meta(ge=0, lt=_MOST_SAFE_INTEGER)]
 class OpenSession(msgspec.Struct, frozen=True):
     client: Client = "web"
     language: Language | None = None
-    payload: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{0,64}\Z")] = ""
+    payload: str = ""
     framed: bool = False
     time_zone: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
@@ -247,10 +250,11 @@ class WebApi:
         assert conversation is not None
         # Also greeted when a known session has nothing (any more) to show: a chat is never an empty page. A link that takes a form along
         # is opened in a known session too, and opening it again, by a reload, is opening it once.
-        link = is_link(wanted.payload)
+        payload = wanted.payload if _PAYLOAD.fullmatch(wanted.payload) else ""
+        link = is_link(payload)
         if link or known is None or not await self._transcript.since(conversation, 0, 1):
-            started = Started(wanted.payload, ZONE_NAMES.get(wanted.time_zone, ""))
-            id_ = f"start-{wanted.payload}" if link else secrets.token_urlsafe(16)
+            started = Started(payload, ZONE_NAMES.get(wanted.time_zone, ""))
+            id_ = f"start-{payload}" if link else secrets.token_urlsafe(16)
             await self._carry_out(conversation, started, id_, wanted.language)
         response = _json(200, msgspec.json.encode({"resumed": known is not None}))
         framed = wanted.framed and bool(self._config.frame_ancestors)

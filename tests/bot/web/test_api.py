@@ -103,6 +103,15 @@ async def test_the_browser_s_time_zone_is_told_to_the_dialog_where_it_is_indones
     assert event == Started(zone=zone)
 
 
+@pytest.mark.parametrize("payload", ["iklan.google", "promo november", "x" * 65, "caf\u00e9", "c-pameran\n"])
+async def test_a_link_with_anything_written_into_it_opens_the_chat(site: Site, payload: str) -> None:
+    async with site.browser() as client:
+        assert (await client.post(SESSION, json={"payload": payload})).json() == {"resumed": False}
+        assert (await transcript(client))[0]["step"] == "consent"
+    ((_, event, _),) = site.turns.taken
+    assert event == Started()
+
+
 async def test_over_https_the_cookie_is_bound_to_the_host_and_strict_and_partitioned_in_a_foreign_frame(
     open_site: Opening,
 ) -> None:
