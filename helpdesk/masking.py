@@ -12,7 +12,8 @@ from typing import Final
 from dialogs.fields import BY_ID as FIELDS
 from dialogs.session import Session
 
-_EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.\w+")
+# From the beginning of a word: tried from within it as well, a long one without an @ would cost the square of its length.
+_EMAIL: Final = re.compile(r"(?<![^\s@<>\"'(),;:])[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.\w+")
 # Seven digits and more, however they are grouped: no amount of rupiah in words, but every phone number, NIK and card.
 _DIGITS: Final = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,}")
 _WORD_MIN: Final = 3
