@@ -185,27 +185,32 @@ const badge = () => {
 // --- forms
 
 const send = async (form, submitter) => {
+  // One at a time: what is written meanwhile stays, and is another deed.
+  if (form.dataset.sending) return;
   const body = new URLSearchParams(new FormData(form));
   const note = submitter?.hasAttribute("data-note");
-  const deed = form.dataset.key ? form.dataset.key : (form.dataset.key = key());
-  body.set("key", note ? `${deed}-n` : deed);
+  const what = [...body].filter(([name]) => name !== "key" && name !== "version").join("\n");
+  if (form.dataset.what !== what) Object.assign(form.dataset, { what, key: key() });
+  body.set("key", note ? `${form.dataset.key}-n` : form.dataset.key);
   const address = submitter?.getAttribute("formaction") ?? form.action;
+  const place = form.querySelector("[data-say] textarea, .desk-propose #value");
+  const sent = place?.value;
   const buttons = form.querySelectorAll("button");
   for (const button of buttons) button.disabled = true;
+  form.dataset.sending = "1";
   problem("");
   try {
     const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
     const told = await answer.json();
     if (answer.ok) {
-      delete form.dataset.key;
-      if (form.matches("[data-say]")) form.reset(), (form.querySelector("textarea").value = "");
-      if (form.matches(".desk-propose")) form.querySelector("#value").value = "";
+      delete form.dataset.what;
+      if (place?.value.startsWith(sent)) place.value = place.value.slice(sent.length).trimStart();
       form.closest("details.desk-menu")?.removeAttribute("open");
       if (told.value !== undefined) reveal(form, told.value);
       else await refresh();
     } else {
-      // Another try is another deed, but for a connection that broke: then it may have been done.
-      if (answer.status < 500) delete form.dataset.key;
+      // Another try is another deed, but for a connection that broke: then the same may have been done.
+      if (answer.status < 500) delete form.dataset.what;
       problem(told.error?.message ?? desk.dataset.error);
       if (answer.status === 409) await refresh();
       if (answer.status === 401) over();
@@ -213,6 +218,7 @@ const send = async (form, submitter) => {
   } catch {
     problem(desk.dataset.error);
   } finally {
+    delete form.dataset.sending;
     for (const button of buttons) button.disabled = false;
     waits();
   }

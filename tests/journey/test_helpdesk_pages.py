@@ -5,6 +5,7 @@ The helpdesk stands on its stage (`tests/helpdesk/stage.py`). Leaves pictures in
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from akses.keyring import Keyring
 from bot.conversation import Conversation
@@ -227,6 +228,45 @@ async def test_keys_badge_sound_rating_and_a_chat_that_the_bot_has(stage: Stage)
         await expect(page.locator("[data-state]")).to_have_text("Langsung", timeout=WAIT)
         await stage.desk.records.watch([Line(bot, "person", "3174025708900003", datetime.now(UTC), "nik", "e2.0")])
         await expect(page.locator(".desk-person")).to_contain_text("31************03", timeout=WAIT)
+        assert complaints == []
+
+
+async def test_what_an_agent_writes_while_a_message_is_on_its_way_is_the_next_message(stage: Stage) -> None:
+    complaints: list[str] = []
+    ticket = await asking(stage)
+    arrived, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        arrived.set()
+        await goes_on.wait()
+        await route.continue_()
+
+    async def breaks(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    async with chromium() as browser, coming_in(stage, browser, "Rina", complaints) as page:
+        await page.goto(f"/helpdesk/c/{ticket.chat}")
+        await page.route("**/pesan?*", slowly, times=1)
+        await page.locator("#text").fill("Selamat siang.")
+        await page.keyboard.press("Control+Enter")
+        await arrived.wait()
+        await page.keyboard.type(" Ada yang bisa dibantu?")
+        await page.keyboard.press("Control+Enter")
+        goes_on.set()
+        await expect(page.locator(".desk-agent", has_text="Selamat siang.")).to_be_visible(timeout=WAIT)
+        await expect(page.locator("#text")).to_have_value("Ada yang bisa dibantu?", timeout=WAIT)
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".desk-agent", has_text="Ada yang bisa dibantu?")).to_be_visible(timeout=WAIT)
+        await expect(page.locator("#text")).to_have_value("", timeout=WAIT)
+        # Said, and the answer was lost on its way: what is written then is not taken for what was said.
+        await page.route("**/pesan?*", breaks, times=1)
+        await page.keyboard.type("Sebentar")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator("[data-problem]")).to_contain_text("tulisan Anda masih ada", timeout=WAIT)
+        await page.keyboard.type(", saya periksa.")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".desk-agent", has_text="Sebentar, saya periksa.")).to_be_visible(timeout=WAIT)
         assert complaints == []
 
 
