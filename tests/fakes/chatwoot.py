@@ -117,6 +117,7 @@ class Talk:
     labels: list[str] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     handed_off: int = 0
+    inbox: int = 0  # another than the product's, whose conversation this is not
 
     def public(self) -> list[str]:
         """What the contact and those who answer said, in order, as "> ..." and "< ...": what an agent reads, without notes."""
@@ -378,9 +379,9 @@ class FakeChatwoot:
             "additional_attributes": {},
             "can_reply": True,
             "channel": "Channel::Api",
-            "contact_inbox": {"contact_id": talk.contact, "inbox_id": self.inbox, "source_id": talk.source_id},
+            "contact_inbox": {"contact_id": talk.contact, "inbox_id": talk.inbox or self.inbox, "source_id": talk.source_id},
             "id": talk.id,
-            "inbox_id": self.inbox,
+            "inbox_id": talk.inbox or self.inbox,
             "messages": [self._rest_message(line) for line in talk.lines if line.message_type != "activity"][-1:],
             "labels": talk.labels,
             "meta": self._meta(talk),
@@ -484,7 +485,7 @@ class FakeChatwoot:
             "additional_attributes": {},
             "can_reply": True,
             "custom_attributes": talk.custom_attributes,
-            "inbox_id": self.inbox,
+            "inbox_id": talk.inbox or self.inbox,
             "labels": talk.labels,
             "muted": False,
             "snoozed_until": None,

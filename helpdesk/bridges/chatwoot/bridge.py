@@ -114,12 +114,13 @@ class ChatwootBridge:
         return Carried(1, str(message) if message else "")
 
     async def remove(self, place: str) -> None:
-        """The contact goes with their last conversation."""
+        """The last conversation goes with its contact: by the conversation they are known, so it is there until they are gone."""
         number = number_of(place)
         contact = (await self._chatwoot.conversation(number)).contact
-        await self._chatwoot.delete(number)
-        if contact is not None and all(each.id == number for each in await self._chatwoot.conversations(contact)):
+        if contact is not None and await self._chatwoot.has_no_other(contact, number):
             await self._chatwoot.delete_contact(contact)
+        else:
+            await self._chatwoot.delete(number)
 
     async def _mark(self, number: int, fate: Fate) -> None:
         if not fate.message.isdecimal():

@@ -197,9 +197,15 @@ class Chatwoot:
 
     async def conversations(self, contact: int) -> Sequence[Conversation]:
         """Those of this contact in our inbox, the newest first."""
-        found = await self._api(_Conversations, "GET", f"contacts/{contact}/conversations")
-        ours = [each for each in found.payload if each.inbox_id == self._config.inbox]
+        ours = [each for each in await self._conversations(contact) if each.inbox_id == self._config.inbox]
         return sorted(ours, key=lambda each: each.id, reverse=True)
+
+    async def has_no_other(self, contact: int, conversation: int) -> bool:
+        """Whether this contact has no conversation but this one, in any inbox: somebody there may have merged them with another contact."""
+        return all(each.id == conversation for each in await self._conversations(contact))
+
+    async def _conversations(self, contact: int) -> Sequence[Conversation]:
+        return (await self._api(_Conversations, "GET", f"contacts/{contact}/conversations")).payload
 
     # --- conversations
 
@@ -236,6 +242,7 @@ class Chatwoot:
         await self._of(conversation, _Nothing, "DELETE", "")
 
     async def delete_contact(self, contact: int) -> None:
+        """With all their conversations."""
         await self._api(_Nothing, "DELETE", f"contacts/{contact}")
 
     # --- messages

@@ -19,7 +19,7 @@ from dialogs.events import TextSent
 from dialogs.office import Office
 from helpdesk.agents import Agent
 from helpdesk.bridges.chatwoot.bridge import VERSION
-from helpdesk.bridges.port import PlaceGone
+from helpdesk.bridges.port import BridgeAway, PlaceGone
 from helpdesk.reading import Ticket
 from tests.backend.stage import until
 from tests.fakes.chatwoot import FakeChatwoot, Talk, User
@@ -120,6 +120,23 @@ async def test_a_contact_goes_with_the_last_conversation_that_was_erased(desk: D
     assert desk.talk.contact not in desk.fake.contacts
     with pytest.raises(PlaceGone):
         await desk.far.bridge.remove(str(desk.talk.id))
+
+
+async def test_a_removal_that_was_broken_off_leaves_no_contact_behind(desk: Desk) -> None:
+    desk.fake.fails(503, method="DELETE", path=f"contacts/{desk.talk.contact}")
+    with pytest.raises(BridgeAway):
+        await desk.far.bridge.remove(str(desk.talk.id))
+    await desk.far.bridge.remove(str(desk.talk.id))
+    assert desk.talk.id not in desk.fake.talks
+    assert desk.talk.contact not in desk.fake.contacts
+
+
+async def test_a_contact_that_somebody_merged_with_another_keeps_the_conversations_of_that_one(desk: Desk) -> None:
+    theirs = Talk(9001, desk.talk.contact, "surat", "open", {}, inbox=desk.fake.inbox + 1)
+    desk.fake.talks[theirs.id] = theirs
+    await desk.far.bridge.remove(str(desk.talk.id))
+    assert desk.talk.id not in desk.fake.talks
+    assert theirs.id in desk.fake.talks
 
 
 async def test_an_agents_formatting_reaches_the_person_as_words(desk: Desk) -> None:
