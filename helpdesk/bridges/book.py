@@ -282,8 +282,9 @@ class Book:
     # --- what is to be there no more
 
     async def removals(self) -> Sequence[str]:
-        """The places whose talk was erased."""
-        wanted = sa.select(bridge_removals.c.external).where(bridge_removals.c.bridge == self.name).limit(_REMOVALS)
+        """Places whose talk was erased, in any order: so that none has always to wait for another that cannot be removed."""
+        its = bridge_removals.c.bridge == self.name
+        wanted = sa.select(bridge_removals.c.external).where(its).order_by(sa.func.random()).limit(_REMOVALS)
         async with self._database.reading() as conn:
             return list(await conn.scalars(wanted))
 

@@ -237,7 +237,9 @@ class Carrier:
     # --- what was erased
 
     async def _remove(self) -> None:
-        """Take away the places whose talk was erased. One that cannot be holds up nothing, and is tried again."""
+        """Take away the places whose talk was erased. One that cannot be holds up nothing, and is tried again; one whose bridge is away
+        ends the round, for the talks of others wait.
+        """
         pause = _REMOVING
         for place in await self.book.removals():
             try:
@@ -251,8 +253,12 @@ class Carrier:
                 pause = _REMOVING_AGAIN
                 self._failed(self.bridge.name, "not_removed")
                 log.warning("bridge.not_removed", bridge=self.bridge.name, place=place, why=str(refused))
+                if isinstance(refused, BridgeAway):
+                    break
                 continue
             await self.book.removed(place)
+            if not await self._hold():
+                break
         self._removing_at = self._now() + pause
 
     # --- trouble

@@ -92,6 +92,7 @@ class MemoryFar:
     told_to: dict[int, list[str]] = field(default_factory=dict)
     replies: dict[str, str] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
+    asked: int = 0  # how often a place was to be removed
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -127,6 +128,7 @@ class MemoryFar:
         return Carried(1, message)
 
     async def remove(self, place: str) -> None:
+        self.asked += 1
         if self.down:
             raise BridgeAway(0.05, "down")
         if place not in self.there:

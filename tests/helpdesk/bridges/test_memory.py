@@ -8,7 +8,8 @@ import pytest
 
 from akses.keyring import Keyring
 from dialogs.office import Office
-from tests.helpdesk.bridges.contract import BridgeContract, carrying, seen
+from helpdesk.tables import bridge_removals
+from tests.helpdesk.bridges.contract import BridgeContract, carrier, carrying, seen
 from tests.helpdesk.bridges.far import MemoryFar
 from tests.helpdesk.stage import Stage, stage_on
 from tests.helpdesk.test_deeds import asking
@@ -38,3 +39,25 @@ async def test_a_message_that_is_refused_holds_up_nothing_behind_it(stage: Stage
             await stage.send("siti", text, f"t{number}")
         reads = await seen(far, "Satu", "Tiga")
     assert "keberatan" not in reads
+
+
+async def test_what_is_to_be_removed_waits_for_a_bridge_that_is_away_without_asking_it_again_and_again(
+    stage: Stage, far: MemoryFar
+) -> None:
+    await asking(stage)
+    made = carrier(stage, far)
+    await made.step()
+    for number in range(3):
+        async with stage.people.database.writing() as conn:
+            await conn.execute(bridge_removals.insert().values(bridge=far.name, external=f"lama{number}"))
+    far.there |= {f"lama{number}": [] for number in range(3)}
+    far.break_down()
+    made._removing_at = 0.0
+    await made.step()
+    assert far.asked == 1
+    await stage.send("siti", "Halo?", "t1")
+    far.come_back()
+    made._away_until = made._removing_at = 0.0
+    await made.step()
+    assert "Halo?" in far.reads(far.places()[0])
+    assert len(far.places()) == 1
