@@ -429,7 +429,7 @@ async def _bot(parts: Parts, *, helped: bool) -> None:
         stack.push_async_callback(telegram.close)
         parts.posts |= telegram.posts
     if whatsapp is not None:
-        whatsapp.start(turns, reached=delivery.reached, returned=delivery.returned)
+        whatsapp.start(turns, delivery)
         stack.push_async_callback(whatsapp.close)
         parts.posts |= whatsapp.posts
         parts.routes += whatsapp.routes

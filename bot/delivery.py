@@ -25,7 +25,7 @@ from typing import Final, NamedTuple, Protocol, assert_never
 import structlog
 
 from bot import letters
-from bot.channels.port import SEND_SECONDS, Channel, Dead, Delivery, Failed, Later, Refused, Sent, Unknown
+from bot.channels.port import SEND_SECONDS, Channel, Dead, Delivery, Failed, Later, Refused, Sent, Unknown, missed
 from bot.conversation import Conversation
 from bot.desk import Desk, DeskUnavailable
 from bot.in_order import InOrder
@@ -199,6 +199,13 @@ class OutboxDelivery:
                 await self._store.commit(Commit(place, loaded.revision, b"", (), (), now, _RETURN_SECONDS))
         if unreachable:
             await self.blocked(conversation)
+
+    async def arrived(self, key: str) -> None:
+        """The channel says of a message that it did arrive: what was kept of it for the other case goes. Raises StoreUnavailable."""
+        place, now = _sent_place(key), self._now()
+        loaded = await self._store.load(place, now)
+        if loaded.state:
+            await self._store.commit(Commit(place, loaded.revision, b"", (), (), now, _RETURN_SECONDS))
 
     async def dead_letters(self) -> Sequence[Letter]:
         """What was given up, oldest first. Raises StoreUnavailable."""
@@ -377,7 +384,7 @@ class OutboxDelivery:
 
     async def _keep_copy(self, each: Waiting) -> None:
         """Of what somebody would have to be told should it not arrive, before it is sent: the channel may be quick to say so."""
-        if each.news is None and not (isinstance(each.message, Say) and each.message.ref):
+        if not missed(each.message):
             return
         place, now = _sent_place(each.item.key), self._now()
         loaded = await self._store.load(place, now)

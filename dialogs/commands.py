@@ -172,7 +172,8 @@ _SPOKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "mute": ("jangan ingatkan lagi", "berhenti mengingatkan", "do not remind me again", "don't remind me"),
     "move": (
         "pindah", "pindah perangkat", "pindah ke hp", "pindah ke telegram", "lanjut di hp", "lanjutkan di hp", "lanjut di telegram",
-        "lanjutkan di telegram", "lanjut di perangkat lain", "lanjutkan di perangkat lain", "ganti perangkat", "move",
+        "lanjutkan di telegram", "pindah ke whatsapp", "pindah ke wa", "lanjut di whatsapp", "lanjutkan di whatsapp", "lanjut di wa",
+        "lanjutkan di wa", "continue in whatsapp", "lanjut di perangkat lain", "lanjutkan di perangkat lain", "ganti perangkat", "move",
         "continue on another device", "continue on my phone", "continue in telegram", "switch device",
     ),
     "agent": (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from dialogs.effects import Message
+from dialogs.effects import Message, Say, Show
 from dialogs.frozen import Frozen
 
 # Waiting for a limit included; whoever delivers a message is known to be at it for `bot.turns.LEASE_SECONDS`.
@@ -82,3 +82,8 @@ class Channel(Protocol):
 
         A fault of the network or the channel is an answer (Failed, Unknown), never an exception. It answers within SEND_SECONDS.
         """
+
+
+def missed(message: Message) -> bool:
+    """Whether somebody would have to be told should it not arrive: its person of news, an agent of their words."""
+    return isinstance(message, Say | Show) and (message.news is not None or (isinstance(message, Say) and bool(message.ref)))

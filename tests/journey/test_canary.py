@@ -20,6 +20,7 @@ from akses.keyring import Keyring
 from tests.backend.stage import SmtpSink, token_in
 from tests.fakes.bot_api import FakeBotApi
 from tests.fakes.telegram_people import User
+from tests.fakes.whatsapp import FakeMeta, Person
 from tests.journey.people import Details, WebPerson, activates, form_of, logs_in, pages
 from tests.journey.test_channels_journey import connected
 from tests.product import PATIENCE, ROOT, Product
@@ -30,6 +31,8 @@ pytestmark = pytest.mark.journey
 
 WEB = Details("Xenovia Quarzelli", "3171234509870961", "0813-7777-0191", "xenovia.quarzelli@example.org")
 TELEGRAM = Details("Yolandri Bexwatu", "3271094507860352", "0857-3333-0282", "yolandri.bexwatu@example.org")
+WHATSAPP = Details("Wulandra Kexbrani", "3273055103870461", "0896-4444-0464", "wulandra.kexbrani@example.org")
+SENDER = "6281355550555"  # which somebody writes from
 API = Details("Zulfakar Wimbotra", "3374045506890743", "0821-9999-0373", "zulfakar.wimbotra@example.org")
 PASSWORD = "Gulali#Nebula-47"
 REFUSED_PASSWORD = "pendek-Vortex"
@@ -50,8 +53,19 @@ def spellings(value: str) -> set[bytes]:
 
 
 def canaries(token: str, session: str) -> set[bytes]:
-    values = {PASSWORD, REFUSED_PASSWORD, TYPED_IN_CHAT, WRONG_PASSWORD, BAD_EMAIL, token, session}
-    for person in (WEB, TELEGRAM, API):
+    values = {
+        SENDER,
+        SENDER[2:],
+        f"0{SENDER[2:]}",
+        PASSWORD,
+        REFUSED_PASSWORD,
+        TYPED_IN_CHAT,
+        WRONG_PASSWORD,
+        BAD_EMAIL,
+        token,
+        session,
+    }
+    for person in (WEB, TELEGRAM, WHATSAPP, API):
         digits = person.phone.replace("-", "")
         grouped = " ".join(person.nik[at : at + 4] for at in range(0, 16, 4))
         values |= {person.name, *person.name.split(), person.nik, person.nik[:-1], grouped}
@@ -63,13 +77,14 @@ def canaries(token: str, session: str) -> set[bytes]:
 
 @asynccontextmanager
 async def production(
-    folder: Path, kind: str, smtp: SmtpSink, fake: FakeBotApi
+    folder: Path, kind: str, smtp: SmtpSink, fake: FakeBotApi, meta: FakeMeta
 ) -> AsyncIterator[tuple[Product, Path | None, str]]:
     """The product, the folder of its Redis and its database's address; both of the last empty when everything is in DATA_DIR."""
     common = {
         "SMTP_URL": smtp.url,
         "TELEGRAM_BOT_TOKEN": fake.token,
         "TELEGRAM_API_BASE": fake.base_url,
+        **meta.settings,
         "BACKEND_API_KEY": KEY,
         "LOG_LEVEL": "DEBUG",
         "PYTHONPATH": str(ROOT / "tests" / "traced"),
@@ -137,6 +152,35 @@ async def by_telegram(user: User) -> None:
     await user.sees("Terima kasih sudah melakukan pendaftaran")
 
 
+async def by_whatsapp(person: Person) -> None:
+    """With and without the number and the BSUID, and with another number in the middle."""
+    person.says("Halo")
+    await person.sees("Selamat datang")
+    person.hides_user = True
+    person.presses("Setuju")
+    await person.sees("Pilih tipe registrasi")
+    person.presses("Individu Lokal")
+    await person.sees("Siapa nama lengkap Anda?")
+    person.hides_user, person.hides_number = False, True
+    for what, sees in (
+        (WHATSAPP.name, "Berapa NIK Anda?"),
+        (WHATSAPP.nik[:-1], "kurang 1"),
+        (WHATSAPP.nik, "Berapa nomor handphone Anda?"),
+    ):
+        person.says(what)
+        await person.sees(sees)
+    person.hides_number = False
+    person.changes_number(f"{SENDER[:-1]}6", "ID.4711")
+    person.shares_contact(SENDER)
+    await person.sees("Berapa nomor handphone Anda?")
+    person.says(WHATSAPP.phone)
+    await person.sees("Apa alamat e-mail Anda?")
+    person.says(WHATSAPP.email)
+    await person.sees("Informasi Anda")
+    person.presses("Aktivasi")
+    await person.sees("Terima kasih sudah melakukan pendaftaran")
+
+
 def by_api(url: str) -> None:
     """What another channel sends, good and bad, and where a careless one puts it."""
     body = {
@@ -202,20 +246,27 @@ async def test_nothing_of_anybody_is_found_in_anything_that_is_kept(tmp_path: Pa
     smtp = SmtpSink()
     await smtp.open()
     try:
-        async with FakeBotApi() as fake, production(tmp_path, kind, smtp, fake) as (product, redis, database):
+        async with (
+            FakeBotApi() as fake,
+            FakeMeta() as meta,
+            production(tmp_path, kind, smtp, fake, meta) as (product, redis, database),
+        ):
             await connected(fake, "polling")
+            meta.webhook = f"{product.url}/whatsapp/webhook"
             person = await asyncio.to_thread(by_web, product.url)
             await by_telegram(fake.user(TELEGRAM.name.split()[0], phone=TELEGRAM.phone))
+            sender = meta.person("Wulan", SENDER)
+            await by_whatsapp(sender)
             await asyncio.to_thread(by_api, product.url)
-            mails = {mail["To"]: mail for mail in await smtp.mails(3)}
-            assert set(mails) == {WEB.email, TELEGRAM.email, API.email}
+            mails = {mail["To"]: mail for mail in await smtp.mails(4)}
+            assert set(mails) == {WEB.email, TELEGRAM.email, WHATSAPP.email, API.email}
             token = token_in(mails[WEB.email])
             session = await asyncio.to_thread(by_browser, product.url, token)
             await asyncio.to_thread(person.sees, "active")
             metrics = (await asyncio.to_thread(httpx2.get, f"{product.url}/metrics", trust_env=False, timeout=PATIENCE)).text
             assert "akses_turns_total" in metrics
             await asyncio.to_thread(product.kill)
-            wanted = canaries(token, session)
+            wanted = canaries(token, session) | {each.id.removeprefix("wamid.").encode() for each in sender.bubbles}
             places = dict(kept(product, redis, database, metrics))
             names = set(places)
             assert names >= ({"accounts.db", "dialog.db"} if kind == "embedded" else {"public.registrations", "public.audit"})

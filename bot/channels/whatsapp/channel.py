@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import structlog
 
-from bot.channels.port import SEND_SECONDS, Capabilities, Delivery, Failed, Later, Refused, Sent
+from bot.channels.port import SEND_SECONDS, Capabilities, Delivery, Failed, Later, Refused, Sent, missed
 from bot.channels.whatsapp.drawing import ROWS, Body, draw
 from bot.channels.whatsapp.graph import Graph, GraphError, outcome
 from bot.channels.whatsapp.people import NotAnAddress, People
+from bot.channels.whatsapp.slip import Slip
 from bot.limits import Limiter, Limits, Rate, loop_time, notifies
 from bot.recent import Recent
 from bot.stores.port import StoreUnavailable
@@ -61,8 +62,11 @@ class WhatsAppChannel:
             return Refused("not a chat of WhatsApp")
         except StoreUnavailable:
             return Failed("the store is away")
-        # Comes back with what becomes of the message (`intake.py`).
-        common = {"recipient_type": "individual", **recipient, "biz_opaque_callback_data": f"{address} {key}"}
+        common = {
+            "recipient_type": "individual",
+            **recipient,
+            "biz_opaque_callback_data": Slip(address, key, missed(message)).written,
+        }
         last = ""
         for part in range(min(self._parts_sent.pop((address, key), 0), len(bodies)), len(bodies)):
             delivery = await self._send(address, {**common, **bodies[part]}, until, urgent=not notifies(message))

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from dialogs.campaigns import campaign
 from dialogs.events import (
     ButtonPressed,
     CommandSent,
@@ -190,8 +191,9 @@ T = TypeVar("T")
 _USER: Final = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]{1,134}")
 _NUMBER: Final = re.compile(r"\+?([0-9]{5,20})")
 _COMMAND: Final = re.compile(r"/([A-Za-z0-9_]{1,32})(?:\s+(.*))?", re.DOTALL)
-# A link that takes a form along opens the chat with its token written down already; somebody may write something before it.
-_LINK: Final = re.compile(rf"(?:.*\s)?({re.escape(PREFIX)}[A-Za-z0-9_-]{{43}})", re.DOTALL)
+# A link opens the chat with something written down already: the token of a form that it takes along, or the code of a campaign. Somebody
+# may write something before it.
+_TOKEN: Final = re.compile(rf"{re.escape(PREFIX)}[A-Za-z0-9_-]{{43}}")
 _MEDIA: Final[dict[str, MediaKind]] = {
     "image": "photo",
     "audio": "voice",
@@ -319,8 +321,9 @@ def written(text: str, message: str, answers: str = "") -> Event:
     if text.startswith("/") and (command := _COMMAND.fullmatch(text.rstrip())):
         name, argument = command[1].lower(), command[2] or ""
         return Started(argument) if name == "start" else CommandSent(name, argument)
-    if link := _LINK.fullmatch(text.rstrip()):
-        return Started(link[1])
+    last = text.split()[-1:]
+    if last and (_TOKEN.fullmatch(last[0]) or campaign(last[0])):
+        return Started(last[0])
     return TextSent(text, message, answers)
 
 

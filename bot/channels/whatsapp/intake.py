@@ -6,7 +6,7 @@ Lives here: the order of things. Must not live here: HTTP (`webhook.py`), what a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Final, Protocol
 
 import structlog
@@ -15,19 +15,24 @@ from bot.channels.whatsapp.channel import NAME, WhatsAppChannel
 from bot.channels.whatsapp.codec import Batch, FromPerson, Renamed, Status
 from bot.channels.whatsapp.graph import UNREACHABLE
 from bot.channels.whatsapp.people import People
+from bot.channels.whatsapp.slip import Slip
 from bot.conversation import Conversation
 from bot.turns import StoreUnavailable, Turns
 
 logger = structlog.get_logger(__name__)
 
 FAILED: Final = "failed"
-Reached = Callable[[Conversation], Awaitable[None]]
+ARRIVED: Final = frozenset({"delivered", "read"})
 
 
-class Returned(Protocol):
-    """Told of a message that did not arrive (`OutboxDelivery.returned`). Raises StoreUnavailable."""
+class Hears(Protocol):
+    """Who is told what becomes of people and messages (`OutboxDelivery`, which says what each is)."""
 
-    async def __call__(self, conversation: Conversation, key: str, *, unreachable: bool) -> None: ...
+    async def reached(self, conversation: Conversation) -> None: ...
+
+    async def returned(self, conversation: Conversation, key: str, *, unreachable: bool) -> None: ...
+
+    async def arrived(self, key: str) -> None: ...
 
 
 def where(error: BaseException) -> str:
@@ -39,16 +44,13 @@ def where(error: BaseException) -> str:
 
 
 class Intake:
-    """`reached` is told of people who have just been there and are owed no answer, `returned` of messages that did not arrive."""
+    """`delivery` hears of people who have just been there and are owed no answer, and of messages that did not arrive, or did."""
 
-    def __init__(
-        self, turns: Turns, channel: WhatsAppChannel, people: People, reached: Reached | None, returned: Returned | None
-    ) -> None:
+    def __init__(self, turns: Turns, channel: WhatsAppChannel, people: People, delivery: Hears) -> None:
         self._turns = turns
         self._channel = channel
         self._people = people
-        self._reached = reached
-        self._returned = returned
+        self._delivery = delivery
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, batch: Batch) -> None:
@@ -70,7 +72,7 @@ class Intake:
                 case Status():
                     pass
         work: list[Coroutine[Any, Any, None]] = [self._talk(conversation, items) for conversation, items in chats.items()]
-        work += [self._failed(item) for item in batch.items if isinstance(item, Status) and item.status == FAILED]
+        work += [self._became(item) for item in batch.items if isinstance(item, Status)]
         outcomes = await asyncio.gather(*work, return_exceptions=True)
         errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for error in errors:
@@ -90,15 +92,20 @@ class Intake:
         finally:
             if left:
                 self._spawn(self._turns.deliver(conversation))
-            elif self._reached is not None:
+            else:
                 # Nothing to say, or it stands behind what was kept while this chat could not be reached.
-                self._spawn(self._reached(conversation))
+                self._spawn(self._delivery.reached(conversation))
 
-    async def _failed(self, status: Status) -> None:
-        address, _, key = status.data.partition(" ")
-        logger.info("whatsapp.returned", code=status.code)
-        if address and key and self._returned is not None:
-            await self._returned(Conversation(NAME, address), key, unreachable=status.code in UNREACHABLE)
+    async def _became(self, status: Status) -> None:
+        """What became of one of our messages; said again, late, in any order or of nothing that we know, it changes nothing."""
+        slip = Slip.read(status.data)
+        if status.status == FAILED:
+            logger.info("whatsapp.returned", code=status.code)
+            if slip is not None:
+                conversation = Conversation(NAME, slip.address)
+                await self._delivery.returned(conversation, slip.key, unreachable=status.code in UNREACHABLE)
+        elif status.status in ARRIVED and slip is not None and slip.missed:
+            await self._delivery.arrived(slip.key)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.create_task(self._at_ease(work))

@@ -24,7 +24,7 @@ from starlette.routing import BaseRoute, Route
 
 from bot.channels.whatsapp.channel import LIMITS, WhatsAppChannel
 from bot.channels.whatsapp.graph import ROOT, Graph, GraphError
-from bot.channels.whatsapp.intake import Intake, Reached, Returned
+from bot.channels.whatsapp.intake import Hears, Intake
 from bot.channels.whatsapp.people import Keys, People
 from bot.channels.whatsapp.webhook import PATH, Webhook, challenge
 from bot.limits import Buckets, Limiter, LocalBuckets
@@ -105,12 +105,12 @@ class WhatsApp:
 
         return [Route(PATH, verify, methods=["GET"])]
 
-    def start(self, turns: Turns, *, reached: Reached | None = None, returned: Returned | None = None) -> None:
+    def start(self, turns: Turns, delivery: Hears) -> None:
         """Begin, inside a running loop; returns at once. `posts` holds the endpoint from here on.
 
-        `reached` is told of people who can be written to again (`OutboxDelivery.reached`), `returned` of messages that did not arrive.
+        `delivery` hears of people who can be written to again, and of what becomes of messages.
         """
-        self._intake = Intake(turns, self.channel, self._people, reached, returned)
+        self._intake = Intake(turns, self.channel, self._people, delivery)
         self.posts = {PATH: Webhook(self._intake, self._people, self._config.phone_id, self._config.app_secrets)}
         self._asking = asyncio.create_task(self._ask_for_number())
 

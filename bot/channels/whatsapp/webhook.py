@@ -44,6 +44,7 @@ class Webhook:
 
     async def answer(self, headers: Headers, body: bytes) -> Answer:
         if not self._genuine(headers, body):
+            logger.warning("whatsapp.refused", size=len(body))
             return Answer(401)
         batch = read_webhook(body, self._phone_id, self._people.message)
         if batch.unread:

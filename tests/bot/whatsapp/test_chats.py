@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 import structlog
 
+from bot.channels.port import Sent
 from bot.channels.whatsapp.running import WhatsApp
+from bot.channels.whatsapp.slip import Slip
 from bot.conversation import Conversation
 from dialogs.effects import News, Say, Show
 from dialogs.events import ButtonPressed, ContactShared, Event, MediaSent, MessageEdited, Started, TextSent
 from dialogs.screens import Action, Screen
 from tests.bot.telegram.scripted import ScriptedTurns, until
-from tests.bot.whatsapp.conftest import running
+from tests.bot.whatsapp.conftest import Heard, running
 from tests.fakes.whatsapp import FakeMeta
 
 CONSENT = Screen("tok1", "consent", "Setuju?", actions=(Action("agree", "Setuju", "primary"), Action("no", "Batal", "danger")))
@@ -134,34 +136,40 @@ async def test_nobody_s_number_leaves_the_channel_but_to_meta(meta: FakeMeta, tu
 
 
 async def test_whoever_has_just_written_gets_what_was_kept_for_them(meta: FakeMeta, turns: ScriptedTurns) -> None:
-    reached: list[Conversation] = []
-
-    async def told(conversation: Conversation) -> None:
-        reached.append(conversation)
-
+    heard = Heard()
     turns.script = lambda event: ()
-    async with running(meta, turns, reached=told):
+    async with running(meta, turns, hears=heard):
         budi = meta.person("Budi")
         budi.says("halo")
-        await until(lambda: reached == [Conversation("whatsapp", budi.user)])
+        await until(lambda: heard.reachable == [Conversation("whatsapp", budi.user)])
         budi.reacts("wamid.x")
-        await until(lambda: len(reached) == 2)
+        await until(lambda: len(heard.reachable) == 2)
 
 
-async def test_a_message_that_fails_after_it_was_taken_is_told_with_what_it_was(meta: FakeMeta, turns: ScriptedTurns) -> None:
-    returned: list[tuple[Conversation, str, bool]] = []
-
-    async def told(conversation: Conversation, key: str, *, unreachable: bool) -> None:
-        returned.append((conversation, key, unreachable))
-
-    async with running(meta, turns, returned=told) as whatsapp:
+async def test_what_becomes_of_a_message_is_told_with_what_it_was(meta: FakeMeta, turns: ScriptedTurns) -> None:
+    heard = Heard()
+    news = Say("Aktif!", News("r1", "active"))
+    async with running(meta, turns, hears=heard) as whatsapp:
         budi = meta.person("Budi")
+        chat = Conversation("whatsapp", budi.user)
         budi.says("halo")
         await budi.sees("echo halo")
+        await whatsapp.channel.deliver(budi.user, news, "s.6.0")
+        await until(lambda: heard.there == ["s.6.0"] * 2)  # delivered, and read
         meta.late_failures, budi.unreachable = True, 131026
-        delivery = await whatsapp.channel.deliver(budi.user, Say("Aktif!", News("r1", "active")), "s.7.0")
-        assert type(delivery).__name__ == "Sent"
-        await until(lambda: returned == [(Conversation("whatsapp", budi.user), "s.7.0", True)])
+        assert isinstance(await whatsapp.channel.deliver(budi.user, news, "s.7.0"), Sent)
+        await until(lambda: heard.failed == [(chat, "s.7.0", True)])
         budi.unreachable = 131000
-        await whatsapp.channel.deliver(budi.user, Say("Aktif!", News("r1", "active")), "s.8.0")
-        await until(lambda: returned[1:] == [(Conversation("whatsapp", budi.user), "s.8.0", False)])
+        await whatsapp.channel.deliver(budi.user, Say("Sebentar."), "s.8.0")
+        await until(lambda: heard.failed[1:] == [(chat, "s.8.0", False)])
+    assert heard.there == ["s.6.0"] * 2, "of what nobody would miss nothing is told when it arrives"
+
+
+@pytest.mark.parametrize("written", ["", "x", " ", "a ", " k", "a k !!", "a k ! !", "a k x"])
+def test_what_we_did_not_write_along_with_a_message_is_nothing(written: str) -> None:
+    assert Slip.read(written) is None
+
+
+@pytest.mark.parametrize("missed", [True, False])
+def test_what_is_written_along_with_a_message_is_read_again(missed: bool) -> None:
+    assert Slip.read(Slip("ID.1", "s.1.0", missed).written) == Slip("ID.1", "s.1.0", missed)

@@ -29,7 +29,7 @@ from dialogs.session import Session
 from tests.bot.telegram.hosts import KEYS, UNLIMITED
 from tests.bot.telegram.scripted import until
 from tests.bot.telegram.test_transcripts import AT_ONCE, PERSONS, Switchboard, Written, written
-from tests.bot.whatsapp.conftest import running
+from tests.bot.whatsapp.conftest import Heard, running
 from tests.bot.whatsapp.test_drawing import choices, words
 from tests.fakes.whatsapp import PATIENCE, Bubble, FakeMeta
 from tests.transcripts import DIALOG
@@ -130,8 +130,9 @@ async def test_every_conversation_reads_in_whatsapp_as_it_is_written_down(meta: 
     places = asyncio.Semaphore(AT_ONCE)
     wrong: dict[str, str] = {}
 
-    def prepare(whatsapp: WhatsApp) -> None:
+    def prepare(whatsapp: WhatsApp) -> Heard:
         switchboard.channel = whatsapp.channel
+        return Heard()
 
     async with running(meta, switchboard, buckets=LocalBuckets(UNLIMITED), prepare=prepare) as whatsapp:
 
