@@ -21,7 +21,7 @@ from dialogs.texts import LANGUAGES, Language
 from helpdesk.config import DeskConfig
 from helpdesk.ports import Clock
 from helpdesk.sign_in import Visit
-from helpdesk.texts import ago, moment, named, text
+from helpdesk.texts import ago, happened, moment, named, text
 
 _DESIGN: Final = Path(__file__).resolve().parents[2] / "design"
 _LANGUAGE: Final = "bahasa"
@@ -58,6 +58,7 @@ class View:
         return self._environment.get_template(f"{template}.html").render(
             t=partial(text, language),
             named=partial(named, language),
+            happened=partial(happened, language),
             moment=lambda at: moment(language, at, now),
             ago=lambda at: ago(language, (now - at).total_seconds()),
             iso=lambda at: at.isoformat(timespec="seconds"),

@@ -11,6 +11,9 @@ from typing import Final
 
 from dialogs.texts import LANGUAGES, Language, catalogue
 
+# What the detail of a line of the system is the name of.
+_DETAILS: Final = {"opened": "reason", "closed": "label", "proposed": "field", "accepted": "field", "declined": "field"}
+_NONE: Final = "\N{EM DASH}"
 WIB: Final = timezone(timedelta(hours=7), "WIB")
 
 CATALOGUES: Final[Mapping[Language, Mapping[str, str]]] = {language: catalogue(__package__, language) for language in LANGUAGES}
@@ -25,6 +28,17 @@ def text(language: Language, id_: str, /, **facts: str | int) -> str:
 def named(language: Language, prefix: str, name: str) -> str:
     """The text `<prefix>.<name>` where there is one, else the bare name: steps and reasons are other packages' to add."""
     return CATALOGUES[language].get(f"{prefix}.{name}", name)
+
+
+def happened(language: Language, kind: str, *, name: str = "", detail: str = "") -> str:
+    """What a line of the system says. `kind` and `detail` are as in `desk_entries`."""
+    if kind == "unfit" and detail:
+        field, _, why = detail.partition(" ")
+        reason = text(language, f"event.unfit_why.{why if why in ('no_form', 'same') else 'other'}")
+        detail = f"{named(language, 'field', field)}, {reason}"
+    elif kind in _DETAILS:
+        detail = named(language, _DETAILS[kind], detail)
+    return text(language, f"event.{kind}", name=name or _NONE, detail=detail or _NONE)
 
 
 def moment(language: Language, at: datetime, now: datetime) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dialogs.effects import Fate
 from dialogs.texts import Language
 from helpdesk.bridges.port import Closed, Entry, Owner, TicketView
-from helpdesk.texts import named, text
+from helpdesk.texts import happened, named, text
 
 
 class Words:
@@ -65,16 +65,13 @@ class Words:
             case "agent", _:
                 return self("agent", name=entry.agent_name, text=entry.text)
             case _:
-                prefix = {"rated": ""}.get(entry.kind, "field")
-                detail = named(self.language, prefix, entry.detail) if prefix else entry.detail
-                return text(self.language, f"event.{entry.kind}", name=entry.agent_name or "—", detail=detail)
+                return happened(self.language, entry.kind, name=entry.agent_name, detail=entry.detail)
 
     def owner(self, owner: Owner) -> str:
-        return text(self.language, f"event.{owner.what}", name=owner.agent_name or "—", detail="")
+        return happened(self.language, owner.what, name=owner.agent_name)
 
     def closed(self, closed: Closed) -> str:
-        label = named(self.language, "label", closed.label) if closed.label else "—"
-        return text(self.language, f"event.{closed.what}", name=closed.agent_name or "—", detail=label)
+        return happened(self.language, closed.what, name=closed.agent_name, detail=closed.label)
 
     def fate(self, fate: Fate) -> str:
         return text(self.language, f"fate.{fate}")

@@ -10,7 +10,7 @@ from typing import Any, Final
 from dialogs.texts import Language
 from helpdesk.acting import LABELS, REASONS
 from helpdesk.bridges.port import Closed, Entry, Owner, TicketView
-from helpdesk.texts import named, text
+from helpdesk.texts import happened, named, text
 
 # How the data of our buttons begins; what follows is the deed, the version of the ownership that was seen, and what belongs to the deed.
 OURS: Final = "desk"
@@ -94,13 +94,11 @@ def line(language: Language, ticket: TicketView, thing: Entry | Owner | Closed) 
     """One line of the talk, with who said it."""
     match thing:
         case Owner(what=what, agent_name=name):
-            return f"\N{EM DASH} {text(language, f'event.{what}', name=name or '-', detail='')}"
+            return f"\N{EM DASH} {happened(language, what, name=name)}"
         case Closed(what=what, agent_name=name, label=label):
-            words = text(language, f"event.{what}", name=name or "-", detail=named(language, "label", label))
-            return f"\N{EM DASH} {words}"
+            return f"\N{EM DASH} {happened(language, what, name=name, detail=label)}"
         case Entry(author="system", kind=kind, detail=detail, agent_name=name):
-            shown = named(language, "field", detail) if kind in ("proposed", "accepted", "declined") else detail
-            return f"\N{EM DASH} {text(language, f'event.{kind}', name=name or '-', detail=shown)}"
+            return f"\N{EM DASH} {happened(language, kind, name=name, detail=detail)}"
         case Entry(author="agent", kind=kind, agent_name=name):
             who = text(language, "talk.note", name=name) if kind == "note" else name
             return f"{who}: {thing.text}"
