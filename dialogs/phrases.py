@@ -91,7 +91,8 @@ _FILLERS: Final = frozenset((
     "can", "untuk", "ketik", "mengetik", "tulis", "typed", "dan", "and", "atau", "or",
 ))  # fmt: skip
 _KNOWN: Final = frozenset(_FIELDS) | _NUMBER | _CHANGE | _GO | _GOOD | _NOT | _FILLERS
-_HAVE: Final = frozenset(("punya", "memiliki", "mempunyai", "have", "own", "hilang", "rusak", "lost"))
+_HAVE: Final = frozenset(("punya", "memiliki", "mempunyai", "ada", "have", "own"))
+_LOST: Final = frozenset(("hilang", "rusak", "lost"))
 _MAIL: Final = frozenset(("email", "e-mail", "emailnya", "surel", "mail", "link", "linknya", "tautan", "tautannya"))
 _MISSING: Final = frozenset((
     "belum", "tidak", "gak", "ga", "nggak", "tak", "kok", "mana", "hilang", "no", "not", "never", "where", "missing", "lagi", "again",
@@ -146,8 +147,12 @@ def field_alone(text: str) -> str:
 def has_none(text: str) -> bool:
     """Such as "tidak punya email", "belum punya KTP", "KTP saya hilang"."""
     words = _words(text)
-    known = frozenset(_FIELDS) | _NUMBER | _NOT | _HAVE | _FILLERS | {"do", "don", "t", "any", "no"}
-    return bool(words) and known.issuperset(words) and not _HAVE.isdisjoint(words) and bool(field_named(words))
+    # In Bahasa Indonesia "no" is short for a number.
+    no = _NOT | {"don"} | ({"no"} if "have" in words else set())
+    known = frozenset(_FIELDS) | _NUMBER | no | _HAVE | _LOST | _FILLERS | {"do", "t", "any", "an"}
+    if not words or not known.issuperset(words) or not field_named(words):
+        return False
+    return not _LOST.isdisjoint(words) or not (_HAVE.isdisjoint(words) or no.isdisjoint(words))
 
 
 def is_phrase(text: str) -> bool:

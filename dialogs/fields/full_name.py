@@ -59,6 +59,7 @@ _PLACEHOLDERS = frozenset((
     "siap", "setuju", "lanjut", "lanjutkan", "selanjutnya", "next", "tidak", "no", "halo", "hai", "hallo", "hello", "hi",
     "selamat pagi", "selamat siang", "selamat sore", "selamat malam", "assalamualaikum", "terima kasih", "terimakasih",
     "daftar", "start", "mulai", "bantuan", "help", "menu", "saya", "individu lokal", "bapak", "ibu", "pak", "bu",
+    "skip", "lewati", "lewat", "lewatkan", "pass", "nama sesuai ktp", "sesuai dengan ktp", "nama saya", "rahasia",
 ))  # fmt: skip
 
 # Words of a sentence that stand in nobody's name, as far as is known; "Mau", "Yang", "Kasih" and "Is" do.

@@ -522,7 +522,19 @@ def test_the_first_of_two_values_under_one_label_counts() -> None:
     assert answers(chat)["full_name"] == "Siti Rahmawati"
 
 
-@pytest.mark.parametrize(("number", "said"), [(1, "belum punya KTP"), (2, "tidak punya hp"), (3, "saya tidak punya email")])
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (1, "belum punya KTP"),
+        (1, "KTP saya hilang"),
+        (2, "tidak punya hp"),
+        (2, "gak ada no hp"),
+        (3, "saya tidak punya email"),
+        (3, "tidak ada email"),
+        (3, "I don't have an e-mail"),
+        (3, "I have no email"),
+    ],
+)
 def test_who_has_none_is_helped_and_it_is_no_failed_try(number: int, said: str) -> None:
     chat = at_question(number)
     step = chat.step
@@ -531,6 +543,22 @@ def test_who_has_none_is_helped_and_it_is_no_failed_try(number: int, said: str) 
     chat.reads(chat.profile.call_centre, "Contoh")
     assert chat.session.draft is not None
     assert chat.session.draft.tries == 0
+
+
+@pytest.mark.parametrize(("number", "said"), [(2, "no hp saya ada"), (3, "saya punya email")])
+def test_who_has_one_is_asked_for_it(number: int, said: str) -> None:
+    chat = at_question(number)
+    chat.says(said)
+    assert chat.session.draft is not None
+    assert chat.session.draft.tries == 1
+
+
+@pytest.mark.parametrize("said", ["skip", "Lewati", "nama sesuai KTP"])
+def test_nobody_is_registered_under_a_wish_to_go_past_the_question(said: str) -> None:
+    chat = at_question(0)
+    chat.says(said)
+    chat.stands_at("doubt")
+    chat.reads("tampaknya bukan nama")
 
 
 def test_a_name_at_the_summary_that_shares_a_word_is_offered_in_place_of_the_other() -> None:
