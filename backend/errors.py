@@ -42,9 +42,9 @@ class Later(Refused):
 
 @dataclass
 class LimitReached(Later):
-    """A budget of mails is used up; `limit` says which."""
+    """A budget is used up; `limit` says which one of mails, None when it is about something else (messages to a phone, a household)."""
 
-    limit: Limit = "cooldown"
+    limit: Limit | None = None
 
     @classmethod
     def of(cls, limit: Limit, seconds: float) -> Self:

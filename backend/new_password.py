@@ -83,8 +83,11 @@ class NewPassword:
             await self._database.lock(conn, *sorted(f"forgotten:{each.hex()}" for each in (*indexes, *origins)))
             now, asked = self._now(), password_requests.c
             free = await free_within(conn, asked.queued_at, asked.email_index == indexes[-1], _ADDRESS, now)
-            free = max(free, await free_within(conn, asked.queued_at, asked.origin_index == origins[-1], _ORIGIN, now))
             if free > now:
+                raise LimitReached.of("cooldown", (free - now).total_seconds())
+            free = await free_within(conn, asked.queued_at, asked.origin_index == origins[-1], _ORIGIN, now)
+            if free > now:
+                # Nothing was asked for this address: no mail of it is on its way.
                 raise LimitReached.after((free - now).total_seconds())
             # One for each index key, counted by the oldest: under which of them the account is found, nobody looks up here.
             for index, origin in zip(indexes, origins, strict=True):

@@ -82,10 +82,12 @@ async def test_one_address_may_ask_five_times_an_hour_and_one_origin_thirty(acti
     with pytest.raises(LimitReached) as limit:
         await ask(active)
     assert limit.value.retry_after > 3000
+    assert limit.value.limit == "cooldown"
     for at in range(25):
         await ask(active, f"orang{at}@example.com")
-    with pytest.raises(LimitReached):
+    with pytest.raises(LimitReached) as limit:
         await ask(active, "satu.lagi@example.com")
+    assert limit.value.limit is None, "nobody asked for this address, so no mail of it is said to be on its way"
     await ask(active, "satu.lagi@example.com", ip="192.0.2.99")
 
 
