@@ -372,12 +372,11 @@ class Activation:
     async def _judge(self, conn: AsyncConnection, row: sa.Row[Any] | None) -> LinkLive | LinkUsed | LinkExpired | LinkUnknown:
         if row is None:
             return LinkUnknown()
-        if row.used_at is not None:
+        # A sister of the link that was used ended with it: whoever opens it is told that all is well, as long as there is the account.
+        if row.status == "active" and (row.used_at is not None or row.void_at == row.closed_at):
             return LinkUsed()
-        if row.void_at is not None:
-            # A sister of the link that was used ended with it: whoever opens it is told that all is well.
-            ended_with_activation = row.status == "active" and row.void_at == row.closed_at
-            return LinkUsed() if ended_with_activation else LinkUnknown()
+        if row.used_at is not None or row.void_at is not None:
+            return LinkUnknown()
         if row.status not in ("pending", "expired") or row.erased_at is not None:
             return LinkUnknown()
         email = self._open(row, "email")

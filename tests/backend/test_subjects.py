@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from backend import tables
-from backend.activation import Activated, LinkUnknown
+from backend.activation import Activated, LinkUnknown, LinkUsed
 from tests.backend.stage import PASSWORD, Stage, token_in
 
 NIK = "3174095708900001"
@@ -97,6 +97,17 @@ async def test_the_link_of_an_erased_registration_is_void(stage: Stage) -> None:
     token = await stage.smtp.token()
     await stage.backend.subjects.erase(await stage.backend.subjects.find("nik", NIK), "operator")
     assert isinstance(await stage.backend.activation.look(token), LinkUnknown)
+
+
+async def test_the_links_of_an_erased_account_do_not_say_that_it_is_active(stage: Stage) -> None:
+    made = await stage.register()
+    stage.let_pass(seconds=61)
+    await stage.resend(made["id"])
+    used, sister = (token_in(mail) for mail in await stage.smtp.mails(2))
+    await stage.activate(used)
+    assert [await stage.backend.activation.look(token) for token in (used, sister)] == [LinkUsed(), LinkUsed()]
+    await stage.backend.subjects.erase(await stage.backend.subjects.find("nik", NIK), "person")
+    assert [await stage.backend.activation.look(token) for token in (used, sister)] == [LinkUnknown(), LinkUnknown()]
 
 
 async def affected(stage: Stage, since: float, until: float, *, contacts: bool = False) -> list[dict[str, Any]]:
