@@ -175,6 +175,9 @@ class Audit:
         before: bytes | None = None
         if after:
             before = await conn.scalar(sa.select(audit_chain.c.mac).where(audit_chain.c.position == after))
+            newest = await self._newest(conn)
+            # An entry that was noted and is behind the end was cut off with it; one that was pruned is before the beginning.
+            seen = newest is not None and newest.position >= after and (seen or bytes(before or b"").hex() == expected)
         last = after
         entries = (
             sa.select(audit_chain.c.position, audit_chain.c.line, audit_chain.c.mac.label("link"), audit)

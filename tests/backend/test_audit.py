@@ -169,6 +169,17 @@ async def test_a_look_may_begin_at_an_entry_that_was_noted(stage: Stage) -> None
     await lines(stage, 3)
     verdict = await stage.backend.audit.verify(after=noted.position)
     assert (verdict.lines, verdict.holds) == (3, True)
+    assert (await stage.backend.audit.verify(after=noted.position, expected=noted.mac)).holds, "the entry itself is the head noted"
+    assert not (await stage.backend.audit.verify(after=noted.position, expected="00")).holds
+
+
+async def test_an_entry_that_was_noted_and_cut_off_is_missed_where_a_look_begins_at_it(stage: Stage) -> None:
+    *_, last = await lines(stage, 3)
+    noted = await stage.backend.audit.head()
+    assert noted is not None
+    assert (await stage.backend.audit.verify(after=noted.position)).holds
+    await as_superuser(stage, audit.delete().where(audit.c.id == last), audit_chain.delete().where(audit_chain.c.line == last))
+    assert not (await stage.backend.audit.verify(after=noted.position)).holds
 
 
 async def test_what_is_older_than_five_years_goes_and_the_rest_still_proves_itself(stage: Stage) -> None:
