@@ -6,9 +6,11 @@ operators, `pages/` for the person). Every use leaves a line in the audit that n
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Any, Final, Literal, Protocol
 
 import sqlalchemy as sa
@@ -322,11 +324,16 @@ def _written(by: By, value: str) -> str:
     """The value as it is indexed, from how people write it."""
     value = value.strip()
     if by == "email":
-        return value
-    digits = "".join(character for character in value if character.isdigit())
+        return parseaddr(value)[1] or value
+    digits = "".join(str(unicodedata.decimal(character)) for character in value if character.isdecimal())
     if by == "nik":
         return digits
-    return f"+62{digits[1:]}" if digits.startswith("0") else f"+{digits}"
+    # Whatever else is not this country's begins with its own code: 0812..., 812..., 62812..., +62 0812..., 0062812... are one number.
+    abroad = "+" in value or digits.startswith("00") or not digits.startswith(("0", "8"))
+    digits = digits.lstrip("0")
+    if abroad and not digits.startswith("62"):
+        return f"+{digits}"
+    return f"+62{digits.removeprefix('62').lstrip('0') if abroad else digits}"
 
 
 def _moment(at: datetime | None) -> str | None:

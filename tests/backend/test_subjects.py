@@ -30,15 +30,24 @@ async def test_a_person_is_found_however_they_write_it(stage: Stage) -> None:
     subjects = stage.backend.subjects
     for by, value in (
         ("email", " SITI.Rahmawati@example.com "),
+        ("email", "Siti Rahmawati <siti.rahmawati@example.com>"),
         ("nik", "3174 0957 0890 0001"),
+        ("nik", "３１７４０９５７０８９００００１"),  # noqa: RUF001 - as a phone's keyboard may write it
         ("phone", "0812-3456-7890"),
         ("phone", "+62 812 3456 7890"),
+        ("phone", "62812 3456 7890"),
+        ("phone", "812 3456 7890"),
+        ("phone", "+62 (0)812 3456 7890"),
+        ("phone", "0062 812 3456 7890"),
         ("account", of_account),
         ("registration", of_registration),
     ):
         found = await subjects.find(by, value)  # type: ignore[arg-type]
         assert (found.accounts, found.registrations) == ((of_account,), (of_registration,)), by
     assert not await subjects.find("email", "nobody@example.com")
+    foreign = await stage.register(phone="+6581234567", nik="3174095708900002", email="abroad@example.com")
+    for written in ("+65 8123 4567", "0065 8123 4567", "6581234567"):
+        assert (await subjects.find("phone", written)).registrations == (foreign["id"],), written
 
 
 async def test_the_copy_holds_everything_that_is_held_and_json_can_carry_it(stage: Stage) -> None:
