@@ -13,10 +13,11 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from datetime import time
+from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -55,6 +56,8 @@ ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
     "REDIS_URL": ("redis", "rediss"),
     "SMTP_URL": ("smtp", "smtps"),
     "SMS_URL": ("https", "http"),
+    "BACKEND_URL": ("https", "http"),
+    "STATUS_WEBHOOK_URL": ("https", "http"),
     "CHATWOOT_URL": ("https", "http"),
 }
 
@@ -69,10 +72,11 @@ _WHATSAPP: Final = {
 }
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
 
-# What a browser may compare a page's place with; anything more would be a piece of a policy.
 _HOURS: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d")
 # Every group's id is negative; one with topics is a supergroup, whose id begins with -100.
 _GROUP: Final = re.compile(r"-[1-9][0-9]{4,18}")
+_MAILBOX: Final = re.compile(r"[^@\s]+@[^@\s]+")
+# What a browser may compare a page's place with; anything more would be a piece of a policy.
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -255,8 +259,14 @@ def _faults(settings: Settings, role: str) -> list[str]:
         for name, schemes in ADDRESSES.items()
         if not _is_address(getattr(settings, name.lower()), schemes)
     ]
-    if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
-        faults.append("PUBLIC_URL: must begin with https:// (or http:// on this machine)")
+    if settings.public_url and not _is_site(settings.public_url):
+        faults.append("PUBLIC_URL: is written https://host (or http://localhost:8080 on this machine), without a path")
+    if not _MAILBOX.fullmatch(parseaddr(settings.mail_from)[1]):
+        faults.append("MAIL_FROM: is written akses@example.co.id or Name <akses@example.co.id>")
+    if settings.backend_api_key and not settings.api_keys:
+        faults.append("BACKEND_API_KEY: has commas and no key")
+    if settings.status_webhook_secret and not (settings.webhook_secrets and all(map(_is_secret, settings.webhook_secrets))):
+        faults.append("STATUS_WEBHOOK_SECRET: is written whsec_BASE64, several with commas (docs/settings.md)")
     if settings.telegram_bot_id and settings.telegram_bot_token.partition(":")[0] not in ("", settings.telegram_bot_id):
         faults.append(
             "TELEGRAM_BOT_ID: is not the bot of TELEGRAM_BOT_TOKEN (the number before the colon); one of the two is enough"
@@ -324,7 +334,7 @@ def _chatwoot_faults(settings: Settings, role: str) -> list[str]:
     if not any((*given.values(), settings.chatwoot_secret)):
         return []
     faults = [f"{name}: is needed beside the other CHATWOOT_ settings" for name, value in given.items() if not value]
-    parts = urlsplit(settings.chatwoot_url)
+    parts = _parts(settings.chatwoot_url)
     if parts.query or parts.fragment or "/api/" in parts.path or "/app/" in parts.path:
         faults.append("CHATWOOT_URL: is Chatwoot's own address alone, such as https://chat.example.com")
     if parts.username or parts.password:
@@ -338,18 +348,43 @@ def _chatwoot_faults(settings: Settings, role: str) -> list[str]:
     return faults
 
 
+def _parts(written: str) -> SplitResult:
+    """Of what is no address at all none."""
+    try:
+        return urlsplit(written)
+    except ValueError:
+        return urlsplit("")
+
+
 def _is_address(written: str, schemes: tuple[str, ...]) -> bool:
     """Whether nothing is written, or an address of one of these kinds whose port is a number."""
     try:
         parts = urlsplit(written)
-        return not written or (parts.scheme.partition("+")[0] in schemes and (parts.port or 0) >= 0)
+        known = parts.scheme.partition("+")[0] in schemes and (parts.port or 0) >= 0
+        # A database may be on a socket of this machine.
+        return not written or (known and bool(parts.hostname or schemes[0].startswith("postgres")))
     except ValueError:
         return False
 
 
+def _is_site(written: str) -> bool:
+    """Whether it is where a whole site begins: its pages and the links in mails know their own paths."""
+    parts = _parts(written)
+    bare = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username or parts.password)
+    return bare and _is_address(written, ("https", "http"))
+
+
 def _is_issuer(written: str) -> bool:
-    parts = urlsplit(written)
+    parts = _parts(written)
     return not written.endswith("/") and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _HERE))
+
+
+def _is_secret(written: str) -> bool:
+    """Whether it can sign as Standard Webhooks have it; read as leniently as their library does."""
+    try:
+        return bool(base64.b64decode(written.removeprefix("whsec_")))
+    except ValueError:
+        return False
 
 
 def _is_network(written: str) -> bool:

@@ -168,6 +168,10 @@ def test_the_settings_as_text_show_no_secret(environment: pytest.MonkeyPatch) ->
         ("DATABASE_URL", "postgresql://akses:pw-of-db@db:port/akses"),
         ("REDIS_URL", "http://:pw-of-redis@redis"),
         ("SMTP_URL", "akses:pw-of-mail@mail"),
+        ("SMTP_URL", "smtp://"),
+        ("BACKEND_URL", "backend.example.com:8080"),
+        ("BACKEND_URL", "http://backend.example.com:99999"),
+        ("STATUS_WEBHOOK_URL", "bot.example.com/status/webhook"),
     ],
 )
 def test_an_address_that_is_none_is_told_without_its_password(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -175,6 +179,45 @@ def test_an_address_that_is_none_is_told_without_its_password(environment: pytes
     (told,) = faults("run")
     assert told.startswith(f"{name}: is not written as ")
     assert "pw-of-" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://[akses.example.com"),
+        ("PUBLIC_URL", "https://akses.example.com/daftar"),
+        ("PUBLIC_URL", "https://akses.example.com?tema=gelap"),
+        ("MAIL_FROM", "Tim AKSes"),
+        ("MAIL_FROM", "Tim AKSes <akses>"),
+        ("BACKEND_API_KEY", ","),
+        ("STATUS_WEBHOOK_SECRET", ","),
+        ("STATUS_WEBHOOK_SECRET", "hello"),
+        ("STATUS_WEBHOOK_SECRET", f"whsec_{SECRET},whsec_"),
+    ],
+)
+def test_what_would_break_later_is_told_at_the_start(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Links of mails that lead nowhere, a sender that no mail server takes, keys that are none."""
+    given(environment, **{**PRODUCTION, name: value})
+    (told,) = faults("run")
+    assert told.startswith(f"{name}: ")
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "https://akses.example.com/"),
+        ("PUBLIC_URL", "http://127.0.0.1:8080"),
+        ("PUBLIC_URL", "http://[::1]:8080"),
+        ("MAIL_FROM", "Tim AKSes <akses@example.co.id>"),
+        ("DATABASE_URL", "postgresql:///akses?host=/var/run/postgresql"),
+        ("STATUS_WEBHOOK_SECRET", SECRET),
+    ],
+)
+def test_other_ways_to_write_a_setting_are_taken(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    given(environment, **{**PRODUCTION, name: value})
+    assert getattr(load("run"), name.lower()) == value
 
 
 def test_keys_of_the_bot_may_be_several_while_they_are_rotated(environment: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,9 @@ async def test_a_look_may_begin_at_an_entry_that_was_noted(stage: Stage) -> None
     await lines(stage, 3)
     verdict = await stage.backend.audit.verify(after=noted.position)
     assert (verdict.lines, verdict.holds) == (3, True)
-    assert (await stage.backend.audit.verify(after=noted.position, expected=noted.mac)).holds, "the entry itself is the head noted"
+    assert (await stage.backend.audit.verify(after=noted.position, expected=noted.mac)).holds, (
+        "the entry itself is the head noted"
+    )
     assert not (await stage.backend.audit.verify(after=noted.position, expected="00")).holds
 
 
