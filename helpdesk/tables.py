@@ -233,7 +233,7 @@ bridges = sa.Table(
     sa.Column("name", sa.String(20), primary_key=True),
     sa.Column("cursor", sa.BigInteger, nullable=False),
     sa.Column("began_at", Utc, nullable=False),
-    # Where the far end is by now, in the bridge's own words, where it has moved.
+    # Which far end it is, in the bridge's own words; and behind a blank where that is by now, where it has moved.
     sa.Column("moved", sa.String(200)),
     sa.Column("held_by", sa.String(40)),
     sa.Column("held_until", Utc),

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpdesk.bridges.port import (
@@ -28,9 +29,12 @@ from helpdesk.ports import Clock, Database
 from helpdesk.reading import Reading, Ticket
 from helpdesk.tables import bridge_messages, bridge_places, bridge_removals, bridges, changes, entries, fates, tickets
 
+log = structlog.get_logger(__name__)
+
 # Of a talk that is there before its place is, so many of the newest lines are told.
 RETOLD: Final = 10
 _REMOVALS: Final = 100
+_WHERE_MAX: Final = 200
 _OWNER: Final = ("queued", "released", "taken", "transferred")
 _CLOSED: Final = ("returned", "closed", "cancelled", "finished", "timed_out", "idled")
 
@@ -116,8 +120,24 @@ class Book:
                 bridges.update().where(bridges.c.name == self.name, bridges.c.held_by == who).values(cursor=cursor)
             )
 
+    async def settle(self, where: str) -> None:
+        """Carry to this far end (`Bridge.where`). Where another one was known, its places are let be, for their names mean others' places
+        here; tickets that are open begin anew.
+        """
+        where = where[:_WHERE_MAX]
+        async with self._database.writing() as conn:
+            known = await conn.scalar(sa.select(bridges.c.moved).where(bridges.c.name == self.name)) or ""
+            before, _, now = known.partition(" ")
+            if where in (before, now):
+                return
+            if before:
+                log.warning("bridge.another_place", bridge=self.name, before=before)
+                for table in (bridge_places, bridge_messages, bridge_removals):
+                    await conn.execute(table.delete().where(table.c.bridge == self.name))
+            await conn.execute(bridges.update().where(bridges.c.name == self.name).values(moved=where))
+
     async def moved(self) -> str:
-        """Where the whole far end is by now, where it has moved; as `move` was told."""
+        """Where the whole far end is: as `move` was told, or else `settle`."""
         async with self._database.reading() as conn:
             return await conn.scalar(sa.select(bridges.c.moved).where(bridges.c.name == self.name)) or ""
 

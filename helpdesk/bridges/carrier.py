@@ -173,6 +173,7 @@ class Carrier:
             self._due.clear()
             return False
         if not held:
+            await self.book.settle(self.bridge.where)
             self._read = self._cursor = cursor
             self._due.clear()
         self._holding_until = begun + self._lease

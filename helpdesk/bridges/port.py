@@ -164,6 +164,10 @@ class Bridge(Protocol):
     def name(self) -> str:
         """As in `desk_accounts`, settings and metrics: telegram, chatwoot."""
 
+    @property
+    def where(self) -> str:
+        """Which far end of its kind it is, as the settings name it: the names of places mean nothing at another."""
+
     async def open(self, ticket: TicketView) -> str:
         """Make a place for this ticket and give its name there. Called again for the same ticket only when the place is gone, or when a
         crash came between.

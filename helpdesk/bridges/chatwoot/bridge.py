@@ -81,6 +81,10 @@ class ChatwootBridge:
 
     # --- the port
 
+    @property
+    def where(self) -> str:
+        return self._chatwoot.where
+
     async def open(self, ticket: TicketView) -> str:
         unnamed = self._words.nobody(ticket.number)
         contact = await self._chatwoot.contact(ticket.chat, ticket.name, attributes_of_contact(ticket), unnamed=unnamed)

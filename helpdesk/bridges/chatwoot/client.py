@@ -162,6 +162,7 @@ class Chatwoot:
 
     def __init__(self, config: ChatwootConfig, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._config = config
+        self.where = f"{config.url}/{config.account}/{config.inbox}"
         self._http = httpx2.AsyncClient(
             base_url=f"{config.url}/api/v1/accounts/{config.account}/",
             headers={"Accept": "application/json"},

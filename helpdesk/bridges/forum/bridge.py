@@ -84,6 +84,10 @@ class Forum:
         self._icons: dict[str, str] | None = None
         self._found = False
 
+    @property
+    def where(self) -> str:
+        return str(self._group.setting)
+
     def shut(self, thread: str) -> None:
         """Somebody has closed the topic by hand."""
         self._topic(thread).closed = True

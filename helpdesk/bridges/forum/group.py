@@ -87,7 +87,7 @@ class Group:
 
     def __init__(self, calls: Calls, setting: int, book: Book, room: Room, moved: Callable[[int], None]) -> None:
         self.id = setting
-        self._setting = setting
+        self.setting = setting
         self._calls = calls
         self._book = book
         self._room = room
@@ -96,7 +96,7 @@ class Group:
     async def find(self) -> None:
         """Look where the group is by now: another process may have followed it."""
         before, _, now = (await self._book.moved()).partition(" ")
-        if now and before == str(self._setting) and int(now) != self.id:
+        if now and before == str(self.setting) and int(now) != self.id:
             self.id = int(now)
             self._moved(self.id)
 
@@ -107,7 +107,7 @@ class Group:
         self.id = to
         self._moved(to)
         log.warning("forum.moved", group=to)
-        await self._book.move(f"{self._setting} {to}")
+        await self._book.move(f"{self.setting} {to}")
 
     async def send(self, method: str, params: dict[str, Any], *, urgent: bool = False) -> Any:
         """A call that puts a message into the group, for which there must be room. Raises Refused, PlaceBusy."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
 
+from akses.desk import held
 from akses.keyring import Keyring
 from dialogs.office import Office
 from helpdesk.tables import bridge_removals
+from tests.backend.stage import until
 from tests.helpdesk.bridges.contract import BridgeContract, carrier, carrying, seen
 from tests.helpdesk.bridges.far import MemoryFar
 from tests.helpdesk.stage import Stage, stage_on
@@ -61,3 +64,26 @@ async def test_what_is_to_be_removed_waits_for_a_bridge_that_is_away_without_ask
     await made.step()
     assert "Halo?" in far.reads(far.places()[0])
     assert len(far.places()) == 1
+
+
+async def test_what_was_carried_elsewhere_before_is_no_place_of_the_bridge_that_is_set_up_now(
+    stage: Stage, far: MemoryFar, keyring: Keyring
+) -> None:
+    """Another group, another inbox: there the same name is somebody else's place."""
+    ticket = await asking(stage)
+    async with carrying(stage, far):
+        await seen(far, f"#{ticket.number}")
+    (name,) = far.places()
+    other = MemoryFar(where="di tempat lain", there={name: [("m1", "Orang lain.")]}, _numbers=itertools.count(100))
+    async with carrying(stage, other) as made:
+        await stage.send("siti", "Halo lagi.", "t1")
+        await seen(other, "Halo lagi.", place=1)
+        async with stage.people.database.writing() as conn:
+            await held(keyring).erase(conn, ticket.chat)
+        made._removing_at = 0.0
+
+        async def gone() -> bool | None:
+            return other.places() == [name] or None
+
+        await until(gone)
+    assert other.reads(name) == "Orang lain."
