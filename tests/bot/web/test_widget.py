@@ -238,6 +238,15 @@ async def test_a_message_written_while_the_server_is_away_arrives_once_when_it_i
         assert len([event for _, event, _ in after.turns.taken if isinstance(event, TextSent)]) == 1
 
 
+async def test_who_was_offline_for_a_moment_is_told_when_that_is_over(site: Site, context: BrowserContext, page: Page) -> None:
+    await agree(page, site.url)
+    await expect(page.locator("#state")).to_have_text("Tersambung")
+    await context.set_offline(True)
+    await expect(page.locator("#state")).to_have_text("Anda sedang luring")
+    await context.set_offline(False)
+    await expect(page.locator("#state")).to_have_text("Tersambung")
+
+
 async def test_while_the_store_is_down_the_page_says_that_it_is_trying_and_sends_by_itself(site: Site, page: Page) -> None:
     await agree(page, site.url)
     site.turns.down = True
@@ -254,7 +263,7 @@ async def test_a_text_that_is_too_long_is_refused_in_words_and_given_back(site: 
     await agree(page, site.url)
     await page.locator("#answer").fill("a" * 4097)
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("Pesan Anda terlalu panjang (4097 karakter).")).to_be_visible()
+    await expect(page.get_by_text("Pesan Anda terlalu panjang (4097 karakter).")).to_be_in_viewport()
     await expect(page.locator("#answer")).to_have_value("a" * 4097)
     await expect(page.get_by_role("button", name="Kembali")).to_be_enabled()
 

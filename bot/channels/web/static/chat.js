@@ -285,7 +285,7 @@
     log.querySelectorAll("[data-chosen]").forEach((each) => delete each.dataset.chosen);
     if (job.message.text && !answer.value) answer.value = job.message.text;
     arrange();
-    toNewest();
+    scrollTo(view.scrollHeight); // where the reason stands, however long the message is
   }
 
   async function call(path, body) {
@@ -376,9 +376,18 @@
       let worked = false;
       const source = new EventSource(`/chat/api/events?since=${cursor}`);
       const stuck = setTimeout(() => {
+        removeEventListener("online", over);
         source.close();
         poll().then(resolve, () => resolve(false));
       }, 10000);
+      const over = () => {
+        removeEventListener("online", over);
+        source.close();
+        clearTimeout(stuck);
+        resolve(worked);
+      };
+      // Whether a stream has survived that the browser was offline, nobody can tell.
+      addEventListener("online", over);
       source.onmessage = (event) => take([JSON.parse(event.data)]);
       source.addEventListener("ready", () => {
         clearTimeout(stuck);
@@ -387,9 +396,7 @@
       });
       source.onerror = () => {
         show("reconnecting");
-        if (source.readyState !== EventSource.CLOSED) return;
-        clearTimeout(stuck);
-        resolve(worked);
+        if (source.readyState === EventSource.CLOSED) over();
       };
     });
   }
