@@ -182,10 +182,10 @@ class OutboxDelivery:
         await self._guarded(conversation, self._shut(conversation))
 
     async def returned(self, conversation: Conversation, key: str, *, unreachable: bool) -> None:
-        """The channel says of a message that it had taken that it did not arrive; `unreachable` when no other would.
+        """The channel says of a message that it had taken that it did not arrive; `unreachable` when its person cannot be reached there.
 
-        News that is still true is told by mail and kept for the chat, and a desk hears of its message. Once, however often the channel
-        says so, and of whatever message. Raises StoreUnavailable.
+        News that is still true is told by mail and kept for the chat, and a desk hears of its message. Once, however often and late the
+        channel says so, and of whatever message: what waits meanwhile is not touched, for it finds out by itself. Raises StoreUnavailable.
         """
         place, now = _sent_place(key), self._now()
         async with self._in_order(conversation):
@@ -197,8 +197,6 @@ class OutboxDelivery:
                     log.info("delivery.returned", channel=conversation.channel, item=key)
                     await self._bring_back(conversation, each)
                 await self._store.commit(Commit(place, loaded.revision, b"", (), (), now, _RETURN_SECONDS))
-        if unreachable:
-            await self.blocked(conversation)
 
     async def arrived(self, key: str) -> None:
         """The channel says of a message that it did arrive: what was kept of it for the other case goes. Raises StoreUnavailable."""
@@ -392,12 +390,13 @@ class OutboxDelivery:
 
     async def _bring_back(self, conversation: Conversation, each: Waiting) -> None:
         """Put a message that did not arrive among those that wait for their person, under another key: whoever sent it may just be about to
-        strike it off.
+        strike it off. While others are on their way there it is tried once more with them.
         """
         name, key = str(conversation), f"{each.item.key.removesuffix(_RETURNED)}{_RETURNED}"
-        await self._store.add(
-            name, Item(key, "say", self._sessions.write_effect(name, key, each.message), self._now(), _PUT_BY)
-        )
+        others = [waiting for waiting in await self._waiting(conversation) if waiting.item.key != each.item.key]
+        attempts = 0 if any(not waiting.put_by for waiting in others) else _PUT_BY
+        body = self._sessions.write_effect(name, key, each.message)
+        await self._store.add(name, Item(key, "say", body, self._now(), attempts))
         self.wake()
 
     async def _holds(self, conversation: Conversation, news: News) -> bool:

@@ -228,6 +228,7 @@ class FakeMeta:
         self.display_number = "+62 21 5000 0000"
         self.webhook = ""
         self.repeats = self.shuffles = False
+        self.tells = True  # what becomes of messages
         self.late_failures = False  # who cannot be reached fails later, by a status
         self.pair_rate = True
         self.people: list[Person] = []
@@ -441,7 +442,8 @@ class FakeMeta:
                 told["biz_opaque_callback_data"] = body["biz_opaque_callback_data"]
             if code:
                 told["errors"] = [{"code": code, "title": "failed", "error_data": {"details": "failed"}}]
-            self.emit("statuses", told)
+            if self.tells:
+                self.emit("statuses", told)
         name = {"wa_id": person.number} if "to" in body else {"user_id": person.user}
         contacts = [{"input": body.get("to") or body["recipient"], **name}]
         return {"messaging_product": "whatsapp", "contacts": contacts, "messages": [{"id": id_}]}

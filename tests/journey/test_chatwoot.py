@@ -37,7 +37,7 @@ async def comes(look: Callable[[], bool]) -> None:
     await until(lambda: look() or None, seconds=PATIENCE)
 
 
-def with_chatwoot(fake: FakeChatwoot, folder: Path) -> Product:
+def with_chatwoot(fake: FakeChatwoot, folder: Path, **more: str) -> Product:
     port = free_port()
     fake.webhook_url = f"http://localhost:{port}/helpdesk/chatwoot"
     return Product(
@@ -50,6 +50,7 @@ def with_chatwoot(fake: FakeChatwoot, folder: Path) -> Product:
         CHATWOOT_TOKEN=fake.token,
         CHATWOOT_API_TOKEN=fake.api_token,
         CHATWOOT_SECRET=fake.secret,
+        **more,
     )
 
 

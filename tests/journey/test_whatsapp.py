@@ -13,10 +13,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.fakes.chatwoot import FakeChatwoot
 from tests.fakes.whatsapp import Bubble, FakeMeta, Person
 from tests.journey.people import Details, WebPerson
 from tests.journey.test_canary import spellings
 from tests.journey.test_channels_journey import CONGRATULATION, activate_and_log_in
+from tests.journey.test_chatwoot import comes, command, conversation, with_chatwoot
 from tests.journey.test_moving import begins, token_of
 from tests.product import PATIENCE, Product
 from tests.services import free_port
@@ -139,6 +141,52 @@ def nowhere_kept(product: Product, person: Person, metrics: str) -> None:
     wanted |= {each.id.removeprefix("wamid.").encode() for each in person.bubbles}
     found = [(name, each) for name, content in places.items() for each in wanted if each in content]
     assert found == []
+
+
+async def test_an_agent_steps_in_is_replied_to_hands_back_and_hears_when_the_24_hours_are_over(tmp_path: Path) -> None:
+    async with FakeMeta() as meta, FakeChatwoot() as chatwoot:
+        product = with_chatwoot(chatwoot, tmp_path, **meta.settings)
+        try:
+            await asyncio.to_thread(product.start)
+            meta.webhook = f"{product.url}/whatsapp/webhook"
+            await command(product, "agents", "add", "rina@contoh.id", "--name", "Rina", "--role", "agent")
+            assert "ok  whatsapp: +622150000000, webhook at" in await command(product, "doctor")
+            rina, ratna = chatwoot.user("Rina", "rina@contoh.id"), meta.person("Ratna", NUMBER)
+            ratna.says("Halo")
+            await ratna.sees("Selamat datang")
+            for (kind, what), sees in zip(PERSON.steps[:4], SEEN[:4], strict=True):
+                ratna.presses(what) if kind == "press" else ratna.says(what)
+                await ratna.sees(sees)
+            ratna.says("petugas")
+            talk = await conversation(chatwoot)
+            sent = ratna.says("Nomor kantor boleh?")
+            await comes(lambda: talk.public() == ["> Nomor kantor boleh?"])
+
+            asked = next(line for line in talk.lines if "Nomor kantor" in (line.content or ""))
+            reply = rina.replies(talk, "Nomor *pribadi*, Ibu.", attributes={"in_reply_to": asked.id})
+            said = await ratna.sees("Rina:\nNomor pribadi, Ibu.")
+            assert said.answers == sent, "it stands below the very message"
+            await comes(lambda: reply.status == "delivered")
+            ratna.says("Baik, yang itu?", answers=said.id)
+            await comes(
+                lambda: any(
+                    line.attributes.get("in_reply_to") == reply.id for line in talk.lines if "yang itu" in (line.content or "")
+                )
+            )
+
+            ratna.falls_silent()
+            late = rina.replies(talk, "Masih di sana, Ibu?")
+            await comes(lambda: late.status == "failed")
+            ratna.says("Maaf, baru sempat.")
+            await comes(lambda: "> Maaf, baru sempat." in talk.public())
+            rina.sets(talk, "pending")
+            await ratna.sees("Rina mengembalikan percakapan ini")
+            await ratna.sees("Berapa nomor handphone Anda?")
+            assert not any(NUMBER[3:] in each.body.decode() for each in chatwoot.heard)
+            assert not product.faults, product.faults
+        finally:
+            await asyncio.to_thread(product.kill)
+        nowhere_kept(product, ratna, "")
 
 
 async def test_a_form_goes_to_whatsapp_and_back_and_who_hides_their_number_is_nobody_else(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bot.channels.lengths import split, units
 from dialogs.effects import DeleteUserMessages, Message, Redraw, Say, Show
 from dialogs.events import (
     ButtonPressed,
@@ -350,8 +351,8 @@ def _told_by_their_clock(calls: tuple[Call, ...], moments: tuple[Moment, ...]) -
         entities = [
             {
                 "type": "date_time",
-                "offset": _units(params["text"][:at]),
-                "length": _units(moment.words),
+                "offset": units(params["text"][:at]),
+                "length": units(moment.words),
                 "unix_time": int(moment.at.timestamp()),
                 "date_time_format": "t",
             }
@@ -360,10 +361,6 @@ def _told_by_their_clock(calls: tuple[Call, ...], moments: tuple[Moment, ...]) -
         ]
         if entities:
             params["entities"] = entities
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def plain(call: Call) -> Call | None:
@@ -395,7 +392,7 @@ def _show(chat: int, screen: Screen, *, keyboard_up: bool) -> tuple[Call, ...]:
 
 
 def _redraw(chat: int, message: str, screen: Screen) -> tuple[Call, ...]:
-    parts = split(_body(screen))
+    parts = split(_body(screen), TEXT_UNITS)
     if not message.isdecimal() or not parts:
         return ()
     params: dict[str, Any] = {
@@ -411,7 +408,7 @@ def _redraw(chat: int, message: str, screen: Screen) -> tuple[Call, ...]:
 
 def _send(chat: int, text: str, *, protect: bool, markup: dict[str, Any] | None) -> tuple[Call, ...]:
     calls = []
-    for part in split(text):
+    for part in split(text, TEXT_UNITS):
         params: dict[str, Any] = {
             "chat_id": chat,
             "text": part,
@@ -485,20 +482,3 @@ def _reply_keyboard(screen: Screen) -> dict[str, Any]:
     rows = [others[start : start + 2] for start in range(0, len(others), 2)]
     keyboard = {"keyboard": [*share, *rows], "resize_keyboard": True, "one_time_keyboard": True}
     return {**keyboard, "input_field_placeholder": PHONE_EXAMPLE} if screen.hint == "phone" else keyboard
-
-
-def split(text: str) -> list[str]:
-    """The text in parts that each fit a message, cut where a reader would: paragraph, line, word, and only then anywhere."""
-    if len(text) * 2 <= TEXT_UNITS:
-        return [text] if text.strip() else []
-    parts = []
-    while len(encoded := text.encode("utf-16-le", "surrogatepass")) > TEXT_UNITS * 2:
-        head = encoded[: TEXT_UNITS * 2].decode("utf-16-le", "ignore")
-        cut = next(
-            (at for border in ("\n\n", "\n", " ") if (at := head.rfind(border)) > 0),
-            len(head),
-        )
-        parts.append(text[:cut])
-        text = text[cut:].lstrip()
-    parts.append(text)
-    return [part for part in parts if part.strip()]

@@ -19,6 +19,7 @@ from bot.channels.telegram.courtesies import Courteous
 from bot.channels.telegram.texts import WORDS
 from bot.conversation import Conversation
 from bot.turns import StoreUnavailable, Turns
+from bot.where import where
 from dialogs.effects import Message
 from dialogs.events import ContactShared
 
@@ -47,14 +48,6 @@ Heard = Callable[[bytes], Awaitable[None]]
 def pause(failures: int) -> float:
     """How long to wait after this many failures in a row (from 1), in seconds."""
     return _PAUSES[min(failures, len(_PAUSES)) - 1]
-
-
-def where(error: BaseException) -> str:
-    """The line that raised, without the message, which may quote what a person typed."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
 
 
 class Intake:

@@ -19,7 +19,7 @@ from telegram import Update
 from telegram.ext import Application, ApplicationHandlerStop, BaseHandler
 
 from bot.channels.telegram.guest import Guest, Ticket
-from bot.channels.telegram.intake import where
+from bot.where import where
 
 logger = structlog.get_logger(__name__)
 

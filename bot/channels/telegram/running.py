@@ -20,13 +20,14 @@ from bot.channels.telegram.api import CLOUD, BotApi, BotApiError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.codec import ALLOWED_UPDATES
 from bot.channels.telegram.courtesies import Courtesies
-from bot.channels.telegram.intake import Heard, Intake, Reached, pause, where
+from bot.channels.telegram.intake import Heard, Intake, Reached, pause
 from bot.channels.telegram.introduction import Introductions, introduce
 from bot.channels.telegram.polling import Polling
 from bot.channels.telegram.webhook import PATH, Webhook
 from bot.limits import Buckets, Limiter, LocalBuckets
 from bot.plain_http import Plain
 from bot.turns import Turns
+from bot.where import where
 
 logger = structlog.get_logger(__name__)
 

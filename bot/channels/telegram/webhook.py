@@ -13,9 +13,10 @@ import msgspec
 import structlog
 
 from bot.channels.telegram.codec import read_update
-from bot.channels.telegram.intake import Intake, where
+from bot.channels.telegram.intake import Intake
 from bot.plain_http import Answer, Headers
 from bot.turns import StoreUnavailable
+from bot.where import where
 
 logger = structlog.get_logger(__name__)
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from bot.channels.lengths import split, units
 from bot.channels.whatsapp.codec import OURS
 from dialogs.effects import DeleteUserMessages, Message, Redraw, Say, Show
 from dialogs.screens import Action, Screen
@@ -40,7 +41,7 @@ def draw(message: Message, *, quoted: str = "") -> tuple[Body, ...]:
     """
     match message:
         case Say(text, name=name):
-            bodies = tuple(map(_text, split(literal(f"{name}:\n{text}" if name else text))))
+            bodies = tuple(map(_text, split(literal(f"{name}:\n{text}" if name else text), TEXT_UNITS)))
             if bodies and quoted:
                 bodies[0]["context"] = {"message_id": quoted}
             return bodies
@@ -61,7 +62,7 @@ def _show(screen: Screen) -> Iterator[Body]:
     above = "\n".join(f"{action.label}: {action.url}" for action in ways)
     text = literal("\n\n".join(filter(None, (_body(screen), above))))
     if not pressed:
-        yield from map(_text, split(text))
+        yield from map(_text, split(text, TEXT_UNITS))
     elif len(pressed) <= BUTTONS and len({_cut(action.label, BUTTON_UNITS) for action in pressed}) == len(pressed):
         yield from _buttons(text, screen.token, pressed)
     else:
@@ -122,29 +123,25 @@ def _row(token: str, action: Action, title: str) -> Body:
 # ------------------------------------------------------------------------------------------------------------------ words
 
 
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def shortened(labels: Sequence[str], units: int) -> list[str]:
+def shortened(labels: Sequence[str], most: int) -> list[str]:
     """The labels, each within so many units and none like another: cut where a word ends, told apart by a number where they must be."""
     made: list[str] = []
     for label in labels:
-        title, number = _cut(label, units), 1
+        title, number = _cut(label, most), 1
         while title in made:
             number += 1
             mark = f" {number}"
-            title = _cut(label, units - len(mark)) + mark
+            title = _cut(label, most - len(mark)) + mark
         made.append(title)
     return made
 
 
-def _cut(label: str, units: int) -> str:
+def _cut(label: str, most: int) -> str:
     label = " ".join(label.split())
-    if _units(label) <= units:
+    if units(label) <= most:
         return label
     head = label
-    while _units(head) > units - 1:
+    while units(head) > most - 1:
         head = head[:-1]
     # A word that is cut in half costs less than a label of which little is left.
     word = head.rfind(" ")
@@ -155,7 +152,7 @@ def _cut(label: str, units: int) -> str:
 
 def _parted(text: str) -> list[str]:
     """The text in messages of which the last has room for buttons; where it is too long for that, as little as may be is in the last."""
-    if _units(text) <= BODY_UNITS:
+    if units(text) <= BODY_UNITS:
         return [text]
     tail = len(text)
     for border in ("\n\n", "\n", " "):
@@ -165,28 +162,15 @@ def _parted(text: str) -> list[str]:
             break
     else:
         tail = _from_the_end(text, BODY_UNITS)
-    return [*split(text[:tail].rstrip()), text[tail:].strip()]
+    return [*split(text[:tail].rstrip(), TEXT_UNITS), text[tail:].strip()]
 
 
-def _from_the_end(text: str, units: int) -> int:
+def _from_the_end(text: str, most: int) -> int:
     """Where the last so many units begin."""
-    at = max(0, len(text) - units)
-    while _units(text[at:]) > units:
+    at = max(0, len(text) - most)
+    while units(text[at:]) > most:
         at += 1
     return at
-
-
-def split(text: str) -> list[str]:
-    """The text in parts that each fit a message, cut where a reader would: paragraph, line, word, and only then anywhere."""
-    parts = []
-    while _units(text) > TEXT_UNITS:
-        end = TEXT_UNITS
-        while _units(text[:end]) > TEXT_UNITS:
-            end -= 1
-        cut = next((at for border in ("\n\n", "\n", " ") if (at := text.rfind(border, 0, end)) > 0), end)
-        parts.append(text[:cut])
-        text = text[cut:].lstrip()
-    return [part for part in (*parts, text) if part.strip()]
 
 
 _ADDRESS: Final = re.compile(r"(https?://\S+)")

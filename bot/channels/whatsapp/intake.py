@@ -18,6 +18,7 @@ from bot.channels.whatsapp.people import People
 from bot.channels.whatsapp.slip import Slip
 from bot.conversation import Conversation
 from bot.turns import StoreUnavailable, Turns
+from bot.where import where
 
 logger = structlog.get_logger(__name__)
 
@@ -33,14 +34,6 @@ class Hears(Protocol):
     async def returned(self, conversation: Conversation, key: str, *, unreachable: bool) -> None: ...
 
     async def arrived(self, key: str) -> None: ...
-
-
-def where(error: BaseException) -> str:
-    """The line that raised, without the message, which may quote what a person typed."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
 
 
 class Intake:

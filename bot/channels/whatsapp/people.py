@@ -22,11 +22,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, Protocol
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from bot.channels.whatsapp.codec import Who
 from bot.stores.port import Commit, Outcome, Store
+
+logger = structlog.get_logger(__name__)
 
 # Somebody who has not written for so long is not known any more. Longer than any conversation is kept.
 KEEP_SECONDS: Final = 30 * 24 * 3600.0
@@ -151,10 +154,20 @@ class People:
         places = self._places(kind, name)
         loaded = await asyncio.gather(*(self._store.load(place, now) for place in places))
         for at, (place, found) in enumerate(zip(places, loaded, strict=True)):
-            if found.state is not None:
-                since, _, value = self._keys.open(found.state, place.encode()).decode().partition(" ")
+            if found.state is not None and (written := self._opened(found.state, place)):
+                since, _, value = written.partition(" ")
                 return _Known(value, at == 0 and now - float(since) < KEEP_SECONDS / 2, loaded[0].revision)
         return _Known(revision=loaded[0].revision)
+
+    def _opened(self, sealed: bytes, place: str) -> str:
+        """What lies there; "" where it was sealed under a key that is gone. That is as if they had not written for long: it keeps nobody
+        from writing.
+        """
+        try:
+            return self._keys.open(sealed, place.encode()).decode()
+        except Exception as error:  # noqa: BLE001 - a keyring says in its own way that it cannot
+            logger.warning("whatsapp.name_unreadable", error=type(error).__name__)
+            return ""
 
     async def _remember(self, kind: str, name: str, value: str) -> None:
         """Twice is once; of two at a time the last one holds."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.channels.lengths import split
 from bot.channels.telegram.codec import (
     TEXT_UNITS,
     Call,
@@ -20,7 +21,6 @@ from bot.channels.telegram.codec import (
     draw,
     plain,
     read_update,
-    split,
 )
 from dialogs.effects import DeleteUserMessages, News, Redraw, Say, Show
 from dialogs.events import CommandSent, ContactShared, Event, MediaSent, Started, TextSent
@@ -195,17 +195,17 @@ def checked(calls: Any) -> list[tuple[str, dict[str, Any]]]:
 
 @given(st.text(max_size=200).map(lambda text: text * 80))
 def test_no_part_of_a_split_text_is_too_long_and_no_word_is_lost(text: str) -> None:
-    parts = split(text)
+    parts = split(text, TEXT_UNITS)
     assert all(rules.units(part) <= TEXT_UNITS for part in parts)
     assert "".join("".join(parts).split()) == "".join(text.split())
 
 
 def test_a_long_text_is_cut_between_paragraphs_and_never_inside_a_character() -> None:
     paragraph = "kata " * 300
-    assert [part.strip() for part in split(f"{paragraph}\n\n" * 5)] == ["\n\n".join([paragraph] * 2).strip()] * 2 + [
-        paragraph.strip()
-    ]
-    assert split("\N{GRINNING FACE}" * 2049) == ["\N{GRINNING FACE}" * 2048, "\N{GRINNING FACE}"]
+    assert [part.strip() for part in split(f"{paragraph}\n\n" * 5, TEXT_UNITS)] == [
+        "\n\n".join([paragraph] * 2).strip()
+    ] * 2 + [paragraph.strip()]
+    assert split("\N{GRINNING FACE}" * 2049, TEXT_UNITS) == ["\N{GRINNING FACE}" * 2048, "\N{GRINNING FACE}"]
 
 
 def test_the_buttons_stand_under_the_last_part() -> None:

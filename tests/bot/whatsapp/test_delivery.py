@@ -11,7 +11,7 @@ from bot.channels.port import Capabilities, Dead, Delivery, Failed, Later, Refus
 from bot.channels.whatsapp.channel import LIMITS
 from bot.channels.whatsapp.graph import Graph, GraphError, address
 from bot.channels.whatsapp.running import WhatsApp
-from bot.limits import PATIENCE_SECONDS, LocalBuckets
+from bot.limits import PATIENCE_SECONDS, Limits, LocalBuckets, Rate
 from dialogs.effects import DeleteUserMessages, Redraw, Say, Show
 from dialogs.screens import Action, Screen
 from tests.bot.telegram.scripted import ScriptedTurns
@@ -134,7 +134,10 @@ async def test_an_address_that_nobody_can_open_is_refused(whatsapp: WhatsApp, wr
 
 
 async def test_answers_to_one_person_slow_down_before_meta_says_so(meta: FakeMeta, turns: ScriptedTurns) -> None:
-    async with running(meta, turns) as whatsapp:
+    at_rest = LocalBuckets(
+        Limits(Rate(1e6, 1000), LIMITS.chat), clock=lambda: 0.0
+    )  # no time passes, however slow the machine is
+    async with running(meta, turns, buckets=at_rest) as whatsapp:
         person = meta.person("Budi")
         person.window_open = True
         outcomes = [await whatsapp.channel.deliver(person.user, Say(f"{n}"), f"k{n}") for n in range(14)]

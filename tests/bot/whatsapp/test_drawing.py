@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.channels.lengths import split
 from bot.channels.whatsapp.codec import written
-from bot.channels.whatsapp.drawing import BODY_UNITS, TEXT_UNITS, Body, draw, literal, shortened, split
+from bot.channels.whatsapp.drawing import BODY_UNITS, TEXT_UNITS, Body, draw, literal, shortened
 from dialogs.effects import DeleteUserMessages, Redraw, Say, Show
 from dialogs.events import TextSent
 from dialogs.screens import Action, Screen
@@ -199,7 +200,7 @@ def test_labels_fit_and_are_different(labels: list[str], units: int) -> None:
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=9_000))
 def test_a_long_text_is_cut_into_parts_that_fit_and_loses_nothing_but_space(text: str) -> None:
-    parts = split(text)
+    parts = split(text, TEXT_UNITS)
     assert all(0 < len(part.encode("utf-16-le")) // 2 <= TEXT_UNITS for part in parts)
     assert "".join("".join(parts).split()) == "".join(text.split())
 

@@ -100,6 +100,19 @@ async def test_a_newer_index_key_changes_nobodys_chat(store: Store) -> None:
     assert await after.recipient(other) == {"recipient": "ID.6"}
 
 
+async def test_when_a_sealing_key_is_gone_people_can_still_write() -> None:
+    store = MemoryStore()
+    before = People(store, keyring())
+    await before.chat_of(BOTH)
+    await before.renamed(BOTH, NEXT, "e1")
+    index = OLD.split(",")[1]
+    after = People(store, Keyring.parse(f"{NEW.split(',')[0]},{index}"))
+    for _ in range(2):
+        assert await after.chat_of(BOTH) == USER
+        assert await after.chat_of(NEXT) == NEXT.user
+        assert await after.recipient(NEXT.user) == {"recipient": NEXT.user}
+
+
 async def test_who_writes_now_and_then_is_known_for_as_long_as_they_do() -> None:
     now = datetime(2026, 11, 1, tzinfo=UTC)
     people = People(MemoryStore(), keyring(), lambda: now)

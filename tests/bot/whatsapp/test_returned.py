@@ -151,7 +151,7 @@ async def test_news_that_is_not_so_any_more_is_not_brought_back(
     store: Store, meta: FakeMeta, siti: Person, backend: FakeBackend  # noqa: F811
 ) -> None:  # fmt: skip
     async with side(store, meta, backend) as ours:
-        meta.webhook = ""  # what became of it is not told
+        meta.tells = False
         await ours.news(siti, "expired")
         (sent,) = meta.sent
         await ours.news(siti, "active")
@@ -161,11 +161,32 @@ async def test_news_that_is_not_so_any_more_is_not_brought_back(
         assert await ours.waiting(siti) == 0
 
 
+async def test_old_bad_news_of_a_message_costs_nobody_the_answer_that_is_on_its_way(
+    store: Store, meta: FakeMeta, siti: Person, backend: FakeBackend  # noqa: F811
+) -> None:  # fmt: skip
+    async with side(store, meta, backend) as ours:
+        meta.tells = False
+        await ours.news(siti, "active")
+        (sent,) = meta.sent
+        key = sent["biz_opaque_callback_data"].split(" ")[1]
+        meta.refuse(131000)
+        siti.says("/bantuan")
+        await until(lambda: bool(meta.refused))
+        assert await ours.waiting(siti) == 1
+        await ours.delivery.returned(of(siti), key, unreachable=True)
+        for _ in range(3):
+            ours.clock.pass_(20)
+            await ours.settles()
+        assert await ours.waiting(siti) == 0
+        assert len(siti.answers) == 3, "the news, the answer, and the news that was said not to be there"
+        assert backend.notices == []
+
+
 async def test_an_agent_hears_that_their_word_did_not_arrive_after_all(
     store: Store, meta: FakeMeta, siti: Person, backend: FakeBackend  # noqa: F811
 ) -> None:  # fmt: skip
     async with side(store, meta, backend) as ours:
-        meta.webhook = ""  # what became of it is not told
+        meta.tells = False
         for event in (AgentTookOver("rina", "Rina", 0), AgentSaid("rina", "Rina", 1, "Selamat siang", "r1")):
             if (await ours.turns.take(of(siti), event, repr(event))).left:
                 await ours.turns.deliver(of(siti))
