@@ -91,7 +91,7 @@ async def test_by_whatsapp(tmp_path: Path) -> None:
             await chat.says(PERSON.name, "Berapa NIK Anda?")
             await chat.says("12345", "kurang 11")
             await chat.says(PERSON.nik, "Berapa nomor handphone Anda?")
-            await chat.says(PERSON.phone, "Apa alamat e-mail Anda?")
+            await chat.presses("Bagikan nomor saya", "Apa alamat e-mail Anda?")
             await chat.says(PERSON.email, "Informasi Anda")
             await chat.presses("Aktivasi", "Terima kasih sudah melakukan pendaftaran")
             await asyncio.to_thread(activate_and_log_in, product)

@@ -33,6 +33,7 @@ from dialogs.events import (
 from dialogs.moves import PREFIX
 
 OURS: Final = "akses:"  # how the ids of our buttons begin
+SHARES: Final = "akses-number"  # the id of the one by which a person gives the number that they write from
 
 
 class Who(msgspec.Struct, frozen=True):
@@ -148,6 +149,7 @@ class _Text(msgspec.Struct):
 
 class _Reply(msgspec.Struct):
     id: str
+    title: str = ""
 
 
 class _Interactive(msgspec.Struct):
@@ -295,7 +297,11 @@ def _said(message: _Message, raw: msgspec.Raw, who: Who, name: Callable[[str], s
         case "interactive":
             if interactive := _content(raw, "interactive", _Interactive):
                 reply = interactive.button_reply or interactive.list_reply
-                event = _pressed(reply.id) if reply else None
+                if reply and reply.id == SHARES:
+                    # Where Meta hides the number, the press says no more than its words.
+                    event = ContactShared(who.number, own=True, message=id_) if who.number else TextSent(reply.title, id_)
+                elif reply:
+                    event = _pressed(reply.id)
         case "button":
             if button := _content(raw, "button", _Button):
                 event = _pressed(button.payload) if button.payload.startswith(OURS) else written(button.text, id_, answers)

@@ -3,8 +3,9 @@
 Lives here: pure drawing within WhatsApp's limits. Must not live here: reading (`codec.py`) or sending (`channel.py`, `graph.py`).
 
 Each message is billed, so a screen is one bubble wherever it fits: up to three buttons under the text; more of them, or such as look alike
-when they are cut to fit, as a list; addresses as lines of the text (a button for an address can share a message with no other). The phone
-is a plain question there: a button that asks for it cannot stand beside *Kembali*, and whoever shares their own contact has answered, too.
+when they are cut to fit, as a list; addresses as lines of the text (a button for an address can share a message with no other). A person's
+own number is a button like any other, for Meta tells it with every message (Meta's own kind of button for it cannot stand beside
+*Kembali*); their own contact card answers, too.
 Nothing that was sent can be changed or removed.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from bot.channels.lengths import split, units
-from bot.channels.whatsapp.codec import OURS
+from bot.channels.whatsapp.codec import OURS, SHARES
 from dialogs.effects import DeleteUserMessages, Message, Redraw, Say, Show
 from dialogs.screens import Action, Screen
 
@@ -52,7 +53,7 @@ def draw(message: Message, *, quoted: str = "") -> tuple[Body, ...]:
 
 
 def _show(screen: Screen) -> Iterator[Body]:
-    pressed = [action for action in screen.actions if not (action.url or action.contact or action.app)]
+    pressed = [action for action in screen.actions if not (action.url or action.app)]
     ways = [action for action in screen.actions if action.url and not action.app]
     if len(ways) == 1 and not pressed and ways[0].url.startswith("https://"):
         *before, last = _parted(literal(_body(screen)))
@@ -95,7 +96,7 @@ def _buttons(text: str, token: str, actions: Sequence[Action]) -> Iterator[Body]
     *before, last = _parted("\n\n".join(filter(None, (text, "\n".join(whole)))))
     yield from map(_text, before)
     buttons = [
-        {"type": "reply", "reply": {"id": f"{OURS}{token}:{action.id}", "title": title}}
+        {"type": "reply", "reply": {"id": _id(token, action), "title": title}}
         for action, title in zip(actions, titles, strict=True)
     ]
     yield _interactive("button", last, {"buttons": buttons})
@@ -115,8 +116,12 @@ def _lists(text: str, token: str, actions: Sequence[Action]) -> Iterator[Body]:
         )
 
 
+def _id(token: str, action: Action) -> str:
+    return SHARES if action.contact else f"{OURS}{token}:{action.id}"
+
+
 def _row(token: str, action: Action, title: str) -> Body:
-    row: Body = {"id": f"{OURS}{token}:{action.id}", "title": title}
+    row: Body = {"id": _id(token, action), "title": title}
     return row if title == action.label else {**row, "description": shortened([action.label], DESCRIPTION_UNITS)[0]}
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.channels.whatsapp.codec import Batch, FromPerson, Renamed, Status, Who, read_webhook
+from bot.channels.whatsapp.codec import SHARES, Batch, FromPerson, Renamed, Status, Who, read_webhook
 from dialogs.events import (
     ButtonPressed,
     CommandSent,
@@ -76,6 +76,8 @@ def card(*numbers: str, origin: str = "other") -> dict[str, Any]:
         (reply("button_reply", "akses:tok1:agree"), ButtonPressed("tok1", "agree")),
         (reply("list_reply", "akses:tok1:kind.individu_lokal"), ButtonPressed("tok1", "kind.individu_lokal")),
         (reply("button_reply", "v1-agree"), ButtonPressed("", "")),
+        (reply("button_reply", SHARES), ContactShared(NUMBER, own=True, message="wamid.1")),
+        (reply("button_reply", SHARES) | {"from": "", "from_user_id": "ID.1"}, TextSent("Ya", "wamid.1")),
         ({"type": "button", "button": {"payload": "akses:t:a", "text": "Ya"}}, ButtonPressed("t", "a")),
         ({"type": "button", "button": {"payload": "lain", "text": "Daftar"}}, TextSent("Daftar", "wamid.1")),
         ({"type": "contacts", "contacts": [card(NUMBER)]}, ContactShared(NUMBER, own=True, message="wamid.1")),

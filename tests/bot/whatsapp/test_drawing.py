@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels.lengths import split
-from bot.channels.whatsapp.codec import written
+from bot.channels.whatsapp.codec import SHARES, written
 from bot.channels.whatsapp.drawing import BODY_UNITS, TEXT_UNITS, Body, draw, literal, shortened
 from dialogs.effects import DeleteUserMessages, Redraw, Say, Show
 from dialogs.events import TextSent
@@ -70,9 +70,9 @@ def test_whatsapp_takes_every_message_of_the_conversation_and_each_of_its_button
         screen = message.screen
         assert literal(screen.notice) in told
         assert len(bodies) == 1 or len(literal(screen.body)) > BODY_UNITS, "a screen is one bubble"
-        pressed = [action for action in screen.actions if not action.url and not action.contact]
+        pressed = [action for action in screen.actions if not action.url]
         assert [each["id"] for body in bodies for each in choices(body)] == [
-            f"akses:{screen.token}:{action.id}" for action in pressed
+            SHARES if action.contact else f"akses:{screen.token}:{action.id}" for action in pressed
         ]
         for action in screen.actions:
             if action.url and not action.app:
@@ -135,7 +135,7 @@ def test_one_address_alone_is_a_button_and_beside_others_a_line() -> None:
     assert words(here) == "Selamat!\n\nBeranda: http://localhost:8080/"
 
 
-def test_the_phone_is_a_plain_question_and_a_page_inside_another_app_is_left_out() -> None:
+def test_the_own_number_is_a_button_and_a_page_inside_another_app_is_left_out() -> None:
     actions = (
         Action("contact", "Bagikan nomor", contact=True),
         Action("app", "Aktifkan di sini", url="https://akses.example/telegram/app", app=True),
@@ -143,7 +143,7 @@ def test_the_phone_is_a_plain_question_and_a_page_inside_another_app_is_left_out
     )
     (body,) = draw(Show(Screen("t", "phone", "Nomor?", actions=actions, progress=(3, 4))))
     assert words(body) == "3/4 \N{MIDDLE DOT} Nomor?"
-    assert [each["title"] for each in choices(body)] == ["Kembali"]
+    assert [each["title"] for each in choices(body)] == ["Bagikan nomor", "Kembali"]
 
 
 def test_an_agent_speaks_by_name_and_to_the_message_that_is_meant() -> None:
