@@ -41,7 +41,8 @@ def _name(value: str) -> str:
 
 def _email(value: str) -> str:
     try:
-        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+        # Letters before the @ that are not ASCII need every mail server on the way to know them; the chat does not take them either.
+        return validate_email(value, check_deliverability=False, test_environment=True, allow_smtputf8=False).normalized
     except EmailNotValidError:
         raise PydanticCustomError("email", "is not an e-mail address") from None
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 import structlog
+from email_validator import validate_email
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.audit import Audit
@@ -264,7 +265,8 @@ def compose(rendered: RenderedMail, *, sender: BackendConfig, to: str, message_i
     message = EmailMessage()
     name, address = parseaddr(sender.mail_from)
     message["From"] = formataddr((name or sender.operator_name, address))
-    message["To"] = to
+    # An international domain is a plain one to every mail server, when it is written so.
+    message["To"] = validate_email(to, check_deliverability=False, test_environment=True).ascii_email or to
     message["Subject"] = rendered.subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = message_id

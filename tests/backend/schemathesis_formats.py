@@ -14,7 +14,7 @@ PAST = "2026-11-20T03:04:05Z"
 
 def _is_address(text: str) -> bool:
     try:
-        validate_email(text, check_deliverability=False, test_environment=True)
+        validate_email(text, check_deliverability=False, test_environment=True, allow_smtputf8=False)
     except EmailNotValidError:
         return False
     return len(text) <= 254

@@ -67,6 +67,7 @@ WRONG = [
     ("phone", "081234567890", "phone", "string_pattern_mismatch"),
     ("phone", "+62812345678901234", "phone", "string_pattern_mismatch"),
     ("email", "siti", "email", "email"),
+    ("email", "sítí@example.com", "email", "email"),
     ("email", "siti@example.com\r\nBcc: x@example.org", "email", "email"),
     ("email", "a" * 300 + "@example.com", "email", "string_too_long"),
     ("full_name", "", "full_name", "string_too_short"),

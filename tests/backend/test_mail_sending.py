@@ -118,6 +118,15 @@ async def test_the_mail_has_two_parts_with_one_and_the_same_link(small_stage: St
     assert len(f"/aktivasi/{token}") <= 76
 
 
+async def test_a_mail_to_an_international_domain_reaches_a_server_that_knows_plain_ones_alone(small_stage: Stage) -> None:
+    for number, domain in enumerate(("bücher.example", "xn--bcher-kva.example"), start=1):
+        await small_stage.register(email=f"siti{number}@{domain}", nik=f"317409570890000{number}")
+    mails_ = await small_stage.smtp.mails(2)
+    written = {f"siti{number}@xn--bcher-kva.example" for number in (1, 2)}
+    assert {to for envelope in small_stage.smtp.taken for to in envelope.rcpt_tos} == written
+    assert {str(mail["To"]) for mail in mails_} == written
+
+
 async def test_a_process_that_dies_after_the_server_took_the_mail_sends_the_same_mail_once_more(
     database_url: str, keyring_file: Path, keyring: Keyring
 ) -> None:
