@@ -137,7 +137,10 @@ def chat(
 def flow(
     *,
     svg: Annotated[bool, typer.Option("--svg", help="The picture as SVG instead of Mermaid.")] = False,
-    write: Annotated[Path | None, typer.Option(help="Write flow.md and flow.svg into this folder (here: docs).")] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Write flow.md and flow.svg into this folder (here: docs)."),
+    ] = None,
 ) -> None:
     """Draw the dialog from the tables that run it: every step, and what leads where."""
     from dialogs import diagram
@@ -154,7 +157,7 @@ def flow(
 def funnel(
     *,
     days: Annotated[int, typer.Option(min=1, max=400, help="So many days, up to and with today.")] = 7,
-    svg: Annotated[Path | None, typer.Option(help="Write the picture into this file instead.")] = None,
+    svg: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the picture into this file instead.")] = None,
 ) -> None:
     """How far people come in the dialog, and where they turn back; of all processes, without a byte of personal data."""
     from akses import funnel as drawing
@@ -167,7 +170,11 @@ def funnel(
     if svg is None:
         typer.echo(drawing.table(found, first, today))
     else:
-        svg.write_text(drawing.picture(found, first, today), "utf-8")
+        try:
+            svg.write_text(drawing.picture(found, first, today), "utf-8")
+        except OSError as error:
+            typer.echo(f"{svg} cannot be written ({error.strerror}); name another file with --svg.", err=True)
+            raise typer.Exit(2) from None
         typer.echo(svg)
 
 

@@ -55,8 +55,9 @@ async def secret_files(settings: Settings) -> str:
         found = path.stat()
         if found.st_uid != os.geteuid():
             raise Unwell(f"{path} belongs to another user: chown it to the one that runs the product")
-        if path.name in names[:2] and found.st_mode & 0o077:
-            raise Unwell(f"{path} holds a secret and can be read by others: chmod 600 {path}")
+        if found.st_mode & 0o077:
+            holds = "a secret" if path.name in names[:2] else "personal data"
+            raise Unwell(f"{path} holds {holds} and can be read by others: chmod 600 {path}")
     return f"{len(files)} files, none open to others"
 
 
@@ -64,10 +65,16 @@ async def address(settings: Settings) -> str:
     base = urlsplit(settings.public_base)
     if base.scheme != "https" and base.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise Unwell("PUBLIC_URL is not https: passwords would travel in the clear")
-    loopback = settings.host == "localhost" or ip_address(settings.host).is_loopback
-    if settings.embedded and not loopback:
+    if settings.embedded and not _is_loopback(settings.host):
         raise Unwell("HOST is open to the network, and the embedded product is a demonstration for this machine")
     return f"people reach it at {settings.public_base}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name of this machine
+        return host == "localhost"
 
 
 async def accounts(settings: Settings) -> str:

@@ -152,7 +152,10 @@ async def _found(backend: Backend, by: By, value: str) -> Subject:
 def _asked(by: By) -> str:
     if sys.stdin.isatty():
         typer.echo(f"{by.value}: ", nl=False, err=True)
-    return sys.stdin.readline().strip()
+    try:
+        return sys.stdin.buffer.readline().decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        _stop("What was given on standard input is no text in UTF-8.")
 
 
 @subject.command()
@@ -255,6 +258,8 @@ def _new(path: Path) -> IO[str]:
         return private_file(path)
     except FileExistsError:
         raise _Trouble(f"{path} exists already; name another file with --output.") from None
+    except OSError as error:
+        raise _Trouble(f"{path} cannot be written ({error.strerror}); name another file with --output.") from None
 
 
 # --- the registry
@@ -274,6 +279,8 @@ def import_registry(
         try:
             with source.open(encoding="utf-8-sig", newline="") as file:
                 edition = await backend.registry.take(_pairs(file))
+        except OSError as error:
+            raise _Trouble(f"Nothing was changed: {source} cannot be read ({error.strerror}).") from None
         except (ImportRefused, UnicodeDecodeError, csv.Error) as refused:
             why = str(refused) if isinstance(refused, ImportRefused) else "it is no CSV in UTF-8"
             raise _Trouble(f"Nothing was changed: {why}. (Lines are counted from 1, without the heading.)") from None

@@ -99,13 +99,18 @@ class TableRegistry:
 
     async def _fill(self, edition: int, lines: Iterable[tuple[str, str]]) -> None:
         bad: list[int] = []
+        taken = 0
         hashed = self._hashed(lines, edition, bad)
         while batch := list(islice(hashed, BATCH)):
             async with self._database.writing() as conn:
                 await conn.execute(self._insert(), batch)
+            taken += len(batch)
         if bad:
             more = f" and {len(bad) - _BAD_SHOWN} more" if len(bad) > _BAD_SHOWN else ""
             raise ImportRefused(f"no NIK of 16 digits with an e-mail in line {', '.join(map(str, bad[:_BAD_SHOWN]))}{more}")
+        if not taken:
+            # More likely cut short than meant: with it everybody would be unknown.
+            raise ImportRefused("it has no line but its heading")
 
     def _hashed(self, lines: Iterable[tuple[str, str]], edition: int, bad: list[int]) -> Iterator[dict[str, Any]]:
         for number, (nik, email) in enumerate(lines, start=1):

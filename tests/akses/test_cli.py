@@ -193,3 +193,6 @@ def test_the_dialog_is_drawn_as_a_chart_a_picture_or_into_a_folder(tmp_path: Pat
     assert akses(tmp_path, "flow", "--write", str(tmp_path)).code == 0
     assert "](flow.svg)" in (tmp_path / "flow.md").read_text("utf-8")
     assert (tmp_path / "flow.svg").read_text("utf-8").startswith("<svg")
+    for words in (("flow", "--write", "no/such/folder"), ("funnel", "--svg", "no/such/folder/x.svg")):
+        refused = akses(tmp_path, *words)
+        assert (refused.code, "Traceback" in refused.err) == (2, False), refused.err

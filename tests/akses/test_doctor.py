@@ -118,14 +118,22 @@ async def test_a_folder_that_others_may_read_is_unwell(settings: Settings) -> No
     assert "can be read by others: chmod 700" in await unwell(doctor.data_folder, settings)
 
 
-@pytest.mark.parametrize("name", ["secrets.json", "terminal-session"])
-async def test_a_secret_that_others_may_read_is_unwell(settings: Settings, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("secrets.json", "a secret"),
+        ("terminal-session", "a secret"),
+        ("accounts.db", "personal data"),
+        ("dialog.db", "personal data"),
+    ],
+)
+async def test_a_secret_that_others_may_read_is_unwell(settings: Settings, name: str, holds: str) -> None:
     file = settings.data_dir / name
     file.write_text("{}")
     file.chmod(0o600)
     assert "none open to others" in await doctor.secret_files(settings)
     file.chmod(0o640)
-    assert f"{file} holds a secret and can be read by others: chmod 600 {file}" in await unwell(doctor.secret_files, settings)
+    assert f"{file} holds {holds} and can be read by others: chmod 600 {file}" in await unwell(doctor.secret_files, settings)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -145,8 +153,9 @@ async def test_a_public_address_without_https_is_unwell(settings: Settings) -> N
     assert "passwords would travel in the clear" in await unwell(doctor.address, settings)
 
 
-async def test_a_demonstration_that_is_open_to_the_network_is_unwell(settings: Settings) -> None:
-    settings.host = "0.0.0.0"
+@pytest.mark.parametrize("host", ["0.0.0.0", "kantor.example"])
+async def test_a_demonstration_that_is_open_to_the_network_is_unwell(settings: Settings, host: str) -> None:
+    settings.host = host
     assert "HOST is open to the network" in await unwell(doctor.address, settings)
 
 

@@ -46,7 +46,8 @@ def akses(product: Product, *words: str, said: str = "", **settings: str) -> sub
         env=environment,
         input=said,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
         timeout=PATIENCE,
         check=False,
     )
@@ -77,6 +78,10 @@ def test_a_person_s_copy_is_a_new_file_for_one_s_own_eyes(product: Product) -> N
     nobody = akses(product, "subject", "export", "email", "--output", "x.json", said="nobody@example.com\n")
     assert (nobody.returncode, nobody.stderr.strip()) == (2, "Nothing is held under this email.")
     assert akses(product, "subject", "export", "email", said="").returncode == 2
+    nowhere = akses(product, "subject", "export", "email", "--output", "no/such/folder/x.json", said=f"{EMAIL}\n")
+    assert (nowhere.returncode, "name another file with --output" in nowhere.stderr) == (2, True)
+    unreadable = akses(product, "subject", "export", "email", said=f"{EMAIL}\udcff\n")
+    assert (unreadable.returncode, "no text in UTF-8" in unreadable.stderr) == (2, True)
 
 
 def test_an_incident_s_list_is_a_line_for_each_record(product: Product) -> None:
@@ -101,6 +106,10 @@ def test_a_list_of_investors_is_taken_whole_or_refused_by_line(product: Product)
     refused = akses(product, "registry", "import", str(bad))
     assert (refused.returncode, "in line 2." in refused.stderr) == (2, True)
     assert "columns nik and email" in akses(product, "registry", "import", str(other)).stderr
+    other.write_text("nik,email\n", encoding="utf-8")
+    for cut_short in (other, folder / "missing.csv", folder):
+        refused = akses(product, "registry", "import", str(cut_short))
+        assert (refused.returncode, refused.stderr.startswith("Nothing was changed: ")) == (2, True)
     assert akses(product, "registry", "status").stdout.startswith("2 lines, in use since ")
 
 
