@@ -26,6 +26,8 @@ _LINK = re.compile(r"://|\bwww\.|\b[a-z0-9-]{3,}\.(?:com|net|org|info|co\.id|go\
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 _JOINERS = {"\u200c", "\u200d"}
 _CLOCKS_APART = timedelta(hours=1)
+# The one character that PostgreSQL's texts cannot hold.
+_STORABLE: Final = r"^[^\u0000]*$"
 
 
 def _name(value: str) -> str:
@@ -68,7 +70,7 @@ class Body(BaseModel):
 class ConsentIn(Body):
     """Which privacy notice was agreed to in the chat, and when."""
 
-    notice_version: Annotated[str, Field(min_length=1, max_length=40)]
+    notice_version: Annotated[str, Field(min_length=1, max_length=40, pattern=_STORABLE)]
     given_at: Annotated[AwareDatetime, BeforeValidator(_instant)]
 
 
@@ -82,7 +84,7 @@ class RegistrationIn(Body):
     email: Email
     language: Literal["id", "en"]
     channel: Word
-    reference: Annotated[str, Field(min_length=1, max_length=200)]
+    reference: Annotated[str, Field(min_length=1, max_length=200, pattern=_STORABLE)]
     consent: ConsentIn
 
     def registration(self, now: datetime) -> NewRegistration:

@@ -70,6 +70,13 @@ WRONG = [
     ("email", "sítí@example.com", "email", "email"),
     ("email", "siti@example.com\r\nBcc: x@example.org", "email", "email"),
     ("email", "a" * 300 + "@example.com", "email", "string_too_long"),
+    ("reference", "web:\0", "reference", "string_pattern_mismatch"),
+    (
+        "consent",
+        {"notice_version": "\0", "given_at": "2026-11-20T03:04:05Z"},
+        "consent.notice_version",
+        "string_pattern_mismatch",
+    ),
     ("full_name", "", "full_name", "string_too_short"),
     ("full_name", "   ", "full_name", "letters"),
     ("full_name", "x" * 151, "full_name", "string_too_long"),
