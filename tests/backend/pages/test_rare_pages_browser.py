@@ -124,3 +124,16 @@ def test_each_refusal_is_a_page_in_every_look_with_a_way_on(
     expect(page.get_by_role("link", name="Beranda")).to_be_visible()
     expect(page.get_by_role("link", name=re.compile("helpdesk@"))).to_be_visible()
     in_every_look(page)
+
+
+def test_a_long_name_of_one_word_and_a_long_address_stay_within_a_narrow_screen(page: Page, site: Site) -> None:
+    phone = "+6281311110099"
+    long = site.register("Wijayakusumaningratsuryadilaga", phone=phone, email=f"{'wijayakusumaningrat' * 3}@contoh.example")
+    site.activate(long)
+    page.set_viewport_size({"width": 320, "height": 640})  # 200 % of 640
+    logs_in(page, long)
+    page.keyboard.type(site.code(phone))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/akun")
+    expect(page.get_by_text("Wijayakusumaningratsuryadilaga")).to_be_visible()
+    check(page)
