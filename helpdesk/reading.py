@@ -197,6 +197,10 @@ class Reading:
             .order_by(conversations.c.seen_at.desc())
             .limit(limit)
         )
+        if filters.query.strip():
+            # A chat is found by what is known of its tickets.
+            told = self._narrowed(sa.select(tickets.c.conversation_id), Filters(query=filters.query))
+            wanted = wanted.where(conversations.c.id.in_(told))
         if filters.channel:
             wanted = wanted.where(conversations.c.channel == filters.channel)
         if filters.step:

@@ -12,6 +12,7 @@ from akses.keyring import Keyring
 from bot.conversation import Conversation
 from bot.desk import Line
 from dialogs.effects import DeskChanged, MessageFate, OpenTicket, Relay, ToDesk
+from helpdesk.reading import Filters
 from helpdesk.records import LINES_KEPT, TALK_KEPT
 from helpdesk.roles import parse
 from helpdesk.seals import Cells
@@ -198,6 +199,14 @@ async def test_what_has_been_kept_long_enough_is_erased(stage: Stage) -> None:
     assert all(line.gone for line in talk)
     assert (ticket.rating, ticket.label) == (5, "resolved"), "the numbers stay"
     assert await stage.desk.feed.since(0) == []
+
+
+async def test_a_search_among_the_bots_chats_shows_those_that_match_and_no_others(stage: Stage) -> None:
+    await told(stage, story())
+    await stage.desk.records.watch([Line(Conversation("web", "budi"), "bot", "Halo", AT, "nik", "e1.0")])
+    (ticket,) = await stage.desk.reading.tickets("all", "")
+    assert [one.id for one in await stage.desk.reading.live(Filters(query=f"#{ticket.number}"))] == [ticket.chat]
+    assert await stage.desk.reading.live(Filters(query="tidak dikenal")) == []
 
 
 async def test_what_a_bridge_carried_is_to_go_when_the_last_talk_of_its_place_has_been_kept_long_enough(stage: Stage) -> None:
