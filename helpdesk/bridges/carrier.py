@@ -210,6 +210,8 @@ class Carrier:
             view = await self._views.of(standing.ticket, session)
             try:
                 if standing.place is None:
+                    # Lest a place be found again that is about to go.
+                    await self._remove()
                     state = standing.state
                     await self.book.placed(ticket, await self.bridge.open(view), state)
                     continue

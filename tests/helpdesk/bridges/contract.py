@@ -429,6 +429,20 @@ class BridgeContract:
         assert last not in far.places()
         assert await stage.desk.book(far.bridge.name).removals() == []
 
+    async def test_what_is_said_right_after_an_erasure_stands_in_a_place_that_stays(
+        self, stage: Stage, far: Far, ticket: Ticket, keyring: Keyring
+    ) -> None:
+        async with carrying(stage, far) as made:
+            await stage.send("siti", "Ini rahasia.", "t1")
+            await seen(far, "Ini rahasia.")
+            old = far.places()[-1]
+            made._removing_at = float("inf")
+            async with stage.people.database.writing() as conn:
+                assert await held(keyring).erase(conn, ticket.chat)
+            await stage.send("siti", "Halo lagi.", "t2")
+            await seen(far, "Halo lagi.")
+            assert old not in far.places()
+
     async def test_giving_back_asks_the_open_question_again_however_often(self, stage: Stage, far: Far, ticket: Ticket) -> None:
         await staff(stage, far, 1, "Rina")
         (nik,) = [one.screen.text for one in stage.chat.said["siti"] if isinstance(one, Show) and one.screen.step == "nik"]
