@@ -24,6 +24,7 @@ _WHY: Final = {
     "account_form": "An account is written telegram:12345 or chatwoot:12 (docs/helpdesk.md says where to find the number).",
     "account_taken": "This account is another agent's; take it from them first: akses agents account LOGIN ACCOUNT --remove",
     "unknown": "There is no agent of this user name: akses agents list",
+    "disabled": "This agent is shut out, and no invitation would let them in: akses agents enable LOGIN, then invite them.",
     "last_admin": "This is the last admin: make somebody else an admin first.",
 }
 

@@ -31,7 +31,7 @@ Purpose = Literal["invitation", "sign_in"]
 
 
 class AgentRefused(ValueError):
-    """What was asked for is not done; `code` is login, name, taken, unknown, oneself or last_admin."""
+    """What was asked for is not done; `code` is login, name, taken, unknown, disabled, oneself or last_admin."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -127,10 +127,14 @@ class Agents:
         return Agent(row["id"], login, name, tuple(roles), language, now, None, ready=False), token
 
     async def invite(self, agent: str, *, by: Agent | None = None) -> str:
-        """A new invitation: whoever lost their password or their phone begins anew; what they had opens nothing any more."""
+        """A new invitation: whoever lost their password or their phone begins anew; what they had opens nothing any more. Raises
+        AgentRefused for somebody who is shut out, whom no invitation lets in.
+        """
         now = self._now()
         async with self._database.writing() as conn:
             await self._known(conn, agent)
+            if await conn.scalar(sa.select(agents.c.disabled_at).where(agents.c.id == agent)) is not None:
+                raise AgentRefused("disabled")
             await conn.execute(
                 agents.update().where(agents.c.id == agent).values(password_hash=None, totp=None, totp_step=None, oidc=None)
             )

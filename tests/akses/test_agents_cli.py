@@ -40,6 +40,9 @@ def test_agents_are_added_listed_invited_again_shut_out_and_let_in(tmp_path: Pat
     assert first not in invited, "another link, and the first is void"
     assert said(tmp_path, "disable", "rina@example.com") == "Rina is shut out.\n"
     assert said(tmp_path, "list").endswith("\tshut out\n")
+    refused = akses(tmp_path, "invite", "rina@example.com")
+    assert refused.returncode == 2
+    assert "akses agents enable" in refused.stderr
     assert said(tmp_path, "enable", "rina@example.com") == "Rina may sign in again.\n"
     assert said(tmp_path, "list").endswith("\tinvited\n")
 
