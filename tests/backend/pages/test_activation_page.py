@@ -9,6 +9,7 @@ from html import unescape
 
 import pytest
 
+from backend.config import Timings
 from tests.backend.pages.site import GOOD_PASSWORD, Invited, Site
 
 SCANNERS = (
@@ -177,6 +178,10 @@ def test_not_me_asks_once_more_and_then_voids_everything(site: Site, invited: In
         asked = client.get(f"{invited.path}/bukan-saya")
         assert f'method="post" action="{invited.path}/bukan-saya"' in asked.text
         assert site.status(invited) == "pending"
+        # No chat may tell that an address wants no mail, so whoever would wait for one in vain is told here.
+        peace = f"Selama {Timings().suppress_for.days} hari kami tidak mengirim e-\u2060mail pendaftaran"
+        assert peace in asked.text
+        assert peace in client.get("/aktivasi/dibatalkan").text
         done = client.post(f"{invited.path}/bukan-saya", data={})
         assert (done.status_code, done.headers["location"]) == (303, "/aktivasi/dibatalkan")
         assert "Pendaftaran sudah dibatalkan" in client.get("/aktivasi/dibatalkan").text
