@@ -32,6 +32,8 @@ NAMES: Final[Mapping[str, Zone]] = {
 # Nobody is written to unasked before or after these hours of their day. The last moment to begin leaves time for the delivery.
 FROM, LAST, UNTIL = time(8), time(19, 45), time(20)
 
+_MOST_MINUTES: Final = 180
+
 
 def local_date(now: datetime) -> date:
     return now.astimezone(WIB).date()
@@ -88,8 +90,10 @@ def grouped(language: Language, number: int) -> str:
 
 
 def waiting(language: Language, left: timedelta) -> str:
-    """How long to wait, never "0": whole seconds under a minute and a half, else whole minutes, rounded up."""
+    """How long to wait, never "0": whole seconds under a minute and a half, minutes up to three hours, else hours; rounded up."""
     seconds = max(1, math.ceil(left.total_seconds()))
     unit, count = ("seconds", seconds) if seconds < 90 else ("minutes", math.ceil(seconds / 60))
+    if count > _MOST_MINUTES:
+        unit, count = "hours", math.ceil(count / 60)
     form = "one" if count == 1 else "other"
     return text(language, f"flow.{unit}.{form}", count=count)

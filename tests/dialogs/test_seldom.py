@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dialogs.clock import fit, fit_before
+from dialogs.clock import fit, fit_before, waiting
 from dialogs.events import ActivationChanged, BackendAccepted, BackendDone, BackendRejected, BackendUnavailable, ButtonPressed
 from dialogs.fields.several import read
 from dialogs.registration import token
@@ -271,3 +271,11 @@ def test_a_text_of_more_than_a_thousand_characters_is_no_form() -> None:
 def test_what_follows_a_labelled_address_is_no_part_of_it() -> None:
     (email,) = read("E-mail: siti@example.com terima kasih", TODAY)
     assert email.parsed.value == "siti@example.com"
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(89, "89 detik"), (90, "2 menit"), (3 * 3600, "180 menit"), (3 * 3600 + 1, "4 jam"), (24 * 3600, "24 jam")],
+)
+def test_a_wait_is_told_in_the_unit_that_people_would_use(left: int, said: str) -> None:
+    assert waiting("id", timedelta(seconds=left)) == said
