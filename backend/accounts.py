@@ -27,7 +27,7 @@ from backend.ids import new_token, token_hash
 from backend.masking import mask_nik, mask_phone
 from backend.passwords import MAX_LENGTH, PasswordRefused, broken_rules
 from backend.phone_checks import PhoneChecks
-from backend.tables import account_sessions, accounts, password_links
+from backend.tables import account_sessions, accounts, password_links, phone_checks
 from backend.tries import Delay, Tries
 from backend.vault import Vault
 
@@ -242,8 +242,7 @@ class Accounts:
             now = self._now()
             await conn.execute(accounts.update().where(accounts.c.id == account_id).values(password_hash=hashed))
             await conn.execute(account_sessions.delete().where(account_sessions.c.account_id == account_id))
-            # A link that was asked for before is no way around the new password.
-            await void_password_links(conn, account_id, now)
+            await end_other_ways_in(conn, account_id, now)
             await self._mails.write(conn, row, "password_changed")
             token = await self._open(conn, account_id, device)
             await self._audit.record(conn, now, "person", "account.password_changed", account_id)
@@ -281,8 +280,9 @@ def password_context(vault: Vault, account: sa.Row[Any]) -> tuple[str, ...]:
     return (*name.split(), email, email.partition("@")[0], nik, phone, f"0{phone[3:]}")
 
 
-async def void_password_links(conn: AsyncConnection, account: str, now: datetime) -> None:
-    """None of this account's links sets a password any more."""
+async def end_other_ways_in(conn: AsyncConnection, account: str, now: datetime) -> None:
+    """Nothing that was begun before leads around a new password: no link sets another, no code completes a log-in with the old one."""
+    await PhoneChecks.end(conn, phone_checks.c.account_id == account, now)
     await conn.execute(
         password_links.update()
         .where(password_links.c.account_id == account, password_links.c.used_at.is_(None), password_links.c.void_at.is_(None))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.account_mail import AccountMails
-from backend.accounts import password_context, void_password_links
+from backend.accounts import end_other_ways_in, password_context
 from backend.audit import Audit
 from backend.budgets import Budget, free_within
 from backend.clock import Clock
@@ -151,7 +151,7 @@ class NewPassword:
             if consumed.rowcount != 1:
                 return ResetEnded()
             await conn.execute(accounts.update().where(accounts.c.id == row.id).values(password_hash=hashed))
-            await void_password_links(conn, row.id, now)
+            await end_other_ways_in(conn, row.id, now)
             await conn.execute(account_sessions.delete().where(account_sessions.c.account_id == row.id))
             await self._mails.write(conn, row, "password_changed")
             await self._audit.record(conn, now, "person", "account.password_reset", row.id)

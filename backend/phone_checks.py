@@ -108,7 +108,7 @@ class PhoneChecks:
         check, token, now = new_id(), new_token("ako_"), self._now()
         # An earlier check of the same errand ends here: two codes at once are twice the chance to guess.
         errand = phone_checks.c.account_id == account_id if account_id else phone_checks.c.link_id == link_id
-        await self._end(conn, sa.and_(errand, phone_checks.c.used_at.is_(None)), now)
+        await self.end(conn, errand, now)
         await conn.execute(
             phone_checks.insert().values(
                 id=check,
@@ -172,7 +172,7 @@ class PhoneChecks:
             fits = any(hmac.compare_digest(each, bytes(row.code_hash or b"")) for each in self._hashes(row.id, typed))
             if counted.rowcount != 1 or not fits:
                 return WrongCode(await self._check(conn, row))
-            used = await self._end(conn, sa.and_(phone_checks.c.id == row.id, phone_checks.c.used_at.is_(None)), now)
+            used = await self.end(conn, phone_checks.c.id == row.id, now)
             if used != 1:
                 return None
         return Proven(row.purpose, row.account_id, row.link_id, row.password_hash, row.notice_version, row.language)
@@ -241,11 +241,10 @@ class PhoneChecks:
         return self._vault.open("phone_checks", "phone", row.id, row.phone)
 
     @staticmethod
-    async def _end(conn: AsyncConnection, whose: sa.ColumnElement[bool], now: datetime) -> int:
-        ended = await conn.execute(
-            phone_checks.update().where(whose).values(used_at=now, phone=None, code_hash=None, password_hash=None)
-        )
-        return ended.rowcount
+    async def end(conn: AsyncConnection, whose: sa.ColumnElement[bool], now: datetime) -> int:
+        """End those of these checks that still wait for their code, and keep nothing of them; how many there were."""
+        waiting = phone_checks.update().where(whose, phone_checks.c.used_at.is_(None))
+        return (await conn.execute(waiting.values(used_at=now, phone=None, code_hash=None, password_hash=None))).rowcount
 
     async def _find(self, conn: AsyncConnection, token: str) -> sa.Row[Any] | None:
         return (

@@ -15,7 +15,7 @@ from backend.activation import PhoneNeeded as ActivationPhoneNeeded
 from backend.errors import LimitReached
 from backend.housekeeping import Housekeeping
 from backend.phone_checks import Proven, WrongCode
-from backend.tables import phone_checks, sms
+from backend.tables import accounts, phone_checks, sms
 from tests.backend.conftest import OpenStage
 from tests.backend.stage import BODY, PASSWORD, SmsTower, Stage, served, until
 
@@ -70,6 +70,17 @@ async def test_the_first_log_in_needs_the_code_from_the_phone_and_the_second_doe
     again = await at_log_in.stage.backend.accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
     assert isinstance(again, Account)
     assert again.phone_verified
+
+
+async def test_a_new_password_ends_a_log_in_with_the_old_one_that_waits_for_its_code(at_log_in: Set) -> None:
+    token = await at_log_in.log_in()
+    code = await at_log_in.tower.code()
+    owner = at_log_in.stage.backend.accounts
+    async with at_log_in.stage.backend.database.reading() as conn:
+        account = await conn.scalar(sa.select(accounts.c.id))
+    assert account is not None
+    await owner.change_password(account, "Gunung!hijau3Tinggi", "Gunung!hijau3Tinggi")
+    assert await at_log_in.prove(token, code) is None
 
 
 async def test_five_wrong_codes_end_the_code_and_the_right_one_comes_too_late(at_log_in: Set) -> None:
