@@ -243,8 +243,11 @@ class Chatwoot:
         await self._of(conversation, _Nothing, "DELETE", "")
 
     async def delete_contact(self, contact: int) -> None:
-        """With all their conversations."""
-        await self._api(_Nothing, "DELETE", f"contacts/{contact}")
+        """With all their conversations. Raises PlaceGone where they are gone already."""
+        try:
+            await self._call(_Nothing, "DELETE", f"contacts/{contact}")
+        except _Missing:
+            raise PlaceGone(str(contact)) from None
 
     # --- messages
 
