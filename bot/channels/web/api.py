@@ -4,7 +4,8 @@ Lives here: reading requests, refusing bad ones, making events of them, writing 
 leads to (`Turns`), the page and its files (`pages.py`).
 
     POST /chat/api/session    {"client"?, "language"?, "payload"?, "framed"?,   200 {"resumed"}     the cookie is the session
-                               "time_zone"?}                                                       IANA name, for decent hours
+                               "time_zone"?, "id"?}                                                IANA name, for decent hours; `id`: of
+                                                                                                   one opening of a link (payload)
     POST /chat/api/messages   {"kind": "text", "id", "text"}                    202 {"items"}       `id`: chosen by the client; the
                               {"kind": "press", "id", "token", "action",                            same id is carried out once;
                                "message"?, "label"?}                                              `message`: id of the item pressed
@@ -69,6 +70,7 @@ Cursor = Annotated[int, msgspec.Meta(ge=0, lt=_MOST_SAFE_INTEGER)]
 
 
 class OpenSession(msgspec.Struct, frozen=True):
+    id: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{0,64}\Z")] = ""
     client: Client = "web"
     language: Language | None = None
     payload: str = ""
@@ -249,12 +251,12 @@ class WebApi:
         conversation = known or self._sessions.conversation({self._sessions.cookie: token})
         assert conversation is not None
         # Also greeted when a known session has nothing (any more) to show: a chat is never an empty page. A link that takes a form along
-        # is opened in a known session too, and opening it again, by a reload, is opening it once.
+        # is opened in a known session too: once for each time that somebody opens it, however often that is tried.
         payload = wanted.payload if _PAYLOAD.fullmatch(wanted.payload) else ""
         link = is_link(payload)
         if link or known is None or not await self._transcript.since(conversation, 0, 1):
             started = Started(payload, ZONE_NAMES.get(wanted.time_zone, ""))
-            id_ = f"start-{payload}" if link else secrets.token_urlsafe(16)
+            id_ = f"start-{wanted.id or payload}" if link else secrets.token_urlsafe(16)
             await self._carry_out(conversation, started, id_, wanted.language)
         response = _json(200, msgspec.json.encode({"resumed": known is not None}))
         framed = wanted.framed and bool(self._config.frame_ancestors)

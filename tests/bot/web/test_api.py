@@ -103,6 +103,16 @@ async def test_the_browser_s_time_zone_is_told_to_the_dialog_where_it_is_indones
     assert event == Started(zone=zone)
 
 
+async def test_a_link_that_is_opened_again_is_opened_again_and_one_that_is_only_tried_again_is_not(site: Site) -> None:
+    """The chat may have said: finish the form that is open here, then open the link again."""
+    link = f"lanjut-{'k' * 43}"
+    async with site.browser() as client:
+        await client.post(SESSION, json={})
+        for visit in ("v1", "v1", "v2"):
+            await client.post(SESSION, json={"payload": link, "id": visit})
+    assert len([event for _, event, _ in site.turns.taken if event == Started(link)]) == 2
+
+
 @pytest.mark.parametrize("payload", ["iklan.google", "promo november", "x" * 65, "caf\u00e9", "c-pameran\n"])
 async def test_a_link_with_anything_written_into_it_opens_the_chat(site: Site, payload: str) -> None:
     async with site.browser() as client:

@@ -20,6 +20,8 @@
     return element;
   }
   const icon = (name) => byId(`icon-${name}`).content.cloneNode(true);
+  const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const visit = newId(); // what is tried again is the same; a link that is opened again is not
   const fill = (template, facts) => template.replace(/\{(\w+)\}/g, (_, name) => facts[name]);
 
   // --- The transcript. An item stands at its `seq`; one that comes again with a higher `cursor` replaces what stood there.
@@ -234,7 +236,7 @@
   // --- Sending: one after the other, each under an id of its own, until the server has it. The same id is carried out once.
 
   function send(message, text) {
-    const id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const id = newId();
     const job = { message: { ...message, id }, item: { id, from: "user", text }, element: make("div") };
     queue.push(job);
     draw(job.element, job.item);
@@ -323,6 +325,7 @@
 
   async function open() {
     const reply = await call("session", {
+      id: visit,
       client: "web",
       language,
       framed,
