@@ -38,6 +38,7 @@ from dialogs.fields import BY_ID
 from dialogs.fields._field import Rejected
 from dialogs.fields.several import read
 from dialogs.frozen import replace
+from dialogs.moves import is_link
 from dialogs.registration import held
 from dialogs.secret import looks_like_password
 from dialogs.session import Desk
@@ -166,7 +167,9 @@ def heard(ctx: Context, event: ByPerson) -> Outcome:
     answers = event.answers if isinstance(event, TextSent | MediaSent) else ""
     line = Relay(desk.ticket, "person", kind, text, ctx.now, message, detail, answers=answers)
     waits = desk.owner == "queued" and isinstance(event, Started | CommandSent | ButtonPressed)
-    return Outcome(ctx.session, effects=(line,), show=waits)
+    # The form that a link would bring cannot come to a chat whose own form rests.
+    later = (Say(ctx.text("move.held"), author="system"),) if isinstance(event, Started) and is_link(event.payload) else ()
+    return Outcome(ctx.session, effects=(line, *later), show=waits)
 
 
 def _what(event: ByPerson) -> tuple[RelayKind, str, str, str]:

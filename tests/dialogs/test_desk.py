@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dialogs.effects import CancelTimer, DeskChanged, Effect, OpenTicket, Relay, Say, SetTimer, Show
+from dialogs.effects import CancelTimer, DeskChanged, Effect, OpenTicket, RedeemLink, Relay, Say, SetTimer, Show
 from dialogs.events import (
     ActivationStatus,
     AgentSaid,
@@ -56,6 +56,13 @@ def test_where_no_helpdesk_works_the_word_petugas_tells_whom_to_call() -> None:
     assert chat.session.desk is None
     assert chat.brought(OpenTicket).ticket == ""
     assert "agent" not in [action.id for action in chat.screens[-1].actions]
+
+
+def test_a_link_opened_while_an_agent_has_the_chat_is_kept_for_later_and_that_is_said() -> None:
+    chat = with_rina()
+    chat.starts("lanjut-k1")
+    chat.reads("buka tautannya lagi")
+    assert not [each for each in chat.effects if isinstance(each, RedeemLink)]
 
 
 def test_of_two_claims_under_one_version_the_first_wins_and_the_second_changes_nothing() -> None:
