@@ -9,9 +9,9 @@ def mask_name(name: str) -> str:
 
 
 def mask_email(email: str) -> str:
-    """Show "budi@example.com" as "b***@example.com"."""
+    """Show "budi@example.com" as "b***@example.com", the same as the chat does: of a mailbox of one or two letters nothing."""
     local, _, domain = email.rpartition("@")
-    return f"{local[:1]}***@{domain}"
+    return f"{local[:1] if len(local) > 2 else ''}***@{domain}"
 
 
 def mask_nik(nik: str) -> str:

@@ -155,13 +155,13 @@ class Subjects:
         now, erased, closed = self._now(), list[str](), list[str]()
         async with self._database.writing() as conn:
             await self._database.lock(conn, *(f"registration:{one}" for one in sorted(subject.registrations)))
-            for account in subject.accounts:
-                row = (await conn.execute(accounts.select().where(accounts.c.id == account))).one_or_none()
-                if row is not None:
-                    await self._mails.write(conn, row, "account_deleted")
-                await self._forget(conn, account)
-                if (await conn.execute(accounts.delete().where(accounts.c.id == account))).rowcount:
-                    erased.append(account)
+            # With what was activated since they were found, as it is under the lock: no account outlives its registration.
+            theirs = sa.or_(accounts.c.id.in_(subject.accounts), accounts.c.registration_id.in_(subject.registrations))
+            for row in (await conn.execute(accounts.select().where(theirs))).all():
+                await self._mails.write(conn, row, "account_deleted")
+                await self._forget(conn, row.id)
+                if (await conn.execute(accounts.delete().where(accounts.c.id == row.id))).rowcount:
+                    erased.append(row.id)
             for registration in subject.registrations:
                 row = (await conn.execute(registrations.select().where(registrations.c.id == registration))).one_or_none()
                 if row is None or row.erased_at is not None:

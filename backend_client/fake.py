@@ -382,4 +382,4 @@ def _check(rule: re.Pattern[str], value: str) -> None:
 
 def _mask(email: str) -> str:
     local, at, domain = email.partition("@")
-    return f"{local[:1]}***@{domain}" if at else ""
+    return f"{local[:1] if len(local) > 2 else ''}***@{domain}" if at else ""

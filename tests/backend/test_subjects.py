@@ -108,6 +108,16 @@ async def test_the_link_of_an_erased_registration_is_void(stage: Stage) -> None:
     assert isinstance(await stage.backend.activation.look(token), LinkUnknown)
 
 
+async def test_an_account_that_became_active_just_before_the_erasure_is_erased_too(stage: Stage) -> None:
+    await stage.register()
+    found = await stage.backend.subjects.find("nik", NIK)
+    assert found.accounts == ()
+    await stage.activate(await stage.smtp.token())
+    erased = await stage.backend.subjects.erase(found, "operator")
+    assert (erased.accounts, erased.registrations) == (1, 1)
+    assert not await stage.backend.subjects.find("nik", NIK)
+
+
 async def test_the_links_of_an_erased_account_do_not_say_that_it_is_active(stage: Stage) -> None:
     made = await stage.register()
     stage.let_pass(seconds=61)
