@@ -157,11 +157,11 @@ class Subjects:
             await self._database.lock(conn, *(f"registration:{one}" for one in sorted(subject.registrations)))
             # With what was activated since they were found, as it is under the lock: no account outlives its registration.
             theirs = sa.or_(accounts.c.id.in_(subject.accounts), accounts.c.registration_id.in_(subject.registrations))
-            for row in (await conn.execute(accounts.select().where(theirs))).all():
-                await self._mails.write(conn, row, "account_deleted")
-                await self._forget(conn, row.id)
-                if (await conn.execute(accounts.delete().where(accounts.c.id == row.id))).rowcount:
-                    erased.append(row.id)
+            for account in (await conn.execute(accounts.select().where(theirs))).all():
+                await self._mails.write(conn, account, "account_deleted")
+                await self._forget(conn, account.id)
+                if (await conn.execute(accounts.delete().where(accounts.c.id == account.id))).rowcount:
+                    erased.append(account.id)
             for registration in subject.registrations:
                 row = (await conn.execute(registrations.select().where(registrations.c.id == registration))).one_or_none()
                 if row is None or row.erased_at is not None:
