@@ -166,7 +166,7 @@ class Bridge(Protocol):
 
     @property
     def where(self) -> str:
-        """Which far end of its kind it is, as the settings name it: the names of places mean nothing at another."""
+        """Which far end of its kind it is, as the settings name it, without blanks: the names of places mean nothing at another."""
 
     async def open(self, ticket: TicketView) -> str:
         """Make a place for this ticket and give its name there. Called again for the same ticket only when the place is gone, or when a

@@ -84,7 +84,7 @@ class MemoryFar:
     """A bridge and its far end in one."""
 
     name: str = "telegram"
-    where: str = "di sini"
+    where: str = "sini"
     down: bool = False
     refuses: str = ""  # a text that it does not take
     deeds: Deeds | None = None

@@ -74,7 +74,7 @@ async def test_what_was_carried_elsewhere_before_is_no_place_of_the_bridge_that_
     async with carrying(stage, far):
         await seen(far, f"#{ticket.number}")
     (name,) = far.places()
-    other = MemoryFar(where="di tempat lain", there={name: [("m1", "Orang lain.")]}, _numbers=itertools.count(100))
+    other = MemoryFar(where="sana", there={name: [("m1", "Orang lain.")]}, _numbers=itertools.count(100))
     async with carrying(stage, other) as made:
         await stage.send("siti", "Halo lagi.", "t1")
         await seen(other, "Halo lagi.", place=1)
