@@ -221,6 +221,25 @@ def log_out(by: Who) -> None:
     _run(do)
 
 
+@subject.command()
+def welcome() -> None:
+    """Let registration mail reach an address again whose owner said "Bukan saya" and has changed their mind (else after 30 days).
+
+    The address is read from standard input. Be sure that whoever asks is its owner.
+    """
+    value = _asked(By.email)
+
+    async def do(backend: Backend) -> int:
+        if not value:
+            raise _Trouble("Nothing was given on standard input.")
+        if not await backend.subjects.welcome(value):
+            raise _Trouble('Nobody said "Bukan saya" at this address within the last 30 days; its mail is not held back.')
+        typer.echo("Registration mail reaches this address again.")
+        return 0
+
+    _run(do)
+
+
 # --- an incident
 
 

@@ -18,11 +18,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.account_mail import AccountMails
 from backend.audit import Audit
+from backend.budgets import mailbox
 from backend.clock import Clock
 from backend.database import Database
 from backend.events import Events
 from backend.links import Links
-from backend.tables import account_sessions, accounts, audit, events, links, mails, metadata, phone_checks, registrations
+from backend.tables import (
+    account_sessions,
+    accounts,
+    audit,
+    events,
+    links,
+    mails,
+    metadata,
+    phone_checks,
+    registrations,
+    suppressions,
+)
 from backend.vault import Vault
 
 By = Literal["nik", "email", "phone", "registration", "account"]
@@ -189,6 +201,15 @@ class Subjects:
             for one in subject.accounts:
                 await self._audit.record(conn, self._now(), actor, "account.logged_out", one)
         return ended
+
+    async def welcome(self, email: str) -> bool:
+        """Let registration mail reach a mailbox whose owner had said "Bukan saya" and has changed their mind; whether they had."""
+        whose = suppressions.c.email_index.in_(self._vault.indexes("email", mailbox(_written("email", email))))
+        async with self._database.writing() as conn:
+            lifted = (await conn.execute(suppressions.delete().where(whose))).rowcount > 0
+            if lifted:
+                await self._audit.record(conn, self._now(), "operator", "address.welcomed", "address")
+        return lifted
 
     async def affected(self, since: datetime, until: datetime, *, contacts: bool) -> AsyncIterator[dict[str, Any]]:
         """Whose data was held between these times, and which of it, for the notice of art. 46; with `contacts` also how to reach them."""

@@ -132,6 +132,12 @@ def test_a_person_is_logged_out_everywhere(product: Product) -> None:
     assert akses(product, "subject", "log-out", "email", said="nobody@example.com\n").returncode == 2
 
 
+def test_an_address_that_nobody_disowned_is_said_not_to_be_held_back(product: Product) -> None:
+    done = akses(product, "subject", "welcome", said=f"{EMAIL}\n")
+    assert (done.returncode, "its mail is not held back" in done.stderr) == (2, True)
+    assert akses(product, "subject", "welcome", said="\n").returncode == 2
+
+
 def test_erasing_is_said_first_and_done_when_it_is_meant(product: Product) -> None:
     asked = akses(product, "subject", "erase", "email", said=f"{EMAIL}\n")
     assert asked.returncode == 0

@@ -268,6 +268,16 @@ async def test_not_me_leaves_the_mailbox_in_peace_however_it_is_written(stage: S
     assert len(stage.smtp.taken) == 1
 
 
+async def test_whoever_said_not_me_and_changed_their_mind_is_written_to_again(stage: Stage) -> None:
+    await stage.register(email="siti.rahmawati@gmail.com")
+    assert await stage.backend.activation.disown(await stage.smtp.token())
+    assert await stage.backend.subjects.welcome(" SitiRahmawati@gmail.com")
+    assert not await stage.backend.subjects.welcome("sitirahmawati@gmail.com"), "nothing holds it back any more"
+    await stage.register(email="siti.rahmawati@gmail.com")
+    await stage.smtp.mails(2)
+    assert "address.welcomed" in [line.action for line in await stage.backend.audit.lines(limit=100)]
+
+
 async def test_two_owners_of_one_mailbox_may_press_not_me_at_once(stage: Stage) -> None:
     for number in range(4):
         await stage.register(reference=f"telegram:{number}")
