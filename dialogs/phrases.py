@@ -99,9 +99,13 @@ _MISSING: Final = frozenset((
 ))  # fmt: skip
 _SENDING: Final = frozenset(("kirim", "kirimkan", "dikirim", "send", "resend"))
 _AGAIN: Final = frozenset(("lagi", "ulang", "again", "resend", "kadaluarsa", "kadaluwarsa", "kedaluwarsa", "expired"))
-_COMING: Final = frozenset((
+_ARRIVING: Final = frozenset((
     "terima", "menerima", "diterima", "dapat", "mendapat", "masuk", "ada", "sampai", "datang", "muncul", "received", "receive",
-    "got", "get", "arrived", "here", "kirim", "dikirim", "kirimkan", "send", "aktivasi", "activation", "nya", "yet", "did", "have",
+    "got", "get", "arrived", "here",
+))  # fmt: skip
+_YET: Final = frozenset(("belum", "yet"))
+_COMING: Final = _ARRIVING | frozenset((
+    "kirim", "dikirim", "kirimkan", "send", "aktivasi", "activation", "nya", "yet", "did", "have",
     "didn", "haven", "t", "kok", "apa", "juga", "sudah",
 ))  # fmt: skip
 
@@ -166,10 +170,14 @@ def is_phrase(text: str) -> bool:
     )
 
 
-def mail_is_missing(text: str) -> bool:
-    """Such as "email belum masuk", "mana linknya", "tolong kirim lagi", "I have not received the e-mail"."""
+def mail_is_missing(text: str, *, awaited: bool = False) -> bool:
+    """Such as "email belum masuk", "mana linknya", "tolong kirim lagi", "I have not received the e-mail"; where a mail is all that is
+    `awaited`, also "belum masuk".
+    """
     words = _words(text)
     if not words or not (_MAIL | _MISSING | _COMING | _AGAIN | _FILLERS).issuperset(words):
         return False
-    about_mail = not _MAIL.isdisjoint(words) or not _SENDING.isdisjoint(words)
+    # "Tidak bisa masuk" is about a log-in; what has not come *yet* is the mail.
+    unnamed = awaited and not _YET.isdisjoint(words) and not _ARRIVING.isdisjoint(words)
+    about_mail = unnamed or not (_MAIL | _SENDING).isdisjoint(words)
     return about_mail and not (_MISSING | _AGAIN).isdisjoint(words)

@@ -164,7 +164,7 @@ def means(ctx: Context, text: str) -> str:
     wish = correction(text)
     if registration(ctx).status in ("active", "withdrawn"):
         return "" if wish is None else "sent"
-    if mail_is_missing(text):
+    if mail_is_missing(text, awaited=True):
         return "resend"
     return "" if wish is None else "new_email" if wish == "email" else "sent"
 

@@ -59,6 +59,7 @@ from dialogs.events import (
 )
 from dialogs.frozen import replace
 from dialogs.machine import STEPS, current_screen, step
+from dialogs.moves import is_link
 from dialogs.office import Office
 from dialogs.phrases import AGAIN_FROM_THE_START, AGREE, NO, YES
 from dialogs.profile import Profile
@@ -251,7 +252,9 @@ class AnySequence(RuleBasedStateMachine):
         if isinstance(event, ByPerson):
             twice = isinstance(event, ButtonPressed) and f"{event.token}:{event.action}" == before.pressed
             assert len(relays) == (not twice)
-            assert not spoken or relays[0].kind == "password"
+            # A link that cannot be followed now, and a password: who sent it is told what becomes of it.
+            link = isinstance(event, Started) and is_link(event.payload)
+            assert not spoken or link or relays[0].kind == "password"
             assert (before.draft is None) == (after.draft is None)
             if before.draft and after.draft:
                 assert after.draft == replace(before.draft, typed=after.draft.typed)
@@ -453,11 +456,12 @@ class AnySequence(RuleBasedStateMachine):
 
     @precondition(lambda self: held(self.session))
     @rule()
-    def the_queue_s_patience_ends(self) -> None:
+    def the_desk_s_patience_may_end(self) -> None:
+        """In the queue, and with an agent who has fallen silent; before its time nothing happens."""
         before = self.session
         self.happens(TimerFired(DESK_TIMER))
         assert before.desk is not None
-        if before.desk.owner == "human":
+        if before.desk.until is not None and self.now < before.desk.until:
             assert self.session == before
 
     @rule()

@@ -225,12 +225,21 @@ def test_after_the_hand_off_a_wish_is_answered_with_what_is_possible() -> None:
     assert chat.brought(ChangeEmail).email == "siti.baru@example.com"
 
 
-def test_a_missing_mail_is_kirim_ulang() -> None:
+@pytest.mark.parametrize("words", ["email belum masuk", "belum masuk", "kok belum sampai juga", "I have not got it yet"])
+def test_a_missing_mail_is_kirim_ulang(words: str) -> None:
     chat = waiting_for_activation()
     chat.becomes("mailed")
     chat.passes(minutes=16)
-    chat.says("email belum masuk")
+    chat.says(words)
     assert chat.brought(ResendActivation).registration == "reg_1"
+
+
+def test_who_cannot_log_in_is_sent_no_other_mail() -> None:
+    chat = waiting_for_activation()
+    chat.becomes("mailed")
+    chat.passes(minutes=16)
+    chat.says("tidak bisa masuk")
+    assert not [effect for effect in chat.effects if isinstance(effect, ResendActivation)]
 
 
 # --- yes and no
