@@ -27,7 +27,8 @@ def _short(match: re.Match[str]) -> str:
 
 def _address(match: re.Match[str]) -> str:
     local, _, domain = match[0].rpartition("@")
-    return f"{local[:1]}***@{domain}"
+    # Of a mailbox of one or two letters nothing, as in the chat; and what is covered already stays as it is.
+    return f"{local[:1].strip('*') if len(local) > 2 else ''}***@{domain}"
 
 
 def _folded(text: str) -> str:
