@@ -39,6 +39,19 @@ const merge = (old, fresh) => {
   }
   for (const gone of known.values()) gone.remove();
 };
+// What this agent was shown: the page may come anew before the value does, and again after it.
+const revealed = new Map();
+const uncover = () => {
+  for (const [id, { covered, value }] of revealed) {
+    const details = document.getElementById(id);
+    const place = details?.closest("[data-field]").querySelector("[data-value]");
+    if (place?.textContent !== covered) continue;
+    place.textContent = value;
+    // An answer in the open form may be another one next time; what was handed over stays as it is.
+    if (!details.closest(".desk-handed")) revealed.delete(id);
+    details.remove();
+  }
+};
 const swap = (fresh) => {
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
@@ -69,6 +82,7 @@ const swap = (fresh) => {
   else if (!propose && proposing) document.getElementById("panel")?.append(document.importNode(proposing, true));
   const version = fresh.getElementById("kepala")?.dataset.version;
   if (version) for (const input of document.querySelectorAll("input[name=version]")) input.value = version;
+  uncover();
   ready();
 };
 const refresh = async () => {
@@ -224,9 +238,9 @@ const send = async (form, submitter) => {
   }
 };
 const reveal = (form, value) => {
-  const row = form.closest("[data-field]");
-  row.querySelector("[data-value]").textContent = value;
-  form.closest("details").remove();
+  const covered = form.closest("[data-field]").querySelector("[data-value]").textContent;
+  revealed.set(form.closest("details").id, { covered, value });
+  uncover();
 };
 document.addEventListener("submit", (event) => {
   const form = event.target;

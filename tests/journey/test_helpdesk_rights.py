@@ -56,6 +56,12 @@ async def test_a_field_is_shown_to_its_agent_and_what_was_erased_to_nobody(tmp_p
                 await row.get_by_text("Tampilkan utuh").click()
                 await row.get_by_role("button", name="Tampilkan").click()
                 await expect(row.locator("[data-value]")).to_have_text(value, timeout=WAIT)
+            # What was shown stays shown when the page comes anew.
+            await yuli.writes(text="Sudah benar?")
+            await expect(page.locator(".desk-person", has_text="Sudah benar?")).to_be_visible(timeout=WAIT)
+            await expect(page.locator(".desk-handed [data-field=phone] [data-value]")).to_have_text(
+                TERMINAL.phone, timeout=WAIT
+            )
             await page.goto("/helpdesk/audit")
             audit = await page.locator("body").inner_text()
             assert "registration.revealed" in audit
