@@ -149,7 +149,8 @@ def test_each_way_needs_its_own_signature_and_no_other() -> None:
     for data, bot in ((without_hash, BY_TOKEN), (without_signature, BY_KEY)):
         with pytest.raises(NotFromTelegram):
             read(data, bot, NOW)
-    for broken in ("", "!" * 86, DONE["signature"][:-4], DONE["signature"].replace(DONE["signature"][0], "_", 1)):
+    other = ("A" if DONE["signature"].startswith("_") else "_") + DONE["signature"][1:]
+    for broken in ("", "!" * 86, DONE["signature"][:-4], other):
         with pytest.raises(NotFromTelegram):
             read(telegram.written({**DONE, "signature": broken}), BY_KEY, NOW)
 
