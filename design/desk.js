@@ -60,11 +60,15 @@ const swap = (fresh) => {
       merge(old, next);
     } else if (!busy(old)) {
       const open = [...old.querySelectorAll("details[open][id]")].map((each) => each.id);
-      const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      const links = [...old.querySelectorAll("a")];
+      const focused = links.indexOf(document.activeElement);
+      const href = links[focused]?.getAttribute("href");
       old.replaceChildren(...[...next.childNodes].map((node) => document.importNode(node, true)));
       for (const name of Object.keys(next.dataset)) old.dataset[name] = next.dataset[name];
       for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-      if (focused) old.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+      // Where what had the focus is gone, what has come to its place has it.
+      const now = [...old.querySelectorAll("a")];
+      if (href) (now.find((link) => link.getAttribute("href") === href) ?? now[Math.min(focused, now.length - 1)])?.focus();
     }
   }
   // The place to write changes only with who may write; what was begun there stays.
@@ -278,7 +282,7 @@ const ready = () => {
 const dialog = document.querySelector("[data-keys-dialog]");
 const on = document.querySelector("[data-keys-on]");
 const move = (step) => {
-  const items = [...document.querySelectorAll(".desk-item")];
+  const items = [...document.querySelectorAll(".desk-items a")];
   const at = items.indexOf(document.activeElement);
   items[Math.min(items.length - 1, Math.max(0, at + step))]?.focus();
 };

@@ -129,37 +129,54 @@ class Filters:
         return bool(self.query or self.channel or self.step or self.reason or self.agent or self.owner)
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of a list, by its number from 1; `more` where another follows."""
+
+    number: int
+    tickets: Sequence[Ticket] = ()
+    chats: Sequence[Chat] = ()
+    more: bool = False
+
+
 class Reading:
     def __init__(self, database: Database, cells: Cells, clock: Clock) -> None:
         self._database = database
         self._cells = cells
         self._now = clock
 
-    async def tickets(
-        self,
-        view: View,
-        agent: str,
-        filters: Filters = Filters(),
-        *,
-        before: int = 0,
-        limit: int = PAGE,
-    ) -> Sequence[Ticket]:
-        """The queue and one's own with the longest wait first, all with the newest first. `before` is a ticket's number, for all."""
-        wanted = tickets.select().limit(limit)
+    async def page(self, view: View, agent: str, filters: Filters = Filters(), number: int = 1) -> Listed:
+        """This page of a list, or its last where it has no so many: people leave the queue while somebody looks at its end."""
+        wanted = self._live(filters) if view == "live" else self._tickets(view, agent, filters)
+        async with self._database.reading() as conn:
+            rows = (await conn.execute(_page(wanted, number))).all()
+            if not rows and number > 1:
+                count = await conn.scalar(sa.select(sa.func.count()).select_from(wanted.order_by(None).subquery())) or 0
+                number = max(1, -(-count // PAGE))
+                rows = (await conn.execute(_page(wanted, number))).all()
+        shown, more = rows[:PAGE], len(rows) > PAGE
+        if view == "live":
+            return Listed(number, chats=[_chat(row, None) for row in shown], more=more)
+        return Listed(number, [_ticket(row) for row in shown], more=more)
+
+    async def tickets(self, view: View, agent: str, filters: Filters = Filters(), *, limit: int = PAGE) -> Sequence[Ticket]:
+        """The first of a list; of "live", which has none, all."""
+        async with self._database.reading() as conn:
+            return [_ticket(row) for row in await conn.execute(self._tickets(view, agent, filters).limit(limit))]
+
+    def _tickets(self, view: View, agent: str, filters: Filters) -> sa.Select[Any]:
+        """The queue and one's own with the longest wait first, all with the newest first."""
+        wanted = self._narrowed(tickets.select(), filters)
         match view:
             case "queue":
-                wanted = wanted.where(tickets.c.owner == "queued").order_by(tickets.c.opened_at, tickets.c.number)
+                return wanted.where(tickets.c.owner == "queued").order_by(tickets.c.opened_at, tickets.c.number)
             case "mine":
                 # Whoever waits for an answer stands first.
-                wanted = wanted.where(tickets.c.owner == "human", tickets.c.agent_id == agent).order_by(
+                return wanted.where(tickets.c.owner == "human", tickets.c.agent_id == agent).order_by(
                     tickets.c.unanswered_since.is_(None), tickets.c.unanswered_since, tickets.c.number
                 )
             case _:
-                wanted = wanted.order_by(tickets.c.number.desc())
-                if before:
-                    wanted = wanted.where(tickets.c.number < before)
-        async with self._database.reading() as conn:
-            return [_ticket(row) for row in await conn.execute(self._narrowed(wanted, filters))]
+                return wanted.order_by(tickets.c.number.desc())
 
     def _narrowed(self, wanted: sa.Select[Any], filters: Filters) -> sa.Select[Any]:
         for column, value in (
@@ -188,14 +205,17 @@ class Reading:
             )
         )
 
-    async def live(self, filters: Filters = Filters(), *, limit: int = PAGE) -> Sequence[Chat]:
+    async def live(self, filters: Filters = Filters()) -> Sequence[Chat]:
+        """The first of the chats that the bot has."""
+        return (await self.page("live", "", filters)).chats
+
+    def _live(self, filters: Filters) -> sa.Select[Any]:
         """Chats that the bot has, the last to move first."""
         open_ = sa.select(tickets.c.conversation_id).where(tickets.c.owner != "closed")
         wanted = (
             conversations.select()
             .where(conversations.c.id.not_in(open_), ~conversations.c.conversation.startswith(f"{GONE}:"))
-            .order_by(conversations.c.seen_at.desc())
-            .limit(limit)
+            .order_by(conversations.c.seen_at.desc(), conversations.c.id)
         )
         if filters.query.strip():
             # A chat is found by what is known of its tickets.
@@ -205,8 +225,7 @@ class Reading:
             wanted = wanted.where(conversations.c.channel == filters.channel)
         if filters.step:
             wanted = wanted.where(conversations.c.step == filters.step)
-        async with self._database.reading() as conn:
-            return [_chat(row, None) for row in await conn.execute(wanted)]
+        return wanted
 
     async def counts(self, agent: str) -> Mapping[str, int]:
         """How many wait in the queue, and how many this agent has; of these, `unanswered`."""
@@ -330,6 +349,11 @@ def search_terms(written: str) -> set[str]:
     if len(digits) >= 7:
         found |= {digits, f"62{digits[1:]}"} if digits.startswith("0") else {digits}
     return found - {""}
+
+
+def _page(wanted: sa.Select[Any], number: int) -> sa.Select[Any]:
+    """With one more, which tells that there are more."""
+    return wanted.limit(PAGE + 1).offset((number - 1) * PAGE)
 
 
 def _ticket(row: sa.Row[Any]) -> Ticket:

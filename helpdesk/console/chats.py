@@ -108,10 +108,7 @@ class Chats:
         revealed: tuple[str, str, str] = ("", "", ""),
     ) -> Response:
         list_, filters = _list(request), _filters(request)
-        before = request.query_params.get("before", "")
-        number = int(before) if before.isascii() and before.isdecimal() and len(before) < 9 else 0
-        live = await self._reading.live(filters) if list_ == "live" else ()
-        tickets = () if list_ == "live" else await self._reading.tickets(list_, visit.agent.id, filters, before=number)
+        listed = await self._reading.page(list_, visit.agent.id, filters, _number(request))
         facts: dict[str, Any] = {"chat": chat}
         if chat is not None:
             session, known = await self._session(chat)
@@ -133,9 +130,9 @@ class Chats:
             list=list_,
             lists=LISTS,
             filters=filters,
-            query=_query(list_, filters),
-            tickets=tickets,
-            live=live,
+            query=_query(list_, filters, listed.number),
+            listed=listed,
+            pages={number: _query(list_, filters, number) for number in (listed.number - 1, listed.number + 1)},
             counts=await self._reading.counts(visit.agent.id),
             newest=await self._feed.newest(),
             key=secrets.token_urlsafe(16),
@@ -186,7 +183,7 @@ class Chats:
                 return await self._owned(request, visit, form, chat, owned)
             except Unfit as unfit:
                 return await self._unfit(request, visit, form, chat, unfit)
-            address = f"{HOME}/c/{chat.id}?{_query(_list(request), _filters(request))}"
+            address = f"{HOME}/c/{chat.id}?{_query(_list(request), _filters(request), _number(request))}"
             return JSONResponse({"ok": True, "next": address}) if wants_json(request) else RedirectResponse(address, 303)
 
         return done
@@ -417,7 +414,13 @@ def _filters(request: Request) -> Filters:
     return Filters(query=request.query_params.get("q", "")[:120], **said)
 
 
-def _query(list_: str, filters: Filters) -> str:
+def _number(request: Request) -> int:
+    """Which page of the list, from 1."""
+    written = request.query_params.get("hal", "")
+    return max(1, int(written)) if written.isascii() and written.isdecimal() and len(written) < 6 else 1
+
+
+def _query(list_: str, filters: Filters, page: int) -> str:
     said = {"q": filters.query, "channel": filters.channel, "step": filters.step, "reason": filters.reason}
-    said |= {"agent": filters.agent, "owner": filters.owner}
+    said |= {"agent": filters.agent, "owner": filters.owner, "hal": str(page) if page > 1 else ""}
     return urlencode({"daftar": list_} | {name: value for name, value in said.items() if value})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import html
 import io
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -216,6 +219,55 @@ async def test_no_column_of_the_file_begins_a_formula_whatever_came_to_stand_in_
         await conn.execute(tickets.update().values(dict.fromkeys(columns, evil)))
     (line,) = csv.DictReader(io.StringIO(await small_stage.desk.reading.exported(Filters()), newline=""))
     assert {name for name, value in line.items() if value == f"'{evil}"} == columns, "each is there, and is words"
+
+
+async def walked(browser: httpx2.AsyncClient, place: str) -> list[list[str]]:
+    """What each page of a list shows, by its links to the next."""
+    pages, seen = list[list[str]](), re.compile(r'class="desk-item" href="[^"?]*/c/([^"?]+)')
+    while True:
+        page = (await browser.get(place)).text
+        pages.append(seen.findall(page))
+        if len(pages) > 1:
+            assert 'rel="prev"' in page
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        if following is None:
+            return pages
+        place = html.unescape(following[1])
+
+
+async def test_every_list_goes_on_page_by_page_with_its_filters_to_its_end(small_stage: Stage) -> None:
+    sri = await small_stage.agent("sri")
+    tell = small_stage.desk.records.tell
+    for number in range(120):
+        chat, at = Conversation("web" if number < 110 else "telegram", str(number)), AT + timedelta(seconds=number)
+        if number < 105:
+            await tell(chat, DeskChanged(f"T.{number}", "queued", 1, at), "S.1.0")
+        else:
+            await tell(chat, DeskChanged(f"T.{number}", "taken", 2, at, sri.id, "Sri"), "S.1.0")
+    watched = [Line(Conversation("web", f"bot{number}"), "bot", "Halo", AT, "nik", f"e{number}.0") for number in range(60)]
+    await small_stage.desk.records.watch(watched)
+    async with await small_stage.signed_in(sri) as browser:
+        for query, sizes in (
+            ("daftar=queue", [50, 50, 5]),
+            ("daftar=mine", [15]),
+            ("daftar=all", [50, 50, 20]),
+            ("daftar=all&channel=web", [50, 50, 10]),
+            ("daftar=all&channel=telegram&owner=human", [10]),
+            ("daftar=all&q=sri", [15]),
+            ("daftar=live", [50, 10]),
+        ):
+            pages = await walked(browser, f"/helpdesk?{query}")
+            assert [len(page) for page in pages] == sizes, query
+            assert len({one for page in pages for one in page}) == sum(sizes), query
+        # The talk that is opened from a page has that page of the list beside it, and stays open while the list goes on.
+        chat = (await walked(browser, "/helpdesk?daftar=queue"))[2][0]
+        opened = await walked(browser, f"/helpdesk/c/{chat}?daftar=queue")
+        assert [len(page) for page in opened] == [50, 50, 5]
+        # A page that is no more, or never was, is the last there is.
+        for strange, first in (("99", 5), ("0", 50), ("-1", 50), ("x", 50), ("9" * 30, 50)):
+            assert len((await walked(browser, f"/helpdesk?daftar=queue&hal={strange}"))[0]) == first, strange
+        assert "Antrean kosong" not in (await browser.get("/helpdesk?daftar=queue&hal=7")).text
+        assert (await walked(browser, "/helpdesk?daftar=mine&hal=3&channel=whatsapp"))[0] == []
 
 
 async def test_a_value_told_on_the_phone_finds_its_ticket_and_part_of_it_finds_nothing(small_stage: Stage) -> None:

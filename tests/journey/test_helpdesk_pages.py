@@ -19,7 +19,7 @@ from playwright.async_api import Browser, Page, Route, expect
 from akses.keyring import Keyring
 from bot.conversation import Conversation
 from bot.desk import Line
-from dialogs.effects import DeskChanged, Relay
+from dialogs.effects import Change, DeskChanged, Relay
 from dialogs.fields import FIELDS
 from dialogs.office import Office
 from helpdesk.roles import ROLES
@@ -228,6 +228,41 @@ async def test_keys_badge_sound_rating_and_a_chat_that_the_bot_has(stage: Stage)
         await expect(page.locator("[data-state]")).to_have_text("Langsung", timeout=WAIT)
         await stage.desk.records.watch([Line(bot, "person", "3174025708900003", datetime.now(UTC), "nik", "e2.0")])
         await expect(page.locator(".desk-person")).to_contain_text("31************03", timeout=WAIT)
+        assert complaints == []
+
+
+async def test_a_long_list_is_gone_through_by_keys_and_stays_true_while_it_changes(stage: Stage) -> None:
+    complaints: list[str] = []
+
+    async def tell(number: int, what: Change, version: int) -> None:
+        changed = DeskChanged(f"T.{number}", what, version, datetime.now(UTC), "a9", "Sri")
+        await stage.desk.records.tell(Conversation("web", f"lama{number}"), changed, f"S.{version}.0")
+
+    for number in range(51):
+        await tell(number, "queued", 1)
+    async with chromium() as browser, coming_in(stage, browser, "Rina", complaints) as page:
+        await page.goto("/helpdesk")
+        await expect(page.locator("[data-state]")).to_have_text("Langsung", timeout=WAIT)
+        for _ in range(51):
+            await page.keyboard.press("j")
+        await expect(page.get_by_role("link", name="Berikutnya")).to_be_focused()
+        await page.set_viewport_size({"width": 360, "height": 800})
+        await page.screenshot(path=SCREENS / "list-more-360.png", full_page=True)
+        await page.set_viewport_size({"width": 1280, "height": 800})
+        await page.screenshot(path=SCREENS / "list-more.png")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".desk-item")).to_have_count(1, timeout=WAIT)
+        await expect(page.locator("[data-state]")).to_have_text("Langsung", timeout=WAIT)
+        # Somebody takes the last of this page: there is none any more, and what was looked at is the end of the queue.
+        await page.keyboard.press("j")
+        await tell(50, "taken", 2)
+        await expect(page.locator(".desk-item")).to_have_count(50, timeout=WAIT)
+        assert await at_item(page) == 0, "whoever goes by keys is where they were"
+        # One more comes: the page is there again.
+        await tell(51, "queued", 1)
+        await expect(page.locator(".desk-item")).to_have_count(1, timeout=WAIT)
+        await page.get_by_role("link", name="Sebelumnya").press("Enter")
+        await expect(page.locator(".desk-item")).to_have_count(50, timeout=WAIT)
         assert complaints == []
 
 
