@@ -43,9 +43,9 @@ class Tries:
 
         Counted before the look, so that many attempts at once do not get in on one free place.
         """
-        now = self._now()
         async with self._database.writing() as conn:
             await self._database.lock(conn, *(f"throttle:{key.hex()}" for key in sorted(delays)))
+            now = self._now()  # under the lock: who waited for it must not find that somebody else's attempt lies in the future
             rows = await conn.execute(login_throttle.select().where(login_throttle.c.key.in_(list(delays))))
             known = {bytes(row.key): row for row in rows}
             open_at = max((row.open_at for row in known.values()), default=now)

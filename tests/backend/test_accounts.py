@@ -85,6 +85,11 @@ async def test_many_attempts_at_once_do_not_share_one_free_place(active: Stage) 
     assert sum(isinstance(one, SlowDown) for one in tries) == 14
 
 
+async def test_people_of_one_household_who_log_in_at_the_same_moment_do_not_delay_each_other(active: Stage) -> None:
+    tries = await asyncio.gather(*(active.backend.accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1") for _ in range(5)))
+    assert [type(one) for one in tries] == [Account] * 5
+
+
 async def test_a_session_lasts_while_it_is_used_and_ends_when_it_is_closed(active: Stage) -> None:
     accounts = active.backend.accounts
     account = await accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
