@@ -26,7 +26,7 @@ from backend.hashing import DUMMY, Hasher
 from backend.ids import new_token, token_hash
 from backend.masking import mask_nik, mask_phone
 from backend.passwords import MAX_LENGTH, PasswordRefused, broken_rules
-from backend.phone_checks import PhoneChecks
+from backend.phone_checks import Begun, PhoneChecks
 from backend.tables import account_sessions, accounts, password_links, phone_checks
 from backend.tries import Delay, Tries
 from backend.vault import Vault
@@ -65,9 +65,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class PhoneNeeded:
-    """The password is right; a code sent to the phone must come back first. `token` is the check's."""
+    """The password is right; a code sent to the phone must come back first (`check`)."""
 
-    token: str
+    check: Begun
     language: Literal["id", "en"]
 
 
@@ -112,15 +112,15 @@ class Accounts:
         self._now = clock
 
     async def authenticate(self, email: str, password: str, *, ip: str) -> Account | PhoneNeeded | WrongCredentials | SlowDown:
-        """Raises Busy, LimitReached (of messages to the phone). An unknown e-mail costs the same time as a wrong password."""
+        """Raises Busy. An unknown e-mail costs the same time as a wrong password."""
         row = await self._verified(email.strip(), password, ip)
         if not isinstance(row, sa.Row):
             return row
         async with self._database.writing() as conn:
             if self._asks_phone and row.phone_verified_at is None:
                 phone = self._vault.open("accounts", "phone", row.id, row.phone)
-                token = await self._checks.begin(conn, "log_in", phone=phone, language=row.language, account_id=row.id)
-                return PhoneNeeded(token, row.language)
+                check = await self._checks.begin(conn, "log_in", phone=phone, language=row.language, account_id=row.id)
+                return PhoneNeeded(check, row.language)
             await self._audit.record(conn, self._now(), "person", "account.login", row.id)
         return self._account(row)
 

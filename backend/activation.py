@@ -26,7 +26,7 @@ from backend.ids import new_id, token_hash, typed_code
 from backend.links import TELEGRAM, Links, code_hashes
 from backend.masking import mask_email, mask_name
 from backend.passwords import PasswordRefused, broken_rules
-from backend.phone_checks import PhoneChecks, Proven
+from backend.phone_checks import Begun, PhoneChecks, Proven
 from backend.registrations import Registrations
 from backend.subjects import ERASED
 from backend.tables import accounts, links, registrations
@@ -80,9 +80,9 @@ class Activated:
 
 @dataclass(frozen=True, slots=True)
 class PhoneNeeded:
-    """The password is fine; a code sent to the registration's phone must come back first. `check` is the token of that check."""
+    """The password is fine; a code sent to the registration's phone must come back first (`check`)."""
 
-    check: str
+    check: Begun
     language: Language
 
 
@@ -147,7 +147,7 @@ class Activation:
     async def activate(
         self, token: str, password: str, *, notice_version: str, ip: str
     ) -> Activated | PhoneNeeded | LinkUsed | LinkExpired | LinkUnknown | NotPossible:
-        """Set the password and make the account; no session is opened. Raises PasswordRefused (nothing is touched), Busy, LimitReached.
+        """Set the password and make the account; no session is opened. Raises PasswordRefused (nothing is touched), Busy.
 
         `notice_version` is the privacy notice that the person saw on the page; `ip`, theirs, is kept as a keyed hash in the audit.
         """

@@ -49,6 +49,16 @@ Language = Literal["id", "en"]
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A check waits. `token` is its browser's. `sent` is False when the phone's budget allowed no message now: then the code that was sent
+    for the same errand before still stands, if there is one, and else there is none until one is asked for.
+    """
+
+    token: str
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A check that waits for its code. `code_live` is False when a new one must be asked for; it can be from `resend_at` on."""
 
@@ -103,32 +113,42 @@ class PhoneChecks:
         link_id: str | None = None,
         password_hash: str | None = None,
         notice_version: str | None = None,
-    ) -> str:
-        """The token of a new check whose code is on its way to `phone` (E.164). Raises LimitReached."""
+    ) -> Begun:
+        """A check whose code is on its way to `phone` (E.164), or was sent just now for the same errand."""
         check, token, now = new_id(), new_token("ako_"), self._now()
-        # An earlier check of the same errand ends here: two codes at once are twice the chance to guess.
         errand = phone_checks.c.account_id == account_id if account_id else phone_checks.c.link_id == link_id
+        values = {
+            "token_hash": token_hash(token),
+            "password_hash": password_hash,
+            "notice_version": notice_version,
+            "language": language,
+            "expires_at": now + CHECK_LIFE,
+        }
+        sendable = await self._free_at(conn, phone, now) <= now
+        if not sendable:
+            # The same person once more, impatient or on another device: the check, with the tries that are left of it, is theirs there.
+            waiting = phone_checks.update().where(errand, phone_checks.c.used_at.is_(None), phone_checks.c.expires_at > now)
+            if (await conn.execute(waiting.values(**values))).rowcount:
+                return Begun(token, sent=False)
+        # An earlier check of the same errand ends here: two codes at once are twice the chance to guess.
         await self.end(conn, errand, now)
         await conn.execute(
             phone_checks.insert().values(
                 id=check,
-                token_hash=token_hash(token),
                 purpose=purpose,
                 account_id=account_id,
                 link_id=link_id,
-                password_hash=password_hash,
-                notice_version=notice_version,
-                language=language,
                 phone=self._vault.seal("phone_checks", "phone", check, phone),
                 phone_index=self._vault.index("phone", phone),
                 code_expires_at=now,
                 tries=0,
                 created_at=now,
-                expires_at=now + CHECK_LIFE,
+                **values,
             )
         )
-        await self._send_code(conn, check, phone, now)
-        return token
+        if sendable:
+            await self._send_code(conn, check, phone, now)
+        return Begun(token, sendable)
 
     async def look(self, token: str) -> Check | None:
         """The check of this token; None when there is none (any more)."""
@@ -142,8 +162,10 @@ class PhoneChecks:
             row = await self._find(conn, token)
             if row is None:
                 return None
-            await self._database.lock(conn, f"phone check:{row.id}")
-            await self._send_code(conn, row.id, self._phone(row), self._now())
+            phone, now = self._phone(row), self._now()
+            if (free := await self._free_at(conn, phone, now)) > now:
+                raise LimitReached.after((free - now).total_seconds())
+            await self._send_code(conn, row.id, phone, now)
             row = await self._find(conn, token)
             return None if row is None else await self._check(conn, row)
 
@@ -208,12 +230,13 @@ class PhoneChecks:
         await self._close(message, state="accepted", accepted_at=self._now())
         return None
 
-    async def _send_code(self, conn: AsyncConnection, check: str, phone: str, now: datetime) -> None:
+    async def _free_at(self, conn: AsyncConnection, phone: str, now: datetime) -> datetime:
+        """When the next message may go to this phone, not before `now`; nobody else sends it one until this transaction ends."""
         indexes = self._vault.indexes("phone", phone)
         await self._database.lock(conn, *sorted(f"phone:{each.hex()}" for each in indexes))
-        free = await free_within(conn, sms.c.queued_at, sms.c.phone_index.in_(indexes), PHONE, now)
-        if free > now:
-            raise LimitReached.after((free - now).total_seconds())
+        return await free_within(conn, sms.c.queued_at, sms.c.phone_index.in_(indexes), PHONE, now)
+
+    async def _send_code(self, conn: AsyncConnection, check: str, phone: str, now: datetime) -> None:
         message, code = new_id(), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
         await conn.execute(
             phone_checks.update()
@@ -224,7 +247,7 @@ class PhoneChecks:
             sms.insert().values(
                 id=message,
                 check_id=check,
-                phone_index=indexes[0],
+                phone_index=self._vault.index("phone", phone),
                 code=self._vault.seal("sms", "code", message, code),
                 state="queued",
                 queued_at=now,

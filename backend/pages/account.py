@@ -21,6 +21,7 @@ from backend.config import BackendConfig
 from backend.pages.device import device
 from backend.pages.guard import read_form
 from backend.pages.language import chosen
+from backend.pages.phone_code import code_page
 from backend.pages.sessions import Cookies
 from backend.pages.view import View
 from backend.passwords import PasswordRefused
@@ -61,8 +62,8 @@ class AccountPages:
                 self._cookies.open(response, await self._accounts.open_session(outcome.id, device(request)))
                 return response
             case PhoneNeeded():
-                response = RedirectResponse("/kode", 303)
-                self._cookies.keep_check(response, outcome.token)
+                response = RedirectResponse(code_page(outcome.check), 303)
+                self._cookies.keep_check(response, outcome.check.token)
                 return response
             case WrongCredentials():
                 return self._form(request, status=401, email=email, problem="wrong")

@@ -21,6 +21,7 @@ from backend.config import BackendConfig
 from backend.errors import Later
 from backend.pages.guard import count_miss, read_form
 from backend.pages.language import chosen, remember
+from backend.pages.phone_code import code_page
 from backend.pages.sessions import Cookies
 from backend.pages.view import NOTICE_VERSION, View
 from backend.passwords import PasswordRefused, broken_rules
@@ -68,8 +69,8 @@ class ActivationPages:
             case Activated():
                 return self._done(request, "/aktivasi/selesai", look.language)
             case PhoneNeeded():
-                response = self._done(request, "/kode", look.language)
-                self._cookies.keep_check(response, outcome.check)
+                response = self._done(request, code_page(outcome.check), look.language)
+                self._cookies.keep_check(response, outcome.check.token)
                 return response
             case NotPossible():
                 return self._view.page(request, "link_impossible", chosen(request, look.language), status=409)

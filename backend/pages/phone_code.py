@@ -16,12 +16,18 @@ from backend.accounts import Accounts
 from backend.activation import Activated, Activation, LinkUnknown, NotPossible
 from backend.client_ip import client_ip
 from backend.config import BackendConfig
+from backend.errors import LimitReached
 from backend.pages.device import device
 from backend.pages.guard import read_form
 from backend.pages.language import chosen
 from backend.pages.sessions import Cookies
 from backend.pages.view import View
-from backend.phone_checks import Check, PhoneChecks, Proven, WrongCode
+from backend.phone_checks import Begun, Check, PhoneChecks, Proven, WrongCode
+
+
+def code_page(begun: Begun) -> str:
+    """Where a check that was begun is gone on with."""
+    return "/kode" if begun.sent else "/kode?kode=lama"
 
 
 class PhoneCodePages:
@@ -40,7 +46,8 @@ class PhoneCodePages:
         check = await self._checks.look(token) if token else None
         if token is None or check is None:
             return self._gone(request)
-        return self._form(request, token, check, problem="sent" if request.query_params.get("kode") == "baru" else "")
+        problem = {"baru": "sent", "lama": "unsent"}.get(request.query_params.get("kode", ""), "")
+        return self._form(request, token, check, problem=problem)
 
     async def prove(self, request: Request) -> Response:
         """POST: a code."""
@@ -58,9 +65,14 @@ class PhoneCodePages:
                 assert_never(outcome)
 
     async def resend(self, request: Request) -> Response:
-        """POST: another code, which ends the one before. Raises LimitReached."""
+        """POST: another code, which ends the one before."""
         token, _ = await self._asked(request)
-        check = await self._checks.resend(token) if token else None
+        try:
+            check = await self._checks.resend(token) if token else None
+        except LimitReached as limit:
+            check = await self._checks.look(token)
+            if check is not None:
+                return self._form(request, token, check, problem="unsent", limit=limit)
         return self._gone(request) if check is None else RedirectResponse("/kode?kode=baru", 303)
 
     async def _asked(self, request: Request) -> tuple[str, str]:
@@ -90,12 +102,22 @@ class PhoneCodePages:
         self._cookies.drop_check(response)
         return response
 
-    def _form(self, request: Request, token: str, check: Check, *, status: int = 200, problem: str = "") -> Response:
+    def _form(
+        self,
+        request: Request,
+        token: str,
+        check: Check,
+        *,
+        status: int = 200,
+        problem: str = "",
+        limit: LimitReached | None = None,
+    ) -> Response:
         return self._view.page(
             request,
             "phone_code",
             chosen(request, check.language),
-            status=status,
+            status=429 if limit else status,
+            headers={"Retry-After": str(limit.retry_after)} if limit else {},
             check=check,
             problem=problem,
             resend_at=check.resend_at if check.resend_at > datetime.now(UTC) else None,

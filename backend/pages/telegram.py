@@ -127,8 +127,8 @@ class TelegramPages:
             case Activated():
                 return self._piece(request, "done")
             case PhoneNeeded():
-                check = await self._backend.phone_checks.look(outcome.check)
-                return self._phone_form(request, outcome.check, check)
+                check = await self._backend.phone_checks.look(outcome.check.token)
+                return self._phone_form(request, outcome.check.token, check, problem="" if outcome.check.sent else "unsent")
             case NotPossible():
                 return self._piece(request, "impossible", status=409)
             case WrongCode():
@@ -174,8 +174,11 @@ class TelegramPages:
 
     async def resend_to_phone(self, request: Request) -> Response:
         await self._chat(request)
-        token = (await read_form(request)).get("check", "")
-        return self._phone_form(request, token, await self._backend.phone_checks.resend(token), problem="sent")
+        token, checks = (await read_form(request)).get("check", ""), self._backend.phone_checks
+        try:
+            return self._phone_form(request, token, await checks.resend(token), problem="sent")
+        except LimitReached as limit:
+            return self._phone_form(request, token, await checks.look(token), problem="unsent", limit=limit)
 
     @property
     def _visits(self) -> Visits:
@@ -254,13 +257,16 @@ class TelegramPages:
             answered=answered,
         )
 
-    def _phone_form(self, request: Request, token: str, check: Check | None, *, problem: str = "") -> Response:
+    def _phone_form(
+        self, request: Request, token: str, check: Check | None, *, problem: str = "", limit: LimitReached | None = None
+    ) -> Response:
         if check is None:
             return self._piece(request, "phone_gone", status=410)
         return self._piece(
             request,
             "phone",
-            status=422 if problem in ("wrong", "ended") else 200,
+            status=429 if limit else 422 if problem in ("wrong", "ended") else 200,
+            headers={"Retry-After": str(limit.retry_after)} if limit else {},
             check=check,
             token=token,
             problem=problem,

@@ -30,7 +30,7 @@ class Set:
     async def log_in(self) -> str:
         outcome = await self.stage.backend.accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
         assert isinstance(outcome, PhoneNeeded)
-        return outcome.token
+        return outcome.check.token
 
     async def prove(self, token: str, code: str) -> Proven | WrongCode | None:
         return await self.stage.backend.phone_checks.prove(token, code)
@@ -130,9 +130,38 @@ async def test_a_phone_gets_no_more_than_its_budget_however_often_somebody_logs_
         await at_log_in.log_in()
         await at_log_in.tower.code(of=count + 1)
         at_log_in.stage.let_pass(seconds=61)
-    with pytest.raises(LimitReached):
-        await at_log_in.log_in()
+    at_log_in.stage.let_pass(minutes=5)
+    token = await at_log_in.log_in()
     assert len(at_log_in.tower.taken) == 5
+    check = await at_log_in.stage.backend.phone_checks.look(token)
+    assert check is not None
+    assert not check.code_live
+    assert check.resend_at > at_log_in.stage.clock()
+    with pytest.raises(LimitReached):
+        await at_log_in.stage.backend.phone_checks.resend(token)
+
+
+async def test_whoever_logs_in_again_goes_on_with_the_code_that_was_sent_and_with_the_tries_that_are_left(at_log_in: Set) -> None:
+    first = await at_log_in.log_in()
+    code = await at_log_in.tower.code()
+    for _ in range(3):
+        await at_log_in.prove(first, await at_log_in.other_than(code))
+    second = await at_log_in.log_in()
+    assert await at_log_in.prove(first, code) is None, "the browser before does not wait any more"
+    check = await at_log_in.stage.backend.phone_checks.look(second)
+    assert check is not None
+    assert (check.code_live, check.tries_left) == (True, 2)
+    assert isinstance(await at_log_in.prove(second, code), Proven)
+    assert len(at_log_in.tower.taken) == 1
+
+
+async def test_of_many_log_ins_at_once_one_code_is_sent_and_one_browser_waits_for_it(at_log_in: Set) -> None:
+    tokens = await asyncio.gather(*(at_log_in.log_in() for _ in range(5)))
+    code = await at_log_in.tower.code()
+    looks = [await at_log_in.stage.backend.phone_checks.look(token) for token in tokens]
+    [waiting] = [token for token, look in zip(tokens, looks, strict=True) if look is not None]
+    assert isinstance(await at_log_in.prove(waiting, code), Proven)
+    assert len(at_log_in.tower.taken) == 1
 
 
 async def test_a_gateway_that_is_busy_is_asked_again_and_one_that_refuses_is_not(at_log_in: Set) -> None:
@@ -196,7 +225,7 @@ async def test_an_account_becomes_active_only_when_the_code_is_back(at_activatio
     waiting = await stage.activate(link)
     assert isinstance(waiting, ActivationPhoneNeeded)
     assert isinstance(await stage.backend.activation.look(link), LinkLive)
-    proven = await at_activation.prove(waiting.check, await at_activation.tower.code())
+    proven = await at_activation.prove(waiting.check.token, await at_activation.tower.code())
     assert isinstance(proven, Proven)
     assert isinstance(await stage.backend.activation.phone_proven(proven, ip="192.0.2.1"), Activated)
     account = await stage.backend.accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
@@ -211,7 +240,7 @@ async def test_a_code_for_a_link_that_ended_meanwhile_makes_no_account(at_activa
     link = await stage.smtp.token()
     waiting = await stage.activate(link)
     assert isinstance(waiting, ActivationPhoneNeeded)
-    proven = await at_activation.prove(waiting.check, await at_activation.tower.code())
+    proven = await at_activation.prove(waiting.check.token, await at_activation.tower.code())
     assert isinstance(proven, Proven)
     assert await stage.backend.activation.disown(link)
     assert isinstance(await stage.backend.activation.phone_proven(proven, ip="192.0.2.1"), LinkUnknown)
@@ -224,7 +253,39 @@ async def test_bukan_saya_ends_a_check_that_waits_and_forgets_its_phone(at_activ
     assert isinstance(waiting, ActivationPhoneNeeded)
     code = await at_activation.tower.code()
     assert await stage.backend.activation.disown(link)
-    assert await at_activation.prove(waiting.check, code) is None
+    assert await at_activation.prove(waiting.check.token, code) is None
     async with stage.backend.database.reading() as conn:
         row = (await conn.execute(phone_checks.select())).one()
     assert (row.phone, row.password_hash, row.code_hash) == (None, None, None)
+
+
+async def test_the_password_that_was_typed_last_is_the_account_s_also_without_a_second_message(at_activation: Set) -> None:
+    stage, last = at_activation.stage, "Gunung!hijau3Tinggi"
+    link = await stage.smtp.token()
+    await stage.activate(link)
+    code = await at_activation.tower.code()
+    waiting = await stage.activate(link, password=last)
+    assert isinstance(waiting, ActivationPhoneNeeded)
+    proven = await at_activation.prove(waiting.check.token, code)
+    assert isinstance(proven, Proven)
+    assert isinstance(await stage.backend.activation.phone_proven(proven, ip="192.0.2.1"), Activated)
+    assert isinstance(await stage.backend.accounts.authenticate(EMAIL, last, ip="192.0.2.1"), Account)
+    assert len(at_activation.tower.taken) == 1
+
+
+async def test_who_activates_with_a_phone_that_was_written_to_just_now_waits_for_a_code_and_types_no_password_twice(
+    at_activation: Set,
+) -> None:
+    stage = at_activation.stage
+    await stage.activate(await stage.smtp.token())
+    await at_activation.tower.code()
+    await stage.register(email="sri@example.com", nik="3171015212880002")
+    waiting = await stage.activate(await stage.smtp.token(of=2))
+    assert isinstance(waiting, ActivationPhoneNeeded)
+    assert not waiting.check.sent
+    check = await stage.backend.phone_checks.look(waiting.check.token)
+    assert check is not None
+    assert not check.code_live
+    stage.let_pass(seconds=61)
+    await stage.backend.phone_checks.resend(waiting.check.token)
+    assert isinstance(await at_activation.prove(waiting.check.token, await at_activation.tower.code(of=2)), Proven)

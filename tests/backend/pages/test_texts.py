@@ -47,6 +47,7 @@ def test_every_text_is_used_by_a_page_or_a_mail() -> None:
         "account.delete.effect_",
         "code.form.lead_",
         "code.problem.",
+        "code.unsent.",
         "mail.password_reset.",
         "mail.password_changed.",
         "mail.account_deleted.",
