@@ -22,8 +22,8 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -313,13 +313,27 @@ async def stdin_lines() -> AsyncIterator[bytes]:
         yield rest
 
 
+@contextmanager
+def unechoed() -> Iterator[None]:
+    """Between two prompts, too, what is typed is kept for the next one and not drawn: it may be a NIK. Ctrl-C works all the time."""
+    import termios
+    import tty
+
+    kept = termios.tcgetattr(_STDIN)
+    tty.setcbreak(_STDIN, termios.TCSANOW)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(_STDIN, termios.TCSANOW, kept)
+
+
 async def typed_lines(client: ChatClient) -> AsyncIterator[str]:
     """Lines typed at a terminal; what comes meanwhile is written above the line being typed."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.patch_stdout import patch_stdout
 
     prompt: PromptSession[str] = PromptSession("> ", erase_when_done=True)
-    with patch_stdout():
+    with unechoed(), patch_stdout():
         while True:
             try:
                 line = await prompt.prompt_async()

@@ -151,4 +151,5 @@ def test_asked_to_stop_it_says_so_at_once_to_who_spreads_the_load(tmp_path: Path
         assert statuses <= {200, 503}
         assert product.exit_code() == 0
         events = [line["event"] for line in log_of(product)]
-        assert events[-2:] == ["process.stopping", "process.stopped"]
+        assert events[-1] == "process.stopped"
+        assert "process.stopping" in events  # what was under way may end, and say so, in between

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import stat
 import sys
 import termios
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -209,54 +211,111 @@ async def test_nothing_that_a_terminal_obeys_is_written_to_it(site: Site, start:
     assert "Halo" in out
 
 
-async def test_at_a_real_terminal_news_arrive_while_typing_and_the_nik_is_not_left_on_the_screen(
-    site: Site, tmp_path: Path
-) -> None:
+class RealTerminal:
+    """A person at a terminal: what is typed, and every byte that was ever drawn."""
+
+    def __init__(self, near: int, far: int, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.seen = b""
+        self._near, self._far = near, far
+        self._got = asyncio.Event()
+        asyncio.get_running_loop().add_reader(near, self._read)
+
+    def _read(self) -> None:
+        self.seen += os.read(self._near, 65536)
+        self._got.set()
+
+    def types(self, keys: str) -> None:
+        os.write(self._near, keys.encode())
+
+    async def sees(self, words: str, times: int = 1) -> None:
+        while self.seen.count(words.encode()) < times:
+            self._got.clear()
+            await self._got.wait()
+
+    async def ready(self) -> None:
+        """The first prompt is up."""
+        await self.sees(BRACKETED_PASTE)
+
+    async def types_ahead(self, keys: str) -> None:
+        """Type what nobody reads yet, until the terminal has taken all of it, and has drawn what it draws by itself."""
+        self.types(keys)
+        while waiting(self._far) < len(keys) or waiting(self._near):
+            await asyncio.sleep(0.01)
+
+
+def waiting(descriptor: int) -> int:
+    """Bytes that can be read from it."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+BRACKETED_PASTE = "\x1b[?2004h"  # what a prompt asks of the terminal first (xterm's control sequences)
+
+
+@asynccontextmanager
+async def real_terminal(url: str, session: Path) -> AsyncIterator[RealTerminal]:
+    """The chat at a terminal of 100 columns; what it drew is told when something did not come."""
     near, far = pty.openpty()
     termios.tcsetwinsize(far, (40, 100))
     environment = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
-    command = (sys.executable, "-c", MAIN, site.url, str(tmp_path / "session"))
+    command = (sys.executable, "-c", MAIN, url, str(session))
     process = await asyncio.create_subprocess_exec(*command, stdin=far, stdout=far, stderr=far, env=environment)
-    os.close(far)
-    seen = b""
-    got = asyncio.Event()
-
-    def read() -> None:
-        nonlocal seen
-        try:
-            seen += os.read(near, 65536)
-        except OSError:
-            asyncio.get_running_loop().remove_reader(near)
-        got.set()
-
-    asyncio.get_running_loop().add_reader(near, read)
-
-    async def until(words: str) -> None:
-        while words.encode() not in seen:
-            got.clear()
-            await got.wait()
-
+    terminal = RealTerminal(near, far, process)
     try:
-        async with asyncio.timeout(30):
-            await until("Setuju")
-            await until("\x1b[?2004h")  # the prompt is up
-            os.write(near, b"1\r")
-            await until("nama lengkap")
-            os.write(near, b"Budi Santoso\r")
-            await until("Berapa NIK")
-            os.write(near, b"3171")
-            await site.news(site.turns.taken[0][0], "Kabar di tengah")
-            await until("Kabar di tengah")
-            os.write(near, NIK[4:].encode() + b"\r")
-            await until("3171********0001")
-            await until("nomor handphone")
-            os.write(near, b"\x04")
-            assert await process.wait() == 0
+        async with asyncio.timeout(60):
+            await terminal.ready()
+            yield terminal
     except TimeoutError:
-        pytest.fail(seen.decode(errors="replace"))
+        pytest.fail(terminal.seen.decode(errors="replace"))
     finally:
         asyncio.get_running_loop().remove_reader(near)
-        os.close(near)
         if process.returncode is None:
             process.kill()
             await process.wait()
+        os.close(far)
+        os.close(near)
+
+
+async def test_at_a_real_terminal_news_arrive_while_typing_and_the_nik_is_not_left_on_the_screen(
+    site: Site, tmp_path: Path
+) -> None:
+    async with real_terminal(site.url, tmp_path / "session") as person:
+        await person.sees("Setuju")
+        person.types("1\r")
+        await person.sees("nama lengkap")
+        person.types("Budi Santoso\r")
+        await person.sees("Berapa NIK")
+        person.types("3171")
+        await site.news(site.turns.taken[0][0], "Kabar di tengah")
+        await person.sees("Kabar di tengah")
+        person.types(f"{NIK[4:]}\r")
+        await person.sees("3171********0001")
+        await person.sees("nomor handphone")
+        person.types("\x04")
+        assert await person.process.wait() == 0
+
+
+async def test_what_is_typed_while_an_answer_is_awaited_is_not_shown_and_not_lost(site: Site, tmp_path: Path) -> None:
+    async with real_terminal(site.url, tmp_path / "session") as person:
+        person.types("1\r")
+        await person.sees("nama lengkap")
+        site.turns.open.clear()
+        person.types("Budi Santoso\r")
+        await person.sees("Anda: ", 2)
+        await person.types_ahead(f"{NIK}\r")
+        assert NIK.encode() not in person.seen
+        site.turns.open.set()
+        await person.sees("3171********0001")
+        await person.sees("nomor handphone")
+
+
+async def test_the_end_that_is_typed_while_an_answer_is_awaited_ends_the_chat(site: Site, tmp_path: Path) -> None:
+    async with real_terminal(site.url, tmp_path / "session") as person:
+        person.types("1\r")
+        await person.sees("nama lengkap")
+        site.turns.open.clear()
+        person.types("Budi Santoso\r")
+        await person.sees("Anda: ", 2)
+        await person.types_ahead("\x04")
+        site.turns.open.set()
+        assert await person.process.wait() == 0

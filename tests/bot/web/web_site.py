@@ -45,6 +45,8 @@ class ScriptedTurns:
     def __init__(self) -> None:
         self.channels: dict[str, WebChannel] = {}
         self.down = False
+        self.open = asyncio.Event()  # while it is clear, no answer comes
+        self.open.set()
         self.taken: list[tuple[Conversation, Event, str]] = []
         self.languages: list[Language | None] = []
         self._seen: set[tuple[Conversation, str]] = set()
@@ -62,6 +64,7 @@ class ScriptedTurns:
         answerable: Answerable | None = None,
     ) -> Taken:
         await asyncio.sleep(0)
+        await self.open.wait()
         if self.down:
             raise StoreUnavailable
         if (conversation, event_id) in self._seen:
@@ -202,3 +205,4 @@ async def open_site(
     app = Starlette(routes=[*routes(api, config), Mount("/assets", StaticFiles(directory=ASSETS)), *extra])
     async with serving(app, port, closing=api.close):
         yield Site(url, api, turns, transcript, config)
+        turns.open.set()  # a server stops only when every answer has gone out
