@@ -25,6 +25,7 @@ from dialogs.machine import Turn
 from dialogs.registration import held, step_id
 from dialogs.secret import looks_like_password
 from dialogs.session import Session
+from dialogs.texts import label_of
 
 log = structlog.get_logger(__name__)
 
@@ -106,7 +107,7 @@ class Live:
             case ContactShared(phone):
                 return FIELDS["phone"].mask(phone)
             case ButtonPressed(_, action):
-                return f"[{action}]"
+                return f"[{label_of(noted.before.language, action)}]"
             case MediaSent(kind):
                 return f"({kind})"
             case CommandSent(command):

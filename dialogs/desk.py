@@ -45,6 +45,7 @@ from dialogs.session import Desk
 from dialogs.steps._step import Context, Outcome, contacts, remembering
 from dialogs.steps.desk import SILENCE, TIMER, closed, noted, opened, over, owned, waits
 from dialogs.steps.repairs import hidden, open_doubt
+from dialogs.texts import label_of
 
 
 def _nothing(ctx: Context) -> Outcome:
@@ -160,7 +161,7 @@ def heard(ctx: Context, event: ByPerson) -> Outcome:
         gone = hidden(ctx, TextSent(event.text, event.message))
         safe = Relay(desk.ticket, "person", "password", "", ctx.now, event.message)
         return Outcome(gone.session, effects=(*gone.effects, Say(gone.notice, author="system"), safe), show=False)
-    kind, text, message, detail = _what(event)
+    kind, text, message, detail = _what(ctx, event)
     if isinstance(event, MediaSent) or read(text, local_date(ctx.now)):
         # A photo of a KTP or a number is as personal here as it is in the form, and goes from the chat with it.
         ctx = remembering(ctx, message)
@@ -172,7 +173,7 @@ def heard(ctx: Context, event: ByPerson) -> Outcome:
     return Outcome(ctx.session, effects=(line, *later), show=waits)
 
 
-def _what(event: ByPerson) -> tuple[RelayKind, str, str, str]:
+def _what(ctx: Context, event: ByPerson) -> tuple[RelayKind, str, str, str]:
     """Kind, text, message and detail of a line."""
     match event:
         case TextSent(text, message):
@@ -184,7 +185,7 @@ def _what(event: ByPerson) -> tuple[RelayKind, str, str, str]:
         case MediaSent(kind, message):
             return "media", "", message, kind
         case ButtonPressed(_, action, message):
-            return "press", "", message, action
+            return "press", "", message, label_of(ctx.session.language, action)
         case CommandSent(command, argument):
             return "text", f"/{command} {argument}".strip(), "", ""
         case Started():

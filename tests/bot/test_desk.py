@@ -253,6 +253,12 @@ async def test_lookers_on_see_what_is_said_with_everything_personal_covered(bot:
     assert len({line.key for line in lines}) == len(lines)
 
 
+async def test_lookers_on_see_a_press_by_what_stood_on_the_button(bot: Bot, watched: Live) -> None:
+    await bot.happens(ButtonPressed("nowhere", "back"))
+    await ran(watched)
+    assert desk_of(bot).lines[0].text == "[Kembali]"
+
+
 async def test_what_an_agent_and_a_person_say_to_each_other_is_told_once(bot: Bot, watched: Live) -> None:
     await bot.happens(AgentTookOver("rina", "Rina", 0))
     await bot.happens(TextSent("Halo?", "m2"))

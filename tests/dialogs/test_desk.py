@@ -254,6 +254,14 @@ def test_a_second_tap_while_the_helpdesk_has_it_is_no_second_press() -> None:
     assert not [effect for effect in chat.effects if isinstance(effect, Relay)]
 
 
+def test_an_agent_is_told_a_press_by_what_stood_on_the_button_in_the_language_of_the_chat() -> None:
+    chat = with_rina()
+    for language, label in (("id", "Ubah NIK"), ("en", "Change NIK")):
+        chat.session = replace(chat.session, language=language)
+        chat.happens(ButtonPressed("s1", "edit.nik"))
+        assert [effect.detail for effect in chat.effects if isinstance(effect, Relay)] == [label]
+
+
 def test_facts_are_told_without_a_question_while_an_agent_has_it_and_what_says_nothing_is_not() -> None:
     chat = at_nik()
     for each in ("3171234501900001", "081234567890", "siti@example.com"):

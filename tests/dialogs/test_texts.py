@@ -9,7 +9,7 @@ import pytest
 
 from dialogs.commands import COMMANDS, MENU, WORDS
 from dialogs.machine import STEPS
-from dialogs.texts import CATALOGUES, LANGUAGES, Language
+from dialogs.texts import CATALOGUES, LANGUAGES, Language, label_of
 from tests.dialogs.test_conversation import at_question
 
 PLACEHOLDER = re.compile(r"{(\w+)}")
@@ -40,6 +40,26 @@ def test_every_button_of_the_catalogue_is_used() -> None:
     for id_ in CATALOGUES["id"]:
         if id_.startswith("button."):
             assert f'"{id_.removeprefix("button.")}' in source or f'"{id_}"' in source, id_
+
+
+@pytest.mark.parametrize(
+    ("action", "label"),
+    [
+        ("agree", "Setuju"),
+        ("kind.individu_lokal", "Individu Lokal"),
+        ("speak.en", "English"),
+        ("rate.5", "5: sangat puas"),
+        ("edit.nik", "Ubah NIK"),
+        ("suggested", "Pakai …"),
+        ("about.1", "Lihat …"),
+        ("nothing", "nothing"),
+        ("kind.{0}", "kind.{0}"),
+        ("edit.{0}", "Ubah …"),
+        ("", ""),
+    ],
+)
+def test_whoever_reads_along_reads_what_stood_on_the_button(action: str, label: str) -> None:
+    assert label_of("id", action) == label
 
 
 def test_every_word_means_a_command_and_the_menu_holds_known_words_with_texts() -> None:
