@@ -23,7 +23,7 @@ from helpdesk.tables import canned
 from helpdesk.texts import named, text
 
 VARIABLES: Final = ("first_name", "status", "resend_wait", "agent", "ticket")
-_VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_VARIABLE: Final = re.compile(r"\{\{([^{}]*)\}\}")
 _TITLE_MAX, _TEXT_MAX = 60, 2000
 
 
@@ -73,7 +73,7 @@ class Canned:
             raise CannedRefused("title")
         if not (text_id or text_en) or max(len(text_id), len(text_en)) > _TEXT_MAX:
             raise CannedRefused("text")
-        if any(name not in VARIABLES for name in _VARIABLE.findall(text_id + text_en)):
+        if unknown_in(f"{text_id}\n{text_en}"):
             raise CannedRefused("variable")
         now = self._now()
         values = {"title": title, "text_id": text_id, "text_en": text_en, "changed_at": now}
@@ -100,8 +100,20 @@ class Canned:
         return sa.and_(canned.c.id == reply, whose)
 
 
+def unknown_in(written: str) -> str:
+    """The first variable of a text that nobody can fill in, as it is written there; "" where there is none."""
+    return next((found[0] for found in _VARIABLE.finditer(written) if found[1].strip() not in VARIABLES), "")
+
+
+def listed() -> str:
+    """The variables that there are, as they are written."""
+    return ", ".join(f"{{{{{name}}}}}" for name in VARIABLES)
+
+
 def filled(written: str, language: Language, session: Session | None, agent: Agent, number: int, wait: int) -> str:
-    """The reply with its variables filled in. `wait` is the seconds until the link can be mailed again; what is not known is left out."""
+    """The reply with its variables filled in. `wait` is the seconds until the link can be mailed again. Raises KeyError for
+    a variable that `unknown_in` tells.
+    """
     registration = focused(session) if session else None
     name = registration.name if registration else ""
     if not name and session and session.draft and "full_name" in session.draft.answers:
@@ -115,4 +127,4 @@ def filled(written: str, language: Language, session: Session | None, agent: Age
         "agent": agent.name,
         "ticket": f"#{number}",
     }
-    return _VARIABLE.sub(lambda found: facts.get(found[1], ""), written)
+    return _VARIABLE.sub(lambda found: facts[found[1].strip()], written)

@@ -27,7 +27,7 @@ from dialogs.fields import FIELDS
 from dialogs.session import Session
 from helpdesk.acting import LABELS, REASONS, NotAllowed, Owned, Unfit, stands
 from helpdesk.agents import actor
-from helpdesk.canned import VARIABLES, CannedRefused, filled
+from helpdesk.canned import CannedRefused, filled, listed, unknown_in
 from helpdesk.console.door import Door, Form, wants_json
 from helpdesk.console.view import View
 from helpdesk.feed import PAGE, Changed
@@ -225,7 +225,7 @@ class Chats:
     async def close_ticket(self, _: Request, visit: Visit, form: Form, chat: Chat) -> None:
         await self._acting.close(chat, visit.agent, _version(form), form.get("key", ""), form.get("label", ""))
 
-    async def say(self, _: Request, visit: Visit, form: Form, chat: Chat) -> None:
+    async def say(self, request: Request, visit: Visit, form: Form, chat: Chat) -> None:
         written = form.get("text", "")
         if not written.strip() and form.get("reply"):
             # Without the script a canned reply is sent as it stands.
@@ -233,6 +233,9 @@ class Chats:
             reply = replies.get(form["reply"])
             written = reply.text(chat.language) if reply else ""
         if "{{" in written:
+            if unknown := unknown_in(written):
+                language = self._view.language(request, visit)
+                raise Unfit("variable", text(language, "canned.refused.variable", unknown=unknown, known=listed()))
             written = await self._filled(written, visit, chat)
         await self._acting.say(chat, visit.agent, _version(form), form.get("key", ""), written)
 
@@ -302,8 +305,9 @@ class Chats:
             visit,
             status=status,
             replies=await self._canned.of(visit.agent),
-            variables=VARIABLES,
+            variables=listed(),
             refused=refused,
+            unknown=unknown_in("\n".join((given or {}).values())),
             given=given or {},
             form_token=self._door.cookies.session_form_token(visit.token),
         )

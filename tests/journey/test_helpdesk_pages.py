@@ -94,11 +94,14 @@ async def test_markup_in_every_field_that_anybody_can_write_is_words(stage: Stag
         await page.get_by_label("Pesan untuk investor").fill(SVG)
         await page.keyboard.press("Control+Enter")
         await expect(page.locator(".desk-agent", has_text=SVG)).to_be_visible(timeout=WAIT)
+        await page.get_by_label("Pesan untuk investor").fill(TEMPLATE)
+        await page.locator("[data-note]").click()
+        await expect(page.locator(".desk-note").last).to_contain_text(TEMPLATE, timeout=WAIT)
         await page.locator("#value").fill(IMG)
         await page.locator(".desk-propose button").click()
         await expect(page.locator("[data-problem]")).not_to_be_empty(timeout=WAIT)
         await page.goto("/helpdesk/balasan")
-        for title, text_id, text_en in ((IMG, SCRIPT, SVG), (SVG, ATTRIBUTE, ""), (ATTRIBUTE, TEMPLATE, "")):
+        for title, text_id, text_en in ((IMG, SCRIPT, SVG), (SVG, ATTRIBUTE, ""), (ATTRIBUTE, IMG, "")):
             form = page.locator("form", has=page.locator("[name=title]")).last
             await form.locator("[name=title]").fill(title)
             await form.locator("[name=text_id]").fill(text_id)
