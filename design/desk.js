@@ -263,13 +263,18 @@ document.addEventListener("change", (event) => {
 
 // --- the time until a link can be sent again
 
+const two = (count) => String(count).padStart(2, "0");
+const clock = (seconds) => {
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
+};
 const waits = () => {
   for (const button of document.querySelectorAll("[data-from]")) {
     const left = Math.ceil((Date.parse(button.dataset.from) - Date.now()) / 1000);
     const words = button.querySelector("span");
     words.dataset.words ??= words.textContent;
     button.disabled = left > 0;
-    words.textContent = left > 0 ? `${button.dataset.wait} ${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : words.dataset.words;
+    words.textContent = left > 0 ? `${button.dataset.wait} ${clock(left)}` : words.dataset.words;
   }
 };
 const ready = () => {

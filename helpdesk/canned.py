@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
 
+from dialogs.clock import waiting
 from dialogs.registration import focused, state_of, step_id
 from dialogs.session import Session
 from dialogs.texts import Language
@@ -119,11 +121,10 @@ def filled(written: str, language: Language, session: Session | None, agent: Age
     if not name and session and session.draft and "full_name" in session.draft.answers:
         name = session.draft.answers["full_name"].value
     step = state_of(registration) if registration else step_id(session) if session else ""
-    minutes = -(-wait // 60)
     facts = {
         "first_name": name.split()[0] if name else text(language, "canned.nobody"),
         "status": named(language, "step", step),
-        "resend_wait": text(language, "time.minutes", count=minutes) if minutes else text(language, "canned.now"),
+        "resend_wait": waiting(language, timedelta(seconds=wait)) if wait else text(language, "canned.now"),
         "agent": agent.name,
         "ticket": f"#{number}",
     }

@@ -37,6 +37,7 @@ from helpdesk.reading import View as List
 from helpdesk.roles import TO_REVEAL
 from helpdesk.sign_in import Visit
 from helpdesk.texts import text
+from helpdesk.texts import unfit as unfit_words
 
 if TYPE_CHECKING:
     from helpdesk.service import Helpdesk
@@ -200,7 +201,7 @@ class Chats:
 
     async def _unfit(self, request: Request, visit: Visit, form: Form, chat: Chat, unfit: Unfit) -> Response:
         language = self._view.language(request, visit)
-        words = unfit.words or text(language, f"unfit.{unfit.code}", minutes=-(-unfit.retry_after // 60))
+        words = unfit.words or unfit_words(language, unfit.code, unfit.retry_after)
         status = 429 if unfit.retry_after else 422
         if wants_json(request):
             response: Response = JSONResponse({"error": {"code": unfit.code, "message": words}}, status)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from dialogs.clock import waiting
 from dialogs.texts import LANGUAGES, Language
 from helpdesk.config import DeskConfig
 from helpdesk.ports import Clock
@@ -59,6 +61,7 @@ class View:
             t=partial(text, language),
             named=partial(named, language),
             happened=partial(happened, language),
+            waiting=lambda seconds: waiting(language, timedelta(seconds=seconds)),
             moment=lambda at: moment(language, at, now),
             ago=lambda at: ago(language, (now - at).total_seconds()),
             iso=lambda at: at.isoformat(timespec="seconds"),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
+from dialogs.clock import waiting
 from dialogs.texts import LANGUAGES, Language, catalogue
 
 # What the detail of a line of the system is the name of.
@@ -39,6 +40,11 @@ def happened(language: Language, kind: str, *, name: str = "", detail: str = "")
     elif kind in _DETAILS:
         detail = named(language, _DETAILS[kind], detail)
     return text(language, f"event.{kind}", name=name or _NONE, detail=detail or _NONE)
+
+
+def unfit(language: Language, code: str, retry_after: int) -> str:
+    """Why what was entered cannot be used (`helpdesk.acting.Unfit`); `retry_after` in seconds."""
+    return text(language, f"unfit.{code}", wait=waiting(language, timedelta(seconds=retry_after)))
 
 
 def moment(language: Language, at: datetime, now: datetime) -> str:

@@ -225,7 +225,7 @@ async def test_the_link_is_sent_again_once_when_its_time_has_come_and_not_before
     early = await sri.post(ticket.chat, "kirim-tautan", 0, registration=registration)
     assert early.status_code == 429
     assert 0 < int(early.headers["retry-after"]) <= stage.backend.cooldown_seconds
-    assert "menit" in early.json()["error"]["message"]
+    assert "detik" in early.json()["error"]["message"]
     assert (await sri.post(ticket.chat, "kirim-tautan", 0, registration="other")).status_code == 422
     stage.clock.ahead += timedelta(seconds=stage.backend.cooldown_seconds + 1)
     for _ in range(2):

@@ -14,7 +14,7 @@ from dialogs.texts import CATALOGUES as DIALOG
 from dialogs.texts import LANGUAGES, Language
 from helpdesk.acting import LABELS, REASONS
 from helpdesk.roles import ROLES
-from helpdesk.texts import CATALOGUES, happened
+from helpdesk.texts import CATALOGUES, happened, unfit
 
 PLACEHOLDER: Final = re.compile(r"{(\w+)}")
 NAMED: Final = {
@@ -53,3 +53,15 @@ def test_whatever_the_dialog_can_tell_of_has_a_name_that_agents_read(language: L
 )
 def test_why_a_proposal_cannot_be_used_is_told_in_words(detail: str, why: str) -> None:
     assert happened("id", "unfit", name="Rina", detail=detail) == f"Usulan koreksi tidak dapat dipakai: {why}"
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "words"),
+    [
+        ("resend_later", 45, "Tautan baru dapat dikirim lagi dalam 45 detik."),
+        ("resend_later", 900, "Tautan baru dapat dikirim lagi dalam 15 menit."),
+        ("reveal_later", 60_000, "Terlalu banyak isian ditampilkan. Coba lagi dalam 17 jam."),
+    ],
+)
+def test_how_long_to_wait_is_told_in_what_people_count_it_in(code: str, seconds: int, words: str) -> None:
+    assert unfit("id", code, seconds) == words

@@ -27,7 +27,7 @@ from helpdesk.bridges.forum.bridge import NAME, Forum
 from helpdesk.bridges.forum.group import Group, Refused
 from helpdesk.bridges.port import Deed, NoTicket, PlaceBusy, Stranger, TicketOver
 from helpdesk.bridges.views import Views
-from helpdesk.texts import named, text
+from helpdesk.texts import named, text, unfit
 
 log = structlog.get_logger(__name__)
 
@@ -350,7 +350,7 @@ class Hearing:
             case TicketOver():
                 return text(language, "bridge.over")
             case Unfit():
-                return error.words or text(language, f"unfit.{error.code}", minutes=-(-error.retry_after // 60))
+                return error.words or unfit(language, error.code, error.retry_after)
             case _:
                 log.error("forum.deed_failed", error=type(error).__name__)
                 return text(language, "bridge.trouble")
