@@ -90,9 +90,13 @@ def add(
     """Add an agent and print the link of their invitation, where they set a password and an authenticator."""
 
     async def do(desk: People) -> None:
+        from dialogs.texts import LANGUAGES
         from helpdesk.roles import parse
 
-        agent, token = await desk.agents.add(login, name, parse(role), language="en" if language == "en" else "id")
+        spoken = next((each for each in LANGUAGES if each == language.strip().lower()), None)
+        if spoken is None:
+            raise _Trouble(f"a language is one of: {', '.join(LANGUAGES)}")
+        agent, token = await desk.agents.add(login, name, parse(role), language=spoken)
         _invited(desk, agent.name, token)
 
     _run(do)

@@ -69,6 +69,7 @@ def test_what_cannot_be_is_said_in_a_sentence_and_changes_nothing(tmp_path: Path
         (("add", "atun", "--name", "Atun", "--role", "agent"), "There is an agent of this user name already."),
         (("add", "Rina Besar", "--name", "Rina", "--role", "agent"), "A user name is 2 to 120"),
         (("add", "rina", "--name", "Rina", "--role", "boss"), "a role is one of: viewer, agent"),
+        (("add", "rina", "--name", "Rina", "--role", "agent", "--language", "fr"), "a language is one of: id, en"),
         (("disable", "nobody"), "There is no agent of this user name"),
         (("disable", "atun"), "This is the last admin"),
     ):
