@@ -67,7 +67,7 @@ def chatwoot_config(settings: Settings) -> ChatwootConfig:
 
 def held(keyring: Keyring) -> Held:
     """What the helpdesk holds of people, for the accounts' side to copy and erase with the rest (`backend.subjects.Talks`)."""
-    return Held(Cells(keyring))
+    return Held(Cells(keyring), Database.lock)
 
 
 @asynccontextmanager

@@ -67,9 +67,10 @@ class Database:
         async with self.engine.begin() as conn:
             yield conn
 
-    async def lock(self, conn: AsyncConnection, *names: str) -> None:
+    @staticmethod
+    async def lock(conn: AsyncConnection, *names: str) -> None:
         """Until this transaction ends nobody else gets past a lock of these names. Take them in the same order everywhere."""
-        if self.sqlite:
+        if conn.dialect.name == "sqlite":
             return
         for name in names:
             await conn.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})

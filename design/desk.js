@@ -16,6 +16,8 @@ let asking = false;
 let again = false;
 let asked = 0;
 let later;
+// What was erased goes from the screen whatever is being done there.
+let erased = false;
 const busy = (place) => {
   const active = document.activeElement;
   return place.contains(active) && active.matches("input:not([type=hidden]), textarea, select");
@@ -58,7 +60,7 @@ const swap = (fresh) => {
     if (!next) continue;
     if (old.dataset.live === "log") {
       merge(old, next);
-    } else if (!busy(old)) {
+    } else if (erased || !busy(old)) {
       const open = [...old.querySelectorAll("details[open][id]")].map((each) => each.id);
       const links = [...old.querySelectorAll("a")];
       const focused = links.indexOf(document.activeElement);
@@ -86,6 +88,7 @@ const swap = (fresh) => {
   else if (!propose && proposing) document.getElementById("panel")?.append(document.importNode(proposing, true));
   const version = fresh.getElementById("kepala")?.dataset.version;
   if (version) for (const input of document.querySelectorAll("input[name=version]")) input.value = version;
+  erased = false;
   uncover();
   ready();
 };
@@ -157,8 +160,13 @@ const listen = () => {
   stream.addEventListener("message", (event) => {
     const change = JSON.parse(event.data);
     if (change.what === "opened") ring();
-    if (change.chat === desk.dataset.chat) refresh();
-    else refreshList();
+    if (change.chat === desk.dataset.chat) {
+      if (change.what === "erased") {
+        erased = true;
+        revealed.clear();
+      }
+      refresh();
+    } else refreshList();
   });
 };
 

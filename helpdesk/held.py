@@ -8,7 +8,7 @@ where no ticket is open, whose chat it was; what stays of a ticket is when, who 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,11 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpdesk.bridges.book import leave
+from helpdesk.ports import Clock, utc_now
 from helpdesk.reading import search_terms
-from helpdesk.records import TALK_KEPT
+from helpdesk.records import FEED, TALK_KEPT
 from helpdesk.seals import Cells
 from helpdesk.tables import (
     GONE,
+    changes,
     conversations,
     entries,
     fates,
@@ -31,10 +33,12 @@ from helpdesk.tables import (
 
 
 class Held:
-    """Talks by the ids of their conversations."""
+    """Talks by the ids of their conversations. `lock` is the database's (`ports.Database`)."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, lock: Callable[[AsyncConnection, str], Awaitable[None]], clock: Clock = utc_now) -> None:
         self._cells = cells
+        self._lock = lock
+        self._now = clock
 
     async def of(self, conn: AsyncConnection, chats: Collection[str], values: Collection[str]) -> tuple[str, ...]:
         """The talks in these chats, and those in whose form one of these values stood when a human was asked for."""
@@ -104,7 +108,8 @@ class Held:
         ]
 
     async def erase(self, conn: AsyncConnection, talk: str) -> bool:
-        """Whether there was anything."""
+        """Whether there was anything. Whoever has it on their screen is told by the feed."""
+        await self._lock(conn, FEED)
         here = entries.c.conversation_id == talk
         watched = await conn.execute(entries.delete().where(here, entries.c.ticket_id.is_(None)))
         words = await conn.execute(
@@ -116,7 +121,10 @@ class Held:
         await leave(conn, own)
         terms = await conn.execute(ticket_terms.delete().where(ticket_terms.c.ticket_id.in_(own)))
         named = await conn.execute(unnamed().where(conversations.c.id == talk))
-        return any(done.rowcount for done in (watched, words, terms, named))
+        if not any(done.rowcount for done in (watched, words, terms, named)):
+            return False
+        await conn.execute(changes.insert().values(at=self._now(), what="erased", conversation_id=talk))
+        return True
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -42,11 +42,11 @@ from helpdesk.tables import (
 # What the bot said where no human was is kept as long as the dialog itself; the talk of a closed ticket a month longer.
 LINES_KEPT: Final = timedelta(days=8)
 TALK_KEPT: Final = timedelta(days=30)
-_FEED: Final = "desk feed"
+FEED: Final = "desk feed"
 _PLACES: Final = 1000
 _MESSAGE_MAX: Final = 64
 
-What = Literal["opened", "owner", "entry", "fate", "rated", "line"]
+What = Literal["opened", "owner", "entry", "fate", "rated", "line", "erased"]
 # Who has a ticket after a change; what is not named leaves its owner.
 _OWNER: Final[dict[Change, str]] = {
     "queued": "queued",
@@ -101,7 +101,7 @@ class Records:
         every connection that the pages need.
         """
         async with self._one, self._database.writing() as conn:
-            await self._database.lock(conn, _FEED)
+            await self._database.lock(conn, FEED)
             yield conn
 
     # --- the port

@@ -203,7 +203,7 @@ changes = sa.Table(
     metadata,
     sa.Column("id", _Counted, primary_key=True),
     sa.Column("at", Utc, nullable=False, index=True),
-    # opened, owner, entry (a line, a note), fate, rated, line (where the bot has the conversation)
+    # opened, owner, entry (a line, a note), fate, rated, line (where the bot has the conversation), erased (the talk)
     sa.Column("what", sa.String(12), nullable=False),
     sa.Column("conversation_id", sa.String(32), nullable=False),
     sa.Column("ticket_id", sa.String(60)),

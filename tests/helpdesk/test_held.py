@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from tests.backend.stage import until
 from tests.helpdesk.stage import Stage, stage_on
 from tests.helpdesk.test_deeds import CHAT, browser, version
 from tests.helpdesk.test_secrets import EMAIL, NIK, asks_for_a_human, at_the_summary
+from tests.product import PATIENCE
 
 SAID = "Ibu saya Sulastri, tolong dibantu"
 
@@ -195,6 +197,21 @@ async def test_an_open_conversation_goes_on_with_its_past_erased_and_nobody_can_
         refused = await client.post(f"/helpdesk/c/{ticket.chat}/{deed}", data=form, headers={"Accept": "application/json"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (422, "gone")
     await client.aclose()
+
+
+async def test_whoever_has_a_talk_on_their_screen_is_told_when_it_is_erased_and_nobody_that_was_erased_before(
+    stage: Stage, database_url: str, keyring: Keyring
+) -> None:
+    ticket = await a_talk(stage)
+    before = await stage.desk.feed.newest()
+    async with accounts(database_url, keyring) as backend, stage.desk.feed.listening() as heard:
+        found = await backend.subjects.find("nik", NIK)
+        for _ in range(2):
+            await backend.subjects.erase(found, "operator")
+        async with asyncio.timeout(PATIENCE):
+            changed = await heard.get()
+    assert (changed.what, changed.conversation) == ("erased", ticket.chat)
+    assert [each.what for each in await stage.desk.feed.since(before)] == ["erased"]
 
 
 async def test_whose_chat_it_was_is_forgotten_with_the_talk_and_of_a_chat_without_a_ticket_nothing_stays(stage: Stage) -> None:

@@ -16,6 +16,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
 
+from akses.desk import held
 from akses.keyring import Keyring
 from bot.conversation import Conversation
 from bot.desk import Line
@@ -338,6 +339,32 @@ async def test_the_button_that_sends_the_link_again_counts_down_and_then_sends_i
         # What is far is told in hours.
         await expect(button).to_contain_text(re.compile(r" (20:00:0|19:5\d:)\d"), timeout=WAIT)
         assert (await stage.actions()).count("desk.resent") == 1
+        assert complaints == []
+
+
+async def test_what_is_erased_goes_from_the_screen_whatever_its_agent_is_doing_there(stage: Stage, keyring: Keyring) -> None:
+    complaints: list[str] = []
+    await at_the_summary(stage)
+    ticket = await asks_for_a_human(stage)
+    async with chromium() as browser, coming_in(stage, browser, "Rina", complaints) as page:
+        await page.goto(f"/helpdesk/c/{ticket.chat}")
+        await page.get_by_role("button", name="Ambil alih").click()
+        await expect(page.locator("#kepala")).to_contain_text("Anda yang menangani", timeout=WAIT)
+        await stage.send("siti", "Ibu saya Sulastri", "e50")
+        await expect(page.locator(".desk-person").last).to_contain_text("Sulastri", timeout=WAIT)
+        shown = page.locator("[data-field=phone] [data-value]")
+        covered = await shown.inner_text()
+        await page.locator("[data-field=phone]").get_by_text("Tampilkan utuh").click()
+        await page.locator("[data-field=phone]").get_by_role("button", name="Tampilkan").click()
+        await expect(shown).not_to_have_text(covered, timeout=WAIT)
+        await page.locator("[data-field=nik]").get_by_text("Tampilkan utuh").click()
+        await page.locator("[data-field=nik]").get_by_role("combobox").focus()
+        await expect(page.locator("[data-state]")).to_have_text("Langsung", timeout=WAIT)
+        async with stage.people.database.writing() as conn:
+            assert await held(keyring).erase(conn, ticket.chat)
+        await expect(page.locator("#percakapan")).not_to_contain_text("Sulastri", timeout=WAIT)
+        await expect(page.locator("#percakapan")).to_contain_text("Isi sudah dihapus.", timeout=WAIT)
+        await expect(shown).to_have_text(covered, timeout=WAIT)
         assert complaints == []
 
 
