@@ -258,6 +258,8 @@ bridge_removals = sa.Table(
     metadata,
     sa.Column("bridge", sa.ForeignKey("desk_bridges.name"), primary_key=True),
     sa.Column("external", sa.String(200), primary_key=True),
+    # Whose talk it was: what the place does not tell any more once somebody there has deleted it.
+    sa.Column("chat", sa.String(32)),
 )
 
 # What stands there, both ways. `entry` is the entry's id, or of what an agent wrote there its `ref`; `external` is "" where it took no

@@ -67,10 +67,12 @@ async def leave(conn: AsyncConnection, ended: sa.Select[tuple[str]]) -> None:
     shared = sa.select(other.c.external).where(same, other.c.ticket_id.not_in(ended)).exists()
     removal = bridge_removals
     known = sa.select(removal.c.external).where(removal.c.bridge == place.c.bridge, removal.c.external == place.c.external)
-    gone = sa.select(place.c.bridge, place.c.external).where(
-        place.c.ticket_id.in_(ended), place.c.external != "", ~shared, ~known.exists()
+    gone = (
+        sa.select(place.c.bridge, place.c.external, tickets.c.conversation_id)
+        .join(tickets, tickets.c.id == place.c.ticket_id)
+        .where(place.c.ticket_id.in_(ended), place.c.external != "", ~shared, ~known.exists())
     )
-    await conn.execute(removal.insert().from_select(["bridge", "external"], gone.distinct()))
+    await conn.execute(removal.insert().from_select(["bridge", "external", "chat"], gone.distinct()))
     for table in (bridge_places, bridge_messages):
         await conn.execute(table.delete().where(table.c.ticket_id.in_(ended)))
 
@@ -301,12 +303,12 @@ class Book:
 
     # --- what is to be there no more
 
-    async def removals(self) -> Sequence[str]:
-        """Places whose talk was erased, in any order: so that none has always to wait for another that cannot be removed."""
+    async def removals(self) -> Sequence[tuple[str, str]]:
+        """Places whose talk was erased, with the chat that it was (`Bridge.remove`), in any order: so that none has always to wait for another that cannot be removed."""
         its = bridge_removals.c.bridge == self.name
-        wanted = sa.select(bridge_removals.c.external).where(its).order_by(sa.func.random()).limit(_REMOVALS)
+        wanted = bridge_removals.select().where(its).order_by(sa.func.random()).limit(_REMOVALS)
         async with self._database.reading() as conn:
-            return list(await conn.scalars(wanted))
+            return [(row.external, row.chat or "") for row in await conn.execute(wanted)]
 
     async def removed(self, place: str) -> None:
         """It is gone there as well."""

@@ -244,9 +244,9 @@ class Carrier:
         ends the round, for the talks of others wait.
         """
         pause = _REMOVING
-        for place in await self.book.removals():
+        for place, chat in await self.book.removals():
             try:
-                await self.bridge.remove(place)
+                await self.bridge.remove(place, chat)
             except PlaceGone:
                 pass
             except PlaceBusy as busy:

@@ -176,8 +176,10 @@ class Bridge(Protocol):
     async def carry(self, place: Place, ticket: TicketView, things: Sequence[Thing]) -> Carried:
         """Put the first of these there, and as many more as go in the same call."""
 
-    async def remove(self, place: str) -> None:
-        """Take this place away (`Place.external`), with all that stands in it, for its talk was erased; PlaceGone where it is not there."""
+    async def remove(self, place: str, chat: str) -> None:
+        """Take this place away (`Place.external`), with all that stands in it, for its talk was erased; PlaceGone where it is not there.
+        With the last place of a `chat` (`TicketView.chat`, "" where it is not known) goes whatever else is kept of it there.
+        """
 
 
 # --- what comes back

@@ -11,7 +11,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "desk_0003"
+HEAD: Final = "desk_0004"
 VERSIONS: Final = "desk_version"
 _LOCK: Final = 3354_0007
 

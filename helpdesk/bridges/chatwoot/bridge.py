@@ -117,10 +117,18 @@ class ChatwootBridge:
                 await self._mark(number, fate)
         return Carried(1, str(message) if message else "")
 
-    async def remove(self, place: str) -> None:
-        """The last conversation goes with its contact: by the conversation they are known, so it is there until they are gone."""
+    async def remove(self, place: str, chat: str) -> None:
+        """The last conversation goes with its contact: by the conversation they are known, so it is there until they are gone; by our own
+        name of them, where somebody there has deleted it.
+        """
         number = number_of(place)
-        contact = (await self._chatwoot.conversation(number)).contact
+        try:
+            contact = (await self._chatwoot.conversation(number)).contact
+        except PlaceGone:
+            left = await self._chatwoot.known(chat) if chat else None
+            if left is not None and await self._chatwoot.has_no_other(left, number):
+                await self._chatwoot.delete_contact(left)
+            raise
         if contact is not None and await self._chatwoot.has_no_other(contact, number):
             await self._chatwoot.delete_contact(contact)
         else:

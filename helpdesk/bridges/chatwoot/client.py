@@ -185,14 +185,15 @@ class Chatwoot:
         try:
             made = await self._api(_Made, "POST", "contacts", {"name": unnamed} | told | ours)
         except NotTaken:
-            known = await self._contact_known(identifier)
+            known = await self.known(identifier)
             if known is None:
                 raise
             await self._api(_Nothing, "PUT", f"contacts/{known}", told)
             return known
         return made.payload.contact.id
 
-    async def _contact_known(self, identifier: str) -> int | None:
+    async def known(self, identifier: str) -> int | None:
+        """The contact of this identifier; None where there is none."""
         found = await self._api(_Found, "GET", "contacts/search", query={"q": identifier})
         return next((each.id for each in found.payload if each.identifier == identifier), None)
 

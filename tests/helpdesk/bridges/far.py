@@ -128,7 +128,7 @@ class MemoryFar:
         self.there[place.external].append((message, _words(ticket, thing)))
         return Carried(1, message)
 
-    async def remove(self, place: str) -> None:
+    async def remove(self, place: str, chat: str) -> None:
         self.asked += 1
         if self.down:
             raise BridgeAway(0.05, "down")

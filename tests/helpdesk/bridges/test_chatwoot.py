@@ -19,6 +19,7 @@ from dialogs.effects import Say
 from dialogs.events import TextSent
 from dialogs.office import Office
 from helpdesk.agents import Agent
+from helpdesk.bridges.carrier import Carrier
 from helpdesk.bridges.chatwoot.bridge import VERSION
 from helpdesk.bridges.port import BridgeAway, PlaceGone
 from helpdesk.reading import Ticket
@@ -49,9 +50,12 @@ class TestChatwoot(BridgeContract):
 class Desk:
     """A ticket in Chatwoot: Rina and Budi are agents of the helpdesk by their addresses, Sari works in Chatwoot alone."""
 
-    def __init__(self, stage: Stage, far: ChatwootFar, ticket: Ticket, talk: Talk, agents: dict[str, Agent]) -> None:
+    def __init__(
+        self, stage: Stage, far: ChatwootFar, carrier: Carrier, ticket: Ticket, talk: Talk, agents: dict[str, Agent]
+    ) -> None:
         self.stage = stage
         self.far = far
+        self.carrier = carrier
         self.fake: FakeChatwoot = far.fake
         self.ticket = ticket
         self.talk = talk
@@ -87,10 +91,10 @@ async def desk_on(stage: Stage, far: ChatwootFar) -> AsyncIterator[Desk]:
     far.connect(stage.desk.deeds(stage.desk.book("chatwoot")))
     agents = {name: await an_agent(stage, name) for name in ("Rina", "Budi")}
     ticket = await asking(stage)
-    async with carrying(stage, far):
+    async with carrying(stage, far) as made:
         await until(lambda: far.fake.talks and far.fake.newest.custom_attributes.get(VERSION, -1) >= 0)
         await far.settled()
-        yield Desk(stage, far, ticket, far.fake.newest, agents)
+        yield Desk(stage, far, made, ticket, far.fake.newest, agents)
 
 
 @pytest.fixture
@@ -118,23 +122,46 @@ async def test_a_contact_goes_with_the_last_conversation_that_was_erased(desk: D
     async with desk.stage.people.database.writing() as conn:
         await held(keyring).erase(conn, desk.ticket.chat)
     with suppress(PlaceGone):  # the carrier may be quicker
-        await desk.far.bridge.remove(str(desk.talk.id))
+        await desk.far.bridge.remove(str(desk.talk.id), desk.ticket.chat)
     assert desk.talk.contact not in desk.fake.contacts
     with pytest.raises(PlaceGone):
-        await desk.far.bridge.remove(str(desk.talk.id))
+        await desk.far.bridge.remove(str(desk.talk.id), desk.ticket.chat)
+
+
+async def test_a_contact_goes_though_somebody_there_has_deleted_the_last_conversation(desk: Desk, keyring: Keyring) -> None:
+    desk.rina.replies(desk.talk, "Sudah beres.")
+    desk.rina.sets(desk.talk, "resolved")
+    await desk.audited("desk.closed")
+    await desk.until(lambda: "menutup percakapan" in desk.talk.notes()[-1])
+    desk.fake.delete(desk.talk)
+    assert desk.talk.contact in desk.fake.contacts
+    async with desk.stage.people.database.writing() as conn:
+        await held(keyring).erase(conn, desk.ticket.chat)
+    desk.carrier._removing_at = 0.0
+    await desk.until(lambda: desk.talk.contact not in desk.fake.contacts)
+
+
+async def test_a_contact_with_another_conversation_stays_when_one_was_deleted_there(desk: Desk) -> None:
+    theirs = Talk(9001, desk.talk.contact, "surat", "open", {}, inbox=desk.fake.inbox + 1)
+    desk.fake.talks[theirs.id] = theirs
+    desk.fake.delete(desk.talk)
+    for chat in (desk.ticket.chat, "nobody", ""):
+        with pytest.raises(PlaceGone):
+            await desk.far.bridge.remove(str(desk.talk.id), chat)
+    assert desk.talk.contact in desk.fake.contacts
 
 
 async def test_a_removal_that_was_broken_off_leaves_no_contact_behind(desk: Desk) -> None:
     desk.fake.fails(503, method="DELETE", path=f"contacts/{desk.talk.contact}")
     with pytest.raises(BridgeAway):
-        await desk.far.bridge.remove(str(desk.talk.id))
-    await desk.far.bridge.remove(str(desk.talk.id))
+        await desk.far.bridge.remove(str(desk.talk.id), desk.ticket.chat)
+    await desk.far.bridge.remove(str(desk.talk.id), desk.ticket.chat)
     assert desk.talk.id not in desk.fake.talks
     assert desk.talk.contact not in desk.fake.contacts
 
 
 async def test_two_who_remove_the_same_conversation_at_once_both_find_it_gone(desk: Desk) -> None:
-    both = [desk.far.bridge.remove(str(desk.talk.id)) for _ in range(2)]
+    both = [desk.far.bridge.remove(str(desk.talk.id), desk.ticket.chat) for _ in range(2)]
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     assert all(each is None or isinstance(each, PlaceGone) for each in outcomes), outcomes
     assert desk.talk.contact not in desk.fake.contacts
@@ -143,7 +170,7 @@ async def test_two_who_remove_the_same_conversation_at_once_both_find_it_gone(de
 async def test_a_contact_that_somebody_merged_with_another_keeps_the_conversations_of_that_one(desk: Desk) -> None:
     theirs = Talk(9001, desk.talk.contact, "surat", "open", {}, inbox=desk.fake.inbox + 1)
     desk.fake.talks[theirs.id] = theirs
-    await desk.far.bridge.remove(str(desk.talk.id))
+    await desk.far.bridge.remove(str(desk.talk.id), desk.ticket.chat)
     assert desk.talk.id not in desk.fake.talks
     assert theirs.id in desk.fake.talks
 
