@@ -233,6 +233,8 @@ class Records:
             if known is None:
                 await conn.execute(fates.insert().values(ref=what.ref, resent=False, **told))
             elif known.fate != "sent" or what.at > known.at:  # a channel may say later that what it took did not arrive
+                # Under which name it stood in the chat is not told again, and a reply to it may come all the same.
+                told["message"] = told["message"] or known.message
                 await conn.execute(fates.update().where(fates.c.ref == what.ref).values(told))
             chat = await self._conversation(conn, conversation, what.at)
             found = sa.select(entries.c.id, entries.c.ticket_id).where(entries.c.ref == what.ref)

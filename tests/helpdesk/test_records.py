@@ -105,6 +105,18 @@ async def test_an_old_owner_does_not_come_back(stage: Stage) -> None:
     assert (ticket.owner, ticket.agent_name, ticket.version) == ("human", "Rina", 2)
 
 
+async def test_a_reply_to_a_message_that_is_said_later_not_to_have_arrived_still_shows_what_it_replies_to(stage: Stage) -> None:
+    await told(stage, story()[:5])
+    await stage.desk.records.tell(CHAT, MessageFate("r1", "sent", AT, "m-9"), "fate r1")
+    await stage.desk.records.tell(CHAT, MessageFate("r1", "unreachable", AT + timedelta(seconds=1)), "fate r1 returned")
+    reply = Relay("S.t1", "person", "text", "Siang", AT + timedelta(seconds=15), "m10", answers="m-9")
+    await told(stage, [("S.8.0", reply)])
+    (ticket,) = await stage.desk.reading.tickets("all", "")
+    talk = await stage.desk.reading.talk(ticket.chat, {})
+    assert [line.state for line in talk if line.author == "agent"] == ["unreachable"]
+    assert talk[-1].quote == "Selamat siang"
+
+
 async def test_the_fate_of_a_message_may_be_known_before_the_message(stage: Stage) -> None:
     await stage.desk.records.tell(CHAT, MessageFate("r1", "failed", AT), "fate r1")
     await told(stage, story()[:5])
