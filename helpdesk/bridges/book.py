@@ -304,7 +304,9 @@ class Book:
     # --- what is to be there no more
 
     async def removals(self) -> Sequence[tuple[str, str]]:
-        """Places whose talk was erased, with the chat that it was (`Bridge.remove`), in any order: so that none has always to wait for another that cannot be removed."""
+        """Places whose talk was erased, with the chat that it was (`Bridge.remove`), in any order: so that none has always to wait for
+        another that cannot be removed.
+        """
         its = bridge_removals.c.bridge == self.name
         wanted = bridge_removals.select().where(its).order_by(sa.func.random()).limit(_REMOVALS)
         async with self._database.reading() as conn:
