@@ -82,7 +82,10 @@ class NewPassword:
         async with self._database.writing() as conn:
             await self._database.lock(conn, *sorted(f"forgotten:{each.hex()}" for each in (*indexes, *origins)))
             now, asked = self._now(), password_requests.c
-            free = await free_within(conn, asked.queued_at, asked.email_index == indexes[-1], _ADDRESS, now)
+            of_address = asked.email_index == indexes[-1]
+            free = await free_within(conn, asked.queued_at, of_address, _ADDRESS, now)
+            # A stranger can use up an owner's day, so nobody waits longer than the newest link lives: who is refused has one that works.
+            free = min(free, await free_within(conn, asked.queued_at, of_address, (Budget(1, self._life),), now))
             if free > now:
                 raise LimitReached.of("cooldown", (free - now).total_seconds())
             free = await free_within(conn, asked.queued_at, asked.origin_index == origins[-1], _ORIGIN, now)

@@ -91,6 +91,27 @@ async def test_one_address_may_ask_five_times_an_hour_and_one_origin_thirty(acti
     await ask(active, "satu.lagi@example.com", ip="192.0.2.99")
 
 
+async def test_a_stranger_who_asks_all_day_keeps_nobody_from_a_link_that_works(active: Stage) -> None:
+    for email in ("tidak.ada@example.com", EMAIL):
+        for nth in range(10):
+            active.let_pass(minutes=13)
+            await ask(active, email, ip=f"192.0.2.{nth}")
+    token = await link(active, of=11)
+    for minutes in (13, 46):
+        active.let_pass(minutes=minutes)
+        with pytest.raises(LimitReached) as limit:
+            await ask(active)
+        assert limit.value.retry_after <= 3600
+        assert isinstance(await active.backend.new_password.look(token), ResetLive), "who has to wait has a link"
+    active.let_pass(minutes=1, seconds=1)
+    for email in ("tidak.ada@example.com", EMAIL):
+        await ask(active, email)
+        active.let_pass(minutes=2)
+        with pytest.raises(LimitReached):
+            await ask(active, email)
+    assert isinstance(await active.backend.new_password.look(await link(active, of=12)), ResetLive)
+
+
 async def test_of_many_posts_with_one_link_one_sets_the_password(active: Stage) -> None:
     await ask(active)
     token = await link(active, of=2)
