@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -26,7 +26,7 @@ from backend.hashing import DUMMY, Hasher
 from backend.ids import new_token, token_hash
 from backend.masking import mask_nik, mask_phone
 from backend.passwords import MAX_LENGTH, PasswordRefused, broken_rules
-from backend.phone_checks import Begun, PhoneChecks
+from backend.phone_checks import Begun, PhoneChecks, Proven
 from backend.tables import account_sessions, accounts, password_links, phone_checks
 from backend.tries import Delay, Tries
 from backend.vault import Vault
@@ -50,6 +50,8 @@ class Account:
     activated_at: datetime
     phone_verified: bool
     language: Literal["id", "en"]
+    # The hash of the password that was right when this was read; nothing is opened by it once there is another.
+    password_hash: str = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +119,28 @@ class Accounts:
         if not isinstance(row, sa.Row):
             return row
         async with self._database.writing() as conn:
+            if not await self._stands(conn, row.id, row.password_hash):
+                return WrongCredentials()
             if self._asks_phone and row.phone_verified_at is None:
                 phone = self._vault.open("accounts", "phone", row.id, row.phone)
-                check = await self._checks.begin(conn, "log_in", phone=phone, language=row.language, account_id=row.id)
+                check = await self._checks.begin(
+                    conn, "log_in", phone=phone, language=row.language, account_id=row.id, password_hash=row.password_hash
+                )
                 return PhoneNeeded(check, row.language)
             await self._audit.record(conn, self._now(), "person", "account.login", row.id)
         return self._account(row)
 
-    async def phone_proven(self, account_id: str) -> None:
-        """The code came back: the account's first log-in is complete."""
+    async def phone_proven(self, proven: Proven, device: str = "") -> str | None:
+        """The code came back: the account's first log-in is complete. What `open_session` returns."""
+        account_id, password_hash = proven.account_id or "", proven.password_hash or ""
         async with self._database.writing() as conn:
+            if not await self._stands(conn, account_id, password_hash):
+                return None
             now = self._now()
             await conn.execute(accounts.update().where(accounts.c.id == account_id).values(phone_verified_at=now))
             await self._audit.record(conn, now, "person", "account.phone_verified", account_id)
             await self._audit.record(conn, now, "person", "account.login", account_id)
+            return await self._open(conn, account_id, device)
 
     async def confirm(self, account: Account, password: str, *, ip: str) -> Literal["confirmed"] | WrongCredentials | SlowDown:
         """Whether it is the owner who sits before an open session; counts as a log-in's password does. Raises Busy."""
@@ -159,10 +169,23 @@ class Accounts:
         await self._tries.succeeded(delays)
         return row
 
-    async def open_session(self, account_id: str, device: str = "") -> str:
-        """A new session's token: 256 random bits, of which only the hash is kept. `device` is what its owner will know it by."""
+    async def open_session(self, account: Account, device: str = "") -> str | None:
+        """A new session's token: 256 random bits, of which only the hash is kept. `device` is what its owner will know it by.
+
+        None when the account has got another password since this one was proven, or is gone.
+        """
         async with self._database.writing() as conn:
-            return await self._open(conn, account_id, device)
+            stands = await self._stands(conn, account.id, account.password_hash)
+            return await self._open(conn, account.id, device) if stands else None
+
+    async def _stands(self, conn: AsyncConnection, account_id: str, password_hash: str) -> bool:
+        """Whether this is the account's password still, and stays it until the transaction ends.
+
+        Between a password's proof and what it opens lies time, in which its owner may have changed it because somebody else knows it.
+        """
+        await self._database.lock(conn, f"account:{account_id}")
+        found = await conn.scalar(sa.select(accounts.c.password_hash).where(accounts.c.id == account_id))
+        return found is not None and found == password_hash
 
     async def _open(self, conn: AsyncConnection, account_id: str, device: str) -> str:
         token, now = new_token("aks_"), self._now()
@@ -226,19 +249,23 @@ class Accounts:
                 )
             )
 
-    async def change_password(self, account_id: str, password: str, again: str, *, device: str = "") -> str:
-        """Set another password, end every session, tell the owner by mail; the token of a new session.
+    async def change_password(self, account: Account, password: str, again: str, *, device: str = "") -> str | None:
+        """Set another password, end every session, tell the owner by mail. What `open_session` returns.
 
         Raises PasswordRefused (nothing is touched) and Busy. Who asks has proven that they know the present one (`confirm`).
         """
+        account_id = account.id
         async with self._database.reading() as conn:
-            row = (await conn.execute(accounts.select().where(accounts.c.id == account_id))).one()
+            row = (await conn.execute(accounts.select().where(accounts.c.id == account_id))).one_or_none()
+        if row is None:
+            return None
         async with self._hasher.slot():
             if broken := await asyncio.to_thread(broken_rules, password, again, password_context(self._vault, row)):
                 raise PasswordRefused(broken)
             hashed = await self._hasher.hash(password)
         async with self._database.writing() as conn:
-            await self._database.lock(conn, f"account:{account_id}")
+            if not await self._stands(conn, account_id, account.password_hash):
+                return None
             now = self._now()
             await conn.execute(accounts.update().where(accounts.c.id == account_id).values(password_hash=hashed))
             await conn.execute(account_sessions.delete().where(account_sessions.c.account_id == account_id))
@@ -268,6 +295,7 @@ class Accounts:
             activated_at=row.activated_at,
             phone_verified=row.phone_verified_at is not None,
             language=row.language,
+            password_hash=row.password_hash,
         )
 
 

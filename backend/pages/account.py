@@ -57,9 +57,12 @@ class AccountPages:
         outcome = await self._accounts.authenticate(email, password, ip=self._ip(request))
         match outcome:
             case Account():
+                token = await self._accounts.open_session(outcome, device(request))
+                if token is None:
+                    return self._form(request, status=401, email=email, problem="wrong")
                 await self._end_session(request)
                 response = RedirectResponse("/akun", 303)
-                self._cookies.open(response, await self._accounts.open_session(outcome.id, device(request)))
+                self._cookies.open(response, token)
                 return response
             case PhoneNeeded():
                 response = RedirectResponse(code_page(outcome.check), 303)
@@ -93,10 +96,12 @@ class AccountPages:
             return refusal
         try:
             token = await self._accounts.change_password(
-                visit.account.id, form.get("password", ""), form.get("again", ""), device=device(request)
+                visit.account, form.get("password", ""), form.get("again", ""), device=device(request)
             )
         except PasswordRefused as refused:
             return self._page(request, "account_password", visit, status=422, broken=refused.rules)
+        if token is None:
+            return self._log_in_first(request)
         response = RedirectResponse("/akun?sandi=baru", 303)
         self._cookies.open(response, token)
         return response

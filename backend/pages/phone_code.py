@@ -84,9 +84,11 @@ class PhoneCodePages:
 
     async def _proven(self, request: Request, proven: Proven) -> Response:
         if proven.purpose == "log_in" and proven.account_id is not None:
-            await self._accounts.phone_proven(proven.account_id)
+            session = await self._accounts.phone_proven(proven, device(request))
+            if session is None:
+                return self._gone(request)
             response: Response = RedirectResponse("/akun", 303)
-            self._cookies.open(response, await self._accounts.open_session(proven.account_id, device(request)))
+            self._cookies.open(response, session)
         else:
             ip = client_ip(request, self._config.trusted_proxies)
             outcome = await self._activation.phone_proven(proven, ip=ip)

@@ -11,6 +11,7 @@ from tests.backend.stage import PASSWORD, Stage
 
 EMAIL = "siti.rahmawati@example.com"
 WRONG = "Bukan!kata9Kunci"
+NEW = "Gunung!hijau3Tinggi"
 
 
 @pytest.fixture
@@ -94,7 +95,9 @@ async def test_a_session_lasts_while_it_is_used_and_ends_when_it_is_closed(activ
     accounts = active.backend.accounts
     account = await accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
     assert isinstance(account, Account)
-    token, other = [await accounts.open_session(account.id) for _ in range(2)]
+    token, other = [await accounts.open_session(account) for _ in range(2)]
+    assert token is not None
+    assert other is not None
     assert token != other
     for _ in range(4):
         active.let_pass(minutes=14)
@@ -110,9 +113,38 @@ async def test_no_session_is_older_than_eight_hours(active: Stage) -> None:
     accounts = active.backend.accounts
     account = await accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
     assert isinstance(account, Account)
-    token = await accounts.open_session(account.id)
+    token = await accounts.open_session(account)
+    assert token is not None
     for _ in range(47):
         active.let_pass(minutes=10)
         assert await accounts.session(token) is not None
     active.let_pass(minutes=10)
     assert await accounts.session(token) is None
+
+
+async def test_whoever_is_half_way_in_with_the_old_password_when_it_is_changed_stays_outside(active: Stage) -> None:
+    accounts = active.backend.accounts
+    stranger, owner = [await accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1") for _ in range(2)]
+    assert isinstance(stranger, Account)
+    assert isinstance(owner, Account)
+    session = await accounts.change_password(owner, NEW, NEW)
+    assert session is not None
+    assert await accounts.open_session(stranger) is None
+    assert await accounts.change_password(stranger, WRONG, WRONG) is None
+    assert await accounts.session(session) is not None
+    assert isinstance(await accounts.authenticate(EMAIL, NEW, ip="192.0.2.1"), Account)
+
+
+async def test_of_log_ins_and_a_new_password_at_once_no_session_of_the_old_one_is_left(active: Stage) -> None:
+    accounts = active.backend.accounts
+    owner = await accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
+    assert isinstance(owner, Account)
+
+    async def log_in() -> str | None:
+        found = await accounts.authenticate(EMAIL, PASSWORD, ip="198.51.100.9")
+        return await accounts.open_session(found) if isinstance(found, Account) else None
+
+    own, *others = await asyncio.gather(accounts.change_password(owner, NEW, NEW), *(log_in() for _ in range(5)))
+    assert own is not None
+    left = [await accounts.session(token) for token in others if token is not None]
+    assert left == [None] * len(left)

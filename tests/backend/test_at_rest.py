@@ -31,7 +31,8 @@ async def live(stage: Stage) -> str:
     token = await stage.smtp.token()
     await stage.activate(token)
     account = await stage.backend.accounts.authenticate("siti.rahmawati@example.com", PASSWORD, ip="192.0.2.77")
-    session = await stage.backend.accounts.open_session(account.id)  # type: ignore[union-attr]
+    session = await stage.backend.accounts.open_session(account)  # type: ignore[arg-type]
+    assert session is not None
     await stage.backend.accounts.authenticate("siti.rahmawati@example.com", "salah" + PASSWORD, ip="192.0.2.77")
     await stage.register(email="second@example.com", nik="3174095708900009")
     disowned = token_in((await stage.smtp.mails(2))[1])

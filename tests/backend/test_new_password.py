@@ -49,7 +49,8 @@ async def test_the_link_sets_a_new_password_once_and_ends_every_session(active: 
     accounts = active.backend.accounts
     before = await accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
     assert isinstance(before, Account)
-    session = await accounts.open_session(before.id)
+    session = await accounts.open_session(before)
+    assert session is not None
     await ask(active, f" {EMAIL.upper()} ")
     token = await link(active, of=2)
     for _ in range(3):
@@ -131,7 +132,7 @@ async def test_a_link_ends_after_an_hour_and_with_another_change_of_the_password
     token = await link(active, of=3)
     account = await active.backend.accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
     assert isinstance(account, Account)
-    await active.backend.accounts.change_password(account.id, NEW, NEW)
+    await active.backend.accounts.change_password(account, NEW, NEW)
     assert isinstance(await active.backend.new_password.set(token, NEW, NEW), ResetEnded)
 
 

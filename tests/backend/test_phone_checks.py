@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -15,9 +16,9 @@ from backend.activation import PhoneNeeded as ActivationPhoneNeeded
 from backend.errors import LimitReached
 from backend.housekeeping import Housekeeping
 from backend.phone_checks import Proven, WrongCode
-from backend.tables import accounts, phone_checks, sms
+from backend.tables import phone_checks, sms
 from tests.backend.conftest import OpenStage
-from tests.backend.stage import BODY, PASSWORD, SmsTower, Stage, served, until
+from tests.backend.stage import BODY, PASSWORD, SmsTower, Stage, served, text_of, until
 
 EMAIL = BODY["email"]
 
@@ -64,23 +65,25 @@ async def test_the_first_log_in_needs_the_code_from_the_phone_and_the_second_doe
     assert at_log_in.tower.keys == [message["id"]]
     proven = await at_log_in.prove(token, f" {code[:3]} {code[3:]} ")
     assert isinstance(proven, Proven)
-    assert proven.account_id is not None
     assert await at_log_in.prove(token, code) is None, "a code is good once"
-    await at_log_in.stage.backend.accounts.phone_proven(proven.account_id)
+    assert await at_log_in.stage.backend.accounts.phone_proven(proven) is not None
     again = await at_log_in.stage.backend.accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
     assert isinstance(again, Account)
     assert again.phone_verified
 
 
 async def test_a_new_password_ends_a_log_in_with_the_old_one_that_waits_for_its_code(at_log_in: Set) -> None:
+    stage, owner = at_log_in.stage, at_log_in.stage.backend.accounts
+    proven = await at_log_in.prove(await at_log_in.log_in(), await at_log_in.tower.code())
+    assert isinstance(proven, Proven)
+    stage.let_pass(seconds=61)
     token = await at_log_in.log_in()
-    code = await at_log_in.tower.code()
-    owner = at_log_in.stage.backend.accounts
-    async with at_log_in.stage.backend.database.reading() as conn:
-        account = await conn.scalar(sa.select(accounts.c.id))
-    assert account is not None
-    await owner.change_password(account, "Gunung!hijau3Tinggi", "Gunung!hijau3Tinggi")
+    code = await at_log_in.tower.code(of=2)
+    await stage.backend.new_password.ask(EMAIL, ip="192.0.2.1")
+    [link] = re.findall(r"akr_[\w-]{43}", text_of((await stage.smtp.mails(2))[-1]))
+    assert await stage.backend.new_password.set(link, "Gunung!hijau3Tinggi", "Gunung!hijau3Tinggi") == "set"
     assert await at_log_in.prove(token, code) is None
+    assert await owner.phone_proven(proven) is None, "also whoever has just brought the code"
 
 
 async def test_five_wrong_codes_end_the_code_and_the_right_one_comes_too_late(at_log_in: Set) -> None:
@@ -141,7 +144,9 @@ async def test_a_phone_gets_no_more_than_its_budget_however_often_somebody_logs_
         await at_log_in.stage.backend.phone_checks.resend(token)
 
 
-async def test_whoever_logs_in_again_goes_on_with_the_code_that_was_sent_and_with_the_tries_that_are_left(at_log_in: Set) -> None:
+async def test_whoever_logs_in_again_goes_on_with_the_code_that_was_sent_and_with_the_tries_that_are_left(
+    at_log_in: Set,
+) -> None:
     first = await at_log_in.log_in()
     code = await at_log_in.tower.code()
     for _ in range(3):

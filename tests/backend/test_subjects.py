@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from backend import tables
+from backend.accounts import Account
 from backend.activation import Activated, LinkUnknown, LinkUsed
 from tests.backend.stage import PASSWORD, Stage, token_in
 
@@ -16,12 +17,20 @@ PHONE = "+6281234567890"
 EMAIL = "siti.rahmawati@example.com"
 
 
+async def open_session(stage: Stage) -> str:
+    account = await stage.backend.accounts.authenticate(EMAIL, PASSWORD, ip="192.0.2.1")
+    assert isinstance(account, Account)
+    token = await stage.backend.accounts.open_session(account)
+    assert token is not None
+    return token
+
+
 async def account(stage: Stage) -> tuple[str, str]:
     """An active account with a session: its id and its registration's."""
     made = await stage.register()
     done = await stage.activate(await stage.smtp.token())
     assert isinstance(done, Activated)
-    await stage.backend.accounts.open_session(done.account_id)
+    await open_session(stage)
     return done.account_id, made["id"]
 
 
@@ -72,7 +81,8 @@ async def test_the_copy_holds_everything_that_is_held_and_json_can_carry_it(stag
     for secret in ("password_hash", "token", "argon2"):
         assert secret not in json.dumps(copy)
     again = await stage.backend.subjects.export(await stage.backend.subjects.find("account", of_account), "person")
-    assert [line["by"] for line in again["accounts"][0]["done"]] == ["operator"], "the copy itself is on record"
+    done = [(line["by"], line["what"]) for line in again["accounts"][0]["done"]]
+    assert done == [("person", "account.login"), ("operator", "subject.exported")], "the copy itself is on record"
 
 
 async def test_erasing_leaves_nothing_of_the_person_and_their_address_is_free_again(stage: Stage) -> None:
@@ -160,9 +170,9 @@ async def test_an_incident_s_list_names_whose_data_was_held_in_its_window(stage:
 
 
 async def test_an_operator_ends_every_session_of_a_person_and_the_password_stays(stage: Stage) -> None:
-    of_account, _ = await account(stage)
+    await account(stage)
     accounts = stage.backend.accounts
-    tokens = [await accounts.open_session(of_account) for _ in range(2)]
+    tokens = [await open_session(stage) for _ in range(2)]
     found = await stage.backend.subjects.find("email", EMAIL)
     assert await stage.backend.subjects.log_out(found, "operator") == 3, "with the one that was open already"
     assert [await accounts.session(token) for token in tokens] == [None, None]
