@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, Protocol, assert_never
+from typing import Any, Final, Literal, Protocol, assert_never
 
 import sqlalchemy as sa
 import structlog
@@ -131,7 +131,7 @@ class Jobs:
         self._handlers: dict[str, Handler] = {}
         # Unique for every start: a process that comes back must not be taken for the one that died.
         self.executor = "embedded" if database.sqlite else f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._running: set[str] = set()
+        self._running: dict[str, asyncio.Task[Any] | None] = {}
         self._reaper: Reaper | None = None
         self._started = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -240,12 +240,12 @@ class Jobs:
 
     async def _one(self, job: str, handler: Handler, subject: str, run: int, before: int, breaks: int) -> None:
         record = f"{job}-{subject}-{run}"
-        self._running.add(record)
+        self._running[record] = asyncio.current_task()
         try:
             with self._traces.span(f"job.{job}", await self._carried(record)):
                 await self._work(job, handler, subject, run, before, breaks)
         finally:
-            self._running.discard(record)
+            self._running.pop(record, None)
 
     async def _work(self, job: str, handler: Handler, subject: str, run: int, before: int, breaks: int) -> None:
         outcome: Again | Dead | None
@@ -383,6 +383,11 @@ class Jobs:
             drain = _DRAIN_SECONDS if self._running else 0
             await asyncio.to_thread(DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=drain)
             self._started = False
+            # What still runs, or began meanwhile, ends here, or it would hold a connection of a database that is closed next.
+            broken_off = [task for task in self._running.values() if task is not None]
+            for task in broken_off:
+                task.cancel()
+            await asyncio.gather(*broken_off, return_exceptions=True)
             try:
                 async with self._database.reading() as conn:
                     left = await self._records.running(conn, self.executor)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from dbos import DBOS
 
 import backend
@@ -82,6 +83,30 @@ async def test_handlers_run_in_the_loop_of_the_process(database_url: str) -> Non
             await jobs.enqueue(conn, "work", "one")
         await until(lambda: loops)
         assert loops == [asyncio.get_running_loop()]
+
+
+async def test_a_job_that_runs_on_when_the_process_stops_is_broken_off_and_done_at_the_next_start(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.jobs._DRAIN_SECONDS", 1)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def endless(_subject: str, _attempt: int) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with working(database_url, endless) as (database, jobs):
+        async with database.writing() as conn:
+            await jobs.enqueue(conn, "work", "one")
+        await begun.wait()
+    assert ended.is_set(), "nothing may hold a connection of a database that is closed"
+    diary = Diary()
+    async with working(database_url, diary):
+        await until(lambda: diary.done)
+        assert diary.done == [("one", 1)]
 
 
 async def test_the_records_of_finished_jobs_are_forgotten(database_url: str) -> None:
