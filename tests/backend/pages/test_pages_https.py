@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_https_adds_hsts_and_the_host_prefix(site: Site) -> None:
     with site.client() as client:
         answer = client.get("/masuk")
-    assert "max-age=" in answer.headers["strict-transport-security"]
+    assert answer.headers["strict-transport-security"] == "max-age=63072000; includeSubDomains"
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-akses-masuk=")
     assert {"HttpOnly", "Secure", "Path=/", "SameSite=lax"} <= set(cookie.split("; "))
