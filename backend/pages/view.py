@@ -25,7 +25,7 @@ from backend.texts import CALL_CENTRE, HELPDESK_EMAIL, LANGUAGES, TOLL_FREE, Lan
 NOTICE_VERSION: Final = "2026-11"
 
 # The word, not the beginning of an address.
-_EMAIL: Final = re.compile(r"(?<![\w.-])e-mail(?![\w@-])")
+_EMAIL: Final = re.compile(r"(?<![\w.-])e-mail(?=nya\b|(?![\w@-]))")
 _DESIGN: Final = Path(__file__).resolve().parents[2] / "design"
 
 
