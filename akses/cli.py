@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from akses.compose import Role
 
 app = typer.Typer(
-    name="akses", help="Registration for an AKSes account as a conversation.", no_args_is_help=True, add_completion=False,
+    name="akses", help="Registration for an AKSes account as a conversation. In a clone, ./run stands for akses.", no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )  # fmt: skip
 keys = typer.Typer(help="Keys that protect personal data at rest.", no_args_is_help=True)
@@ -39,7 +39,7 @@ app.add_typer(records_cli.registry, name="registry")
 def main() -> None:
     """Run the command line; every foreseen fault ends in one clear sentence and exit code 2 (`akses/faults.py`)."""
     try:
-        app()
+        app(prog_name="akses")  # whichever way it was started: what our words tell to type
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
