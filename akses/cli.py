@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from akses.compose import Role
 
 app = typer.Typer(
-    name="akses", help="Registration for an AKSes account as a conversation. In a clone, ./run stands for akses.", no_args_is_help=True, add_completion=False,
+    name="akses",
+    help="Registration for an AKSes account as a conversation. In a clone, ./run stands for akses.",
+    no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )  # fmt: skip
 keys = typer.Typer(help="Keys that protect personal data at rest.", no_args_is_help=True)

@@ -18,6 +18,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from akses.faults import why
 from akses.settings import SECRETS_FILE, Settings
 
 PATIENCE_SECONDS: Final = 5.0
@@ -96,7 +97,7 @@ def _schema(url: str) -> str:
     except SchemaOutdated as reason:
         raise Unwell(f"{reason} (akses migrate)") from None
     except sqlalchemy.exc.SQLAlchemyError as error:
-        raise Unwell(f"the accounts database cannot be used: {type(error).__name__}") from None
+        raise Unwell(f"the accounts database cannot be used: {why(error)}") from None
     finally:
         engine.dispose()
     return f"the accounts database is at schema {HEAD}"
@@ -134,7 +135,7 @@ async def _redis(settings: Settings, section: str) -> dict[str, Any]:
     except ValueError:
         raise Unwell("REDIS_URL is no address of a Redis: redis://host:port/0 or rediss://...") from None
     except (RedisError, OSError, TimeoutError) as error:
-        raise Unwell(f"Redis cannot be used: {type(error).__name__}") from None
+        raise Unwell(f"Redis cannot be used: {why(error)}") from None
     return found
 
 
@@ -170,7 +171,7 @@ def _database_clock(url: str) -> float:
             theirs: datetime = connection.execute(sqlalchemy.text("SELECT clock_timestamp()")).scalar_one()
             return (theirs - (began + (datetime.now(UTC) - began) / 2)).total_seconds()
     except sqlalchemy.exc.SQLAlchemyError as error:
-        raise Unwell(f"the accounts database cannot be asked for its time: {type(error).__name__}") from None
+        raise Unwell(f"the accounts database cannot be asked for its time: {why(error)}") from None
     finally:
         engine.dispose()
 
@@ -190,7 +191,7 @@ async def durable_work(settings: Settings) -> str:
         async with asyncio.timeout(PATIENCE_SECONDS):
             stats = await jobs.stats()
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        raise Unwell(f"the accounts database cannot be asked for its jobs: {type(error).__name__}") from None
+        raise Unwell(f"the accounts database cannot be asked for its jobs: {why(error)}") from None
     finally:
         await jobs.close()
         await database.close()
@@ -223,7 +224,7 @@ async def registry(settings: Settings) -> str:
         async with asyncio.timeout(PATIENCE_SECONDS):
             edition = await TableRegistry(database, vault, Audit(database, vault), utc_now).edition()
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        raise Unwell(f"the accounts database cannot be asked for its list of investors: {type(error).__name__}") from None
+        raise Unwell(f"the accounts database cannot be asked for its list of investors: {why(error)}") from None
     finally:
         await database.close()
     if edition is None:
@@ -374,7 +375,7 @@ async def _whatsapp_webhook(settings: Settings) -> str:
         async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             answer = await client.get(url, params=asked)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise Unwell(f"the webhook cannot be reached at {url}: {type(error).__name__}") from None
+        raise Unwell(f"the webhook cannot be reached at {url}: {why(error)}") from None
     if answer.status_code == 403:
         raise Unwell(f"the bot behind {url} has another WHATSAPP_VERIFY_TOKEN")
     if answer.status_code != 200 or answer.text != said:
@@ -401,7 +402,7 @@ async def page_in_telegram(url: str) -> str:
         async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             answer = await client.get(url)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise Unwell(f"the page inside Telegram cannot be reached at {url}: {type(error).__name__}") from None
+        raise Unwell(f"the page inside Telegram cannot be reached at {url}: {why(error)}") from None
     if answer.status_code != 200:
         raise Unwell(
             f"the page inside Telegram answers {answer.status_code}: set TELEGRAM_BOT_ID for the web process and lead {url} there,"
@@ -442,7 +443,7 @@ async def _telegram(settings: Settings, method: str, **params: int) -> dict[str,
             url = f"{address(settings.telegram_api_base).format(token=settings.telegram_bot_token)}/{method}"
             answer = (await client.get(url, params=params)).json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-        raise Unwell(f"Telegram cannot be reached: {type(error).__name__}") from None
+        raise Unwell(f"Telegram cannot be reached: {why(error)}") from None
     if not isinstance(answer, dict) or not answer.get("ok"):
         code = answer.get("error_code") if isinstance(answer, dict) else None
         moved = answer.get("parameters", {}).get("migrate_to_chat_id") if isinstance(answer, dict) else None
@@ -501,7 +502,7 @@ async def _chatwoot(settings: Settings, path: str, token: str) -> tuple[int, dic
     except AddressRefused:
         raise Unwell("the name in CHATWOOT_URL leads into a network that is not public: name it in OUTBOUND_NETWORKS") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise Unwell(f"Chatwoot cannot be reached: {type(error).__name__}") from None
+        raise Unwell(f"Chatwoot cannot be reached: {why(error)}") from None
     except ValueError:
         raise Unwell("what answers at CHATWOOT_URL is no Chatwoot") from None
     return answer.status_code, found if isinstance(found, dict) else {}

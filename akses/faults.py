@@ -7,8 +7,41 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Final
 
 from akses.settings import SettingsInvalid
+
+# What PostgreSQL, Redis and the system say when they cannot be reached, and what it means. Their own words hold values of settings.
+_REASONS: Final = (
+    ("connection refused", "nothing listens at its address"),
+    ("no such file or directory", "there is no such socket"),
+    ("name or service not known", "the name of its host is known to nobody"),
+    ("name resolution", "the name of its host cannot be looked up just now"),
+    ("no address associated", "the name of its host has no address"),
+    ("no route to host", "no way leads to its host"),
+    ("network is unreachable", "no way leads to its host"),
+    ("timed out", "it does not answer"),
+    ("timeout", "it does not answer"),
+    ("password authentication failed", "it refuses the name or the password"),
+    ("no password supplied", "it asks for a password"),
+    ("no pg_hba.conf entry", "it lets nobody in from this machine (pg_hba.conf)"),
+    ("too many clients", "it takes no more connections (max_connections)"),
+    ("remaining connection slots", "it takes no more connections (max_connections)"),
+    ("is starting up", "it is still starting"),
+    ("is shutting down", "it is stopping"),
+    ("certificate", "its certificate is not trusted"),
+    ("ssl", "it does not speak TLS as asked"),
+    ("undefinedtable", "it was never brought up to date (akses migrate)"),
+    ("invalidschemaname", "it was never brought up to date (akses migrate)"),
+    ("does not exist", "there is no such database or user"),
+)
+
+
+def why(error: BaseException) -> str:
+    """Why something cannot be reached, in words without a value of any setting; the error's kind where we know no better."""
+    cause = getattr(error, "orig", None) or error
+    said = f"{type(cause).__name__} {cause}".casefold()
+    return next((words for needle, words in _REASONS if needle in said), type(cause).__name__)
 
 
 def foreseen(error: BaseException) -> str | None:
@@ -42,12 +75,13 @@ def foreseen(error: BaseException) -> str | None:
         case TelegramConfigInvalid() | WhatsAppConfigInvalid():
             return f"{error}."
         case RedisUnavailable():
-            return f"Redis cannot be reached ({error}): look at REDIS_URL and at Redis itself, or ask 'akses doctor'."
+            reason = why(error.__cause__ or error)
+            return f"Redis cannot be reached ({reason}): look at REDIS_URL and at Redis itself, or ask 'akses doctor'."
         case BookUnavailable():
             return f"The funnel's counts cannot be read ({error}): look at DATA_DIR and its funnel.db, or at Redis."
         case DBAPIError():
-            kind = type(error.orig).__name__ if error.orig is not None else type(error).__name__
-            return f"The accounts database cannot be used ({kind}): look at DATABASE_URL and at PostgreSQL itself, or ask 'akses doctor'."
+            reason = why(error)
+            return f"The accounts database cannot be used ({reason}): look at DATABASE_URL and at PostgreSQL itself, or ask 'akses doctor'."
         case SQLAlchemyError():
             return (
                 f"DATABASE_URL cannot be used ({type(error).__name__}): it is written postgresql://user:password@host:5432/name"

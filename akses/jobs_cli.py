@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from akses.faults import why
+
 if TYPE_CHECKING:
     from backend.job_records import Stats
     from backend.jobs import Jobs
@@ -59,7 +61,7 @@ def _run(what: Callable[[Jobs], Awaitable[None]]) -> None:
     except ProgrammingError:
         words = "The accounts database has no durable work in it. Bring it up to date first: akses migrate"
     except OperationalError as error:
-        words = f"The accounts database cannot be used ({type(error.orig).__name__}). Is it running, and is DATABASE_URL right?"
+        words = f"The accounts database cannot be used ({why(error)}). Is it running, and is DATABASE_URL right?"
     else:
         return
     _stop(words)

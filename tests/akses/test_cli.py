@@ -128,7 +128,9 @@ def test_a_database_that_does_not_come_is_said() -> None:
 def test_a_database_that_is_away_is_said_without_its_password(tmp_path: Path, command: str) -> None:
     said = akses(tmp_path, command, **PRODUCTION)
     assert said.code == 2
-    assert said.sentence.startswith("The accounts database cannot be used (OperationalError): look at DATABASE_URL")
+    assert said.sentence.startswith(
+        "The accounts database cannot be used (nothing listens at its address): look at DATABASE_URL"
+    )
 
 
 @pytest.mark.parametrize("url", ["postgresql://host:port/x", "nonsense", "mysql://127.0.0.1/x"])
@@ -141,7 +143,7 @@ def test_an_address_of_no_database_is_said(tmp_path: Path, url: str) -> None:
 def test_a_redis_that_is_away_is_said_without_its_password(tmp_path: Path) -> None:
     said = akses(tmp_path, "bot", **PRODUCTION)
     assert said.code == 2
-    assert said.sentence.startswith("Redis cannot be reached (")
+    assert said.sentence.startswith("Redis cannot be reached (nothing listens at its address)")
 
 
 def test_a_database_that_was_not_migrated_is_said_and_migrating_mends_it(tmp_path: Path, postgres: str) -> None:

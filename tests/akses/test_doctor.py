@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -225,7 +226,7 @@ async def test_a_redis_that_says_nothing_is_given_up(settings: Settings, monkeyp
     monkeypatch.setattr(doctor, "PATIENCE_SECONDS", 0.2)
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         settings.redis_url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-        assert "Redis cannot be used: TimeoutError" in await unwell(doctor.dialogs, settings)
+        assert "Redis cannot be used: it does not answer" in await unwell(doctor.dialogs, settings)
 
 
 # --- PostgreSQL and clocks
@@ -240,8 +241,25 @@ async def test_a_database_without_the_schema_is_unwell(settings: Settings, postg
 
 async def test_a_database_that_is_away_is_unwell(settings: Settings) -> None:
     settings.database_url = "postgresql://akses:pw-of-db@127.0.0.1:1/akses"
-    assert "cannot be used: OperationalError" in await unwell(doctor.accounts, settings)
+    assert "cannot be used: nothing listens at its address" in await unwell(doctor.accounts, settings)
     assert "cannot be asked for its time" in await unwell(doctor.clock, settings)
+
+
+@pytest.mark.parametrize(
+    ("host", "user", "name", "words"),
+    [
+        ("", "", "nowhere", "there is no such database or user"),
+        ("", "nobody", "", "there is no such database or user"),
+        ("nowhere.invalid", "", "", "the name of its host"),
+    ],
+)
+async def test_why_a_database_lets_nobody_in_is_said(
+    settings: Settings, postgres: str, host: str, user: str, name: str, words: str
+) -> None:
+    there = urlsplit(postgres)
+    user, host, name = user or there.username or "", host or there.hostname or "", name or there.path[1:]
+    settings.database_url = f"postgresql://{user}@{host}:{there.port}/{name}"
+    assert words in await unwell(doctor.accounts, settings)
 
 
 @pytest.mark.parametrize(("ahead", "word"), [(-3600.0, "ahead of"), (3600.0, "behind")])
