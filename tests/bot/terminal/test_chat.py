@@ -240,7 +240,7 @@ class RealTerminal:
     async def types_ahead(self, keys: str) -> None:
         """Type what nobody reads yet, until the terminal has taken all of it, and has drawn what it draws by itself."""
         self.types(keys)
-        while waiting(self._far) < len(keys) or waiting(self._near):
+        while waiting(self._far) < len(keys) or waiting(self._near):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
