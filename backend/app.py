@@ -27,6 +27,7 @@ from backend.api import bounces, problems
 from backend.api.guard import OPENAPI, ApiGuard
 from backend.api.models import FieldErrorOut, ProblemOut, StatusEventOut
 from backend.api.routes import router
+from backend.database import code_of
 from backend.errors import Refused
 from backend.pages import problem_page, routes
 from backend.registrations import Registrations
@@ -116,7 +117,8 @@ def create_app(backend: Backend) -> FastAPI:
         if not isinstance(error, HTTPException | RequestValidationError | Refused):
             # Where it broke, not what it says: the text of an error may hold personal data, the path a token.
             frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-5:]]
-            log.error("request.failed", method=request.method, error=type(error).__qualname__, frames=frames)
+            kind, code = type(error).__qualname__, code_of(error)
+            log.error("request.failed", method=request.method, error=kind, code=code, frames=frames)
         if request.url.path.startswith("/api/"):
             answered = problems.answer(error)
             if answered.status_code == 405 and (methods := _methods(app.openapi(), request.url.path)):

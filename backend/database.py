@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -18,11 +19,17 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 _READING: Final = "akses_reading"
+# What the write-ahead log grows to before it is written back: with less room than this some write fails soon, if not the next one.
+_ROOM_BYTES: Final = 4 * 1024 * 1024
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON")
 
 
 class DatabaseInUse(RuntimeError):
     """Another process already runs on this SQLite file; use PostgreSQL for more than one."""
+
+
+class DiskFull(RuntimeError):
+    """SQLite has no room left to write to; what is asked of it can still be read."""
 
 
 def is_sqlite(database_url: str) -> bool:
@@ -34,6 +41,12 @@ def plain_url(database_url: str) -> str:
     if is_sqlite(database_url):
         return database_url
     return "postgresql://" + database_url.partition("://")[2]
+
+
+def code_of(error: BaseException) -> str | None:
+    """The driver's code for what went wrong ("SQLITE_FULL", "53100"). Its words could name the host, the user and what was bound."""
+    orig = getattr(error, "orig", None)
+    return getattr(orig, "sqlstate", None) or getattr(orig, "sqlite_errorname", None)
 
 
 def _blocking_url(database_url: str) -> str:
@@ -74,6 +87,14 @@ class Database:
             return
         for name in names:
             await conn.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+    async def ready(self) -> None:
+        """Return when it can be read and, as far as can be told, written. Raises DiskFull, and what the driver raises."""
+        path = self.engine.url.database if self.sqlite else None
+        if path is not None and shutil.disk_usage(path).free < _ROOM_BYTES:
+            raise DiskFull
+        async with self.reading() as conn:
+            await conn.execute(sa.text("SELECT 1"))
 
     async def close(self) -> None:
         await self.engine.dispose()

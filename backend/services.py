@@ -79,9 +79,8 @@ class Backend:
         return self.database.engine
 
     async def ready(self) -> None:
-        """Returns when the database answers; raises what it raises."""
-        async with self.database.reading() as conn:
-            await conn.execute(sa.text("SELECT 1"))
+        """Returns when the database answers and has room; raises what it raises."""
+        await self.database.ready()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

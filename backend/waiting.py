@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from backend.database import Database
+from backend.database import Database, code_of
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +38,7 @@ async def until_it_answers(database: Database, *, patience: float = PATIENCE_SEC
                 return
         except (OperationalError, OSError, TimeoutError) as error:
             left = end - loop.time()
-            # The driver's words name the host and the user; its code is enough to tell "away" from "not let in".
-            code = getattr(getattr(error, "orig", None), "sqlstate", None)
+            code = code_of(error)  # enough to tell "away" from "not let in"
             if left <= 0:
                 log.error("database.unreachable", error=type(error).__name__, code=code, waited=patience)
                 raise DatabaseUnreachable(f"the database has not answered for {patience:.0f} seconds") from None

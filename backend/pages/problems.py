@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from backend.budgets import Limit
+from backend.database import code_of
 from backend.errors import Busy, Later, LimitReached
 from backend.pages.guard import require_own_page
 from backend.pages.language import chosen
@@ -68,7 +69,7 @@ class Problems:
             except Exception as error:  # noqa: BLE001 (what it was is logged below)
                 # The path may hold a link's token and the text of an exception may hold what somebody typed: neither is logged.
                 frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-                _log.error("page.failed", method=request.method, error=type(error).__qualname__, frames=frames)
+                _log.error("page.failed", method=request.method, error=type(error).__qualname__, code=code_of(error), frames=frames)
                 return self.page(request, 500)
 
         return guarded
