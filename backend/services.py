@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import httpx2
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.account_mail import SEND_ACCOUNT_MAIL, AccountMails
