@@ -116,6 +116,9 @@ def configure(level: str, form: str) -> None:
     )  # it tells each start and stop, as we do
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # The engine of durable work prints to the console by itself, past the redaction, unless its logger has a handler.
+    durable = logging.getLogger("dbos")
+    durable.handlers, durable.propagate = [handler], False
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -69,7 +69,9 @@ class Problems:
             except Exception as error:  # noqa: BLE001 (what it was is logged below)
                 # The path may hold a link's token and the text of an exception may hold what somebody typed: neither is logged.
                 frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-                _log.error("page.failed", method=request.method, error=type(error).__qualname__, code=code_of(error), frames=frames)
+                _log.error(
+                    "page.failed", method=request.method, error=type(error).__qualname__, code=code_of(error), frames=frames
+                )
                 return self.page(request, 500)
 
         return guarded

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
+from dbos._logger import dbos_logger, init_logger
 
 from akses import logs, request_id
 from akses.keyring import Keyring
@@ -48,13 +49,23 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     into = io.StringIO()
     monkeypatch.setattr(sys, "stderr", into)
     root, before, hooks = logging.getLogger(), logging.getLogger().handlers[:], (sys.excepthook, threading.excepthook)
-    level = root.level
+    level, durable = root.level, logging.getLogger("dbos")
+    durable_before = durable.handlers[:], durable.propagate
     logs.configure("INFO", "json")
     yield into.getvalue
     root.handlers, sys.excepthook, threading.excepthook = before, *hooks
     root.setLevel(level)
+    durable.handlers, durable.propagate = durable_before
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
+
+
+def test_the_engine_of_durable_work_tells_its_troubles_as_everything_else_does(written: Callable[[], str]) -> None:
+    init_logger()
+    dbos_logger.warning("(psycopg.OperationalError) no such job for %s", CANARIES["nik"])
+    [line] = written().splitlines()
+    assert CANARIES["nik"] not in line
+    assert json.loads(line)["logger"] == "dbos"
 
 
 def sentence(name: str) -> str:
