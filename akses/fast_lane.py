@@ -27,8 +27,7 @@ HEAD_LIMIT: Final = HEAD_BYTES  # of a request line and its headers, the same wh
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"connection", b"upgrade", b"expect"})
 _LENGTH: Final = b"content-length"
 # Lines of plain names and values; no spaces around names, no folded lines, no bare line feeds.
-_LINE: Final = re.compile(rb"([A-Za-z0-9_-]+):[ \t]*([^\r\n\0]*?)[ \t]*\r\n")
-_HEAD: Final = re.compile(rb"(?:[A-Za-z0-9_-]+:[^\r\n\0]*\r\n)+")
+_HEAD: Final = re.compile(rb"(?:[A-Za-z0-9_-]++:[^\r\n\0]*+\r\n)++")
 
 
 class Whole(NamedTuple):
@@ -48,7 +47,8 @@ def read(data: bytes, start: int, limit: int) -> Whole | int | None:
     end = data.find(b"\r\n\r\n", start)
     if end < 0 or end - start > HEAD_LIMIT or not _HEAD.fullmatch(data, start, end + 2):
         return None
-    headers = [(name.lower(), value) for name, value in _LINE.findall(data, start, end + 2)]
+    lines = (line.partition(b":") for line in data[start:end].split(b"\r\n"))
+    headers = [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
     length = -1
     for name, value in headers:
         if name == _LENGTH:

@@ -191,14 +191,11 @@ class Metrics:
 
     def observe(self, conversation: Conversation, effect: Record | OpenTicket) -> None:  # noqa: ARG002 (the runner's hook)
         """The runner's `observe`: one segment of the funnel."""
-        match effect:
-            case Record("campaign", what):
-                # Whoever makes a link chooses its code, so here it is no label; `akses funnel` tells them apart.
-                self.funnel["campaign", what, ""].inc()
-            case Record(step, what, code):
-                self.funnel[step, what, code].inc()
-            case OpenTicket(reason, step):
-                self.tickets[reason, step].inc()
+        if isinstance(effect, OpenTicket):
+            self.tickets[effect.reason, effect.step].inc()
+        else:
+            # Whoever makes a campaign's link chooses its code, so here it is no label; `akses funnel` tells them apart.
+            self.funnel[effect.step, effect.what, "" if effect.step == "campaign" else effect.code].inc()
 
     def lost(self, conversation: Conversation) -> None:
         """The runner's `lost`: a commit came second and the turn is done again."""

@@ -311,16 +311,16 @@ def draw(chat: int, message: Message, *, keyboard_up: bool = False) -> tuple[Cal
     next screen without buttons removes it: no extra bubble, no extra call. Only a screen that leaves the form takes a bubble to remove it.
     """
     match message:
+        case Show(screen, news):
+            calls = _show(chat, screen, keyboard_up=keyboard_up)
+            if screen.moments:
+                _told_by_their_clock(calls, screen.moments)
+            return _celebrated(calls) if news is not None and news.status == "active" else calls
         case Say(text, news, name=name):
             calls = _send(chat, f"{name}:\n{text}" if name else text, protect=False, markup=None)
             if calls and message.answers.isdecimal():
                 reply = {"message_id": int(message.answers), "allow_sending_without_reply": True}
                 calls[0].params["reply_parameters"] = reply
-            return _celebrated(calls) if news is not None and news.status == "active" else calls
-        case Show(screen, news):
-            calls = _show(chat, screen, keyboard_up=keyboard_up)
-            if screen.moments:
-                _told_by_their_clock(calls, screen.moments)
             return _celebrated(calls) if news is not None and news.status == "active" else calls
         case Redraw(id_, screen):
             return _redraw(chat, id_, screen)
