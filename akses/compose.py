@@ -65,12 +65,13 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running product: the application to serve, those of its paths that are in a hurry, whom to tell first that the process is
-    to stop, and the address that lets the embedded product's owner into the helpdesk.
+    """A running product: the application to serve, those of its paths that are in a hurry and what counts their answers, whom to tell
+    first that the process is to stop, and the address that lets the embedded product's owner into the helpdesk.
     """
 
     app: ASGIApp
     posts: Mapping[str, Plain]
+    answers: Callable[[str], Callable[[int], None]]
     on_stop: tuple[Callable[[], None], ...]
     way_in: str = ""
 
@@ -159,7 +160,7 @@ async def composed(settings: Settings, role: Role) -> AsyncIterator[Served]:
         app: ASGIApp = request_id.RequestIds(counted)
         if settings.trusted:
             app = proxies.BehindProxies(app, settings.trusted)
-        yield Served(app, parts.posts, (readiness.stop, *parts.on_stop), parts.way_in)
+        yield Served(app, parts.posts, metrics.answers, (readiness.stop, *parts.on_stop), parts.way_in)
 
 
 async def _inbox(parts: Parts) -> None:

@@ -30,6 +30,16 @@ _LENGTH: Final = b"content-length"
 _HEAD: Final = re.compile(rb"(?:[A-Za-z0-9_-]++:[^\r\n\0]*+\r\n)++")
 
 
+Answered = Callable[[int], None]
+
+
+class Lane(NamedTuple):
+    """What answers a path, and what is told the status of every answer."""
+
+    plain: Plain
+    answered: Answered
+
+
 class Whole(NamedTuple):
     """A whole request, and the bytes behind it."""
 
@@ -73,12 +83,12 @@ def _head(status: int, servers: tuple[tuple[bytes, bytes], ...], headers: Header
 class FastLane(Punctual):
     """One connection. Requests are taken one after the other, whichever way they go, so that answers keep their order."""
 
-    def __init__(self, lanes: Mapping[bytes, Plain], **uvicorns: Any) -> None:
+    def __init__(self, lanes: Mapping[bytes, Lane], **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
         self._lanes = lanes
         self._held = b""  # the beginning of a plain request, or what came behind one that is being answered
         self._need = 0  # bytes that the held one has when it is whole
-        self._asked: tuple[Plain, Whole] | None = None  # what is being answered
+        self._asked: tuple[Lane, Whole] | None = None  # what is being answered
         self._task: asyncio.Task[None] | None = None  # of the whole connection: one for each request would cost 4 us
         self._wake: asyncio.Future[None] | None = None
         self._theirs = False  # a request is uvicorn's from its first byte to the end of its answer
@@ -102,12 +112,12 @@ class FastLane(Punctual):
             self._held = b""
         if not self._theirs:
             line = data.find(b"\r\n", 0, 256)
-            plain = self._lanes.get(data[:line])
-            if plain is not None:
-                whole = read(data, line + 2, plain.limit)
+            lane = self._lanes.get(data[:line])
+            if lane is not None:
+                whole = read(data, line + 2, lane.plain.limit)
                 if isinstance(whole, Whole):
                     self._held = whole.rest
-                    self._asked = plain, whole
+                    self._asked = lane, whole
                     if self._wake is not None:
                         self._wake.set_result(None)
                         self._wake = None
@@ -155,13 +165,14 @@ class FastLane(Punctual):
                 wake = self._wake = self.loop.create_future()
             await wake
 
-    async def _answer(self, plain: Plain, whole: Whole) -> None:
+    async def _answer(self, lane: Lane, whole: Whole) -> None:
         request_id.begin(whole.headers)
         try:
-            answer = await plain.answer(whole.headers, whole.body)
+            answer = await lane.plain.answer(whole.headers, whole.body)
         except Exception as error:  # noqa: BLE001 - it should have answered; this one request fails, and its connection goes on
             log.error("http.answer_failed", error=type(error).__name__)
             answer = Answer(500)
+        lane.answered(answer.status)
         transport = self.transport
         here = not transport.is_closing()
         if here:
@@ -210,8 +221,10 @@ class FastLane(Punctual):
             super().shutdown()
 
 
-def fast_lane(posts: Mapping[str, Plain]) -> type[asyncio.Protocol]:
-    """What uvicorn is given as its HTTP protocol."""
-    lanes = {f"POST {path} HTTP/1.1".encode(): plain for path, plain in posts.items()}
+def fast_lane(
+    posts: Mapping[str, Plain], answers: Callable[[str], Answered] = lambda _: lambda _: None
+) -> type[asyncio.Protocol]:
+    """What uvicorn is given as its HTTP protocol. `answers` gives what is told the status of every answer that goes this way, by path."""
+    lanes = {f"POST {path} HTTP/1.1".encode(): Lane(plain, answers(path)) for path, plain in posts.items()}
     make: Callable[..., FastLane] = partial(FastLane, lanes)
     return cast("type[asyncio.Protocol]", make)

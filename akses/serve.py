@@ -51,7 +51,7 @@ async def serve(settings: Settings, role: Role) -> None:
         async with composed(settings, role) as served:
             config = uvicorn.Config(
                 served.app,
-                http=fast_lane(served.posts),
+                http=fast_lane(served.posts, served.answers),
                 log_config=None,
                 access_log=False,  # paths hold activation tokens
                 lifespan="off",

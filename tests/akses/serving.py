@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 import uvicorn
@@ -15,9 +16,11 @@ from tests.services import free_port
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
+async def served(app: ASGIApp, *, http: Any = "auto") -> AsyncIterator[httpx2.AsyncClient]:
+    """`http` is uvicorn's, or the fast lane."""
     port = free_port()
-    server = Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off", access_log=False))
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, http=http, log_config=None, lifespan="off", access_log=False)
+    server = Server(config)
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:

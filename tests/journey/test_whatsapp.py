@@ -102,6 +102,7 @@ async def test_by_whatsapp(tmp_path: Path) -> None:
             assert len(product.mails(PERSON.email)) == 1
             metrics = (await asyncio.to_thread(httpx2.get, f"{product.url}/metrics", trust_env=False, timeout=PATIENCE)).text
             assert 'akses_turns_total{channel="whatsapp"' in metrics
+            assert 'akses_http_requests_total{route="whatsapp.webhook",status="2xx"}' in metrics
             assert meta.refused == []
             assert product.faults == []
         finally:
