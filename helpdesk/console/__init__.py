@@ -48,7 +48,7 @@ def console(desk: Helpdesk, *, device: Callable[[Request], str]) -> Console:
     agent = "/helpdesk/petugas/{agent}"
     routes: list[BaseRoute] = [
         door.see("/helpdesk", None, chats.home),
-        door.see("/helpdesk/langsung", "look", chats.events),
+        door.see("/helpdesk/langsung", "look", chats.events, by_itself=True),
         door.see("/helpdesk/daftar.csv", "export", chats.export),
         door.see(chat, "look", chats.show),
         door.do(f"{chat}/ambil", "act", chats.deed(chats.take)),

@@ -64,11 +64,11 @@ class Door:
 
         return self._route(path, come, method)
 
-    def see(self, path: str, right: Right | None, endpoint: Seen) -> Route:
-        """A route that shows something to those who have the right; None: to every agent."""
+    def see(self, path: str, right: Right | None, endpoint: Seen, *, by_itself: bool = False) -> Route:
+        """A route that shows something to those who have the right; None: to every agent. `by_itself`: only our script asks for it."""
 
         async def come(request: Request) -> Response:
-            visit = await self._visit(request, touch=BY_ITSELF not in request.headers)
+            visit = await self._visit(request, touch=not by_itself and BY_ITSELF not in request.headers)
             if visit is None:
                 return self._sign_in_first(request)
             self.require(visit, right)

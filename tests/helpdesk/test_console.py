@@ -22,6 +22,7 @@ from dialogs.effects import DeskChanged, Relay
 from helpdesk.console.headers import CONTENT_SECURITY_POLICY
 from helpdesk.reading import Filters
 from helpdesk.roles import ROLES
+from helpdesk.sign_in import IDLE
 from helpdesk.tables import tickets
 from tests.helpdesk.stage import Stage, form_token
 from tests.helpdesk.test_records import AT, CHAT, SECRET, story
@@ -284,6 +285,16 @@ async def test_a_value_told_on_the_phone_finds_its_ticket_and_part_of_it_finds_n
         assert len(await small_stage.desk.reading.tickets("all", "", Filters(query=query))) == 1, query
     for query in ("siti", "example.com", "08123456", "#2", "%", "_"):
         assert len(await small_stage.desk.reading.tickets("all", "", Filters(query=query))) == 0, query
+
+
+async def test_an_open_page_that_connects_again_and_again_keeps_no_session_alive(small_stage: Stage) -> None:
+    async with await small_stage.signed_in(await small_stage.agent("sri")) as browser:
+        for _ in range(3):
+            small_stage.clock.ahead += IDLE / 2
+            async with browser.stream("GET", "/helpdesk/langsung?since=0") as answer:
+                last = answer.status_code
+            look = (await browser.get("/helpdesk", headers={"X-By-Itself": "1"})).status_code
+    assert (last, look) == (303, 303)
 
 
 async def test_a_stream_tells_what_was_missed_and_ends_when_its_agent_is_shut_out(small_stage: Stage) -> None:
