@@ -12,6 +12,8 @@ const kept = (name, value) => {
 
 // --- the page, anew
 
+// An answer that has not come by then, in milliseconds, does not come.
+const PATIENCE = 30000;
 let asking = false;
 let again = false;
 let asked = 0;
@@ -88,6 +90,9 @@ const swap = (fresh) => {
   else if (!propose && proposing) document.getElementById("panel")?.append(document.importNode(proposing, true));
   const version = fresh.getElementById("kepala")?.dataset.version;
   if (version) for (const input of document.querySelectorAll("input[name=version]")) input.value = version;
+  // A session that was begun anew elsewhere has forms of its own.
+  const token = fresh.querySelector("input[name=form]")?.value;
+  if (token) for (const input of document.querySelectorAll("input[name=form]")) input.value = token;
   erased = false;
   uncover();
   ready();
@@ -102,9 +107,20 @@ const refresh = async () => {
   const view = document.querySelector("[data-view]");
   const low = view && view.scrollHeight - view.scrollTop - view.clientHeight < 80;
   try {
-    const answer = await fetch(location.href, { headers: { "X-By-Itself": "1" } });
+    const answer = await fetch(location.href, { headers: { "X-By-Itself": "1" }, signal: AbortSignal.timeout(PATIENCE) });
     if (answer.redirected && new URL(answer.url).pathname.startsWith("/helpdesk/masuk")) return over();
-    if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.ok) {
+      const whose = fresh.querySelector("[data-desk]")?.dataset.agent;
+      // Somebody else has signed in, or this agent has another role by now: theirs is another page.
+      if (whose !== desk.dataset.agent) return location.reload();
+      if (ended) comeBack();
+      swap(fresh);
+      if (stream.readyState === EventSource.OPEN) state("connected");
+    } else if (answer.status === 403 || answer.status === 404) {
+      blank();
+      problem(fresh.querySelector("main p")?.textContent);
+    }
     if (low) view.scrollTop = view.scrollHeight;
   } catch {
     state("lost");
@@ -142,22 +158,48 @@ const problem = (words) => {
   note.append(said);
   place.append(note);
 };
+// What was shown is not for whoever comes by; what was being written stays.
+const blank = () => {
+  revealed.clear();
+  for (const part of document.querySelectorAll("[data-live]")) part.replaceChildren();
+};
+let ended = false;
 const over = () => {
+  if (ended) return;
+  ended = true;
   stream?.close();
+  blank();
   shown.textContent = desk.dataset.over;
   problem(desk.dataset.over);
+  const link = document.createElement("a");
+  Object.assign(link, { href: "/helpdesk/masuk", target: "_blank", rel: "noopener", textContent: desk.dataset.signIn });
+  document.querySelector("[data-problem] .note div")?.append(" ", link);
+};
+const comeBack = () => {
+  ended = false;
+  problem("");
+  listen();
 };
 let stream;
+let last = desk?.dataset.newest;
 const listen = () => {
-  stream = new EventSource(`/helpdesk/langsung?since=${desk.dataset.newest}`);
+  stream = new EventSource(`/helpdesk/langsung?since=${last}`);
   stream.addEventListener("ready", () => {
     state("connected");
     desk.dataset.ready = "1";
   });
-  stream.addEventListener("anew", refresh);
+  stream.addEventListener("anew", (event) => {
+    last = event.lastEventId;
+    refresh();
+  });
   stream.addEventListener("over", over);
-  stream.addEventListener("error", () => state("lost"));
+  stream.addEventListener("error", () => {
+    state("lost");
+    // Where something else than a stream was answered (a proxy, while we start anew) the browser does not try again by itself.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listenAgain, 3000 + 2000 * Math.random());
+  });
   stream.addEventListener("message", (event) => {
+    last = event.lastEventId;
     const change = JSON.parse(event.data);
     if (change.what === "opened") ring();
     if (change.chat === desk.dataset.chat) {
@@ -168,6 +210,11 @@ const listen = () => {
       refresh();
     } else refreshList();
   });
+};
+
+const listenAgain = async () => {
+  await refresh();
+  if (!ended) listen();
 };
 
 // --- sound and badge
@@ -226,7 +273,8 @@ const send = async (form, submitter) => {
   form.dataset.sending = "1";
   problem("");
   try {
-    const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(address, { method: "POST", body, headers, signal: AbortSignal.timeout(PATIENCE) });
     const told = await answer.json();
     if (answer.ok) {
       delete form.dataset.what;
@@ -238,7 +286,7 @@ const send = async (form, submitter) => {
       // Another try is another deed, but for a connection that broke: then the same may have been done.
       if (answer.status < 500) delete form.dataset.what;
       problem(told.error?.message ?? desk.dataset.error);
-      if (answer.status === 409) await refresh();
+      if (answer.status === 409 || answer.status === 403) await refresh();
       if (answer.status === 401) over();
     }
   } catch {
@@ -341,4 +389,9 @@ if (desk) {
   // Times such as "3 min" grow older by themselves.
   setInterval(refresh, 60000);
   addEventListener("pagehide", () => stream?.close());
+  addEventListener("focus", () => ended && refresh());
+  addEventListener("beforeunload", (event) => {
+    const places = document.querySelectorAll(".desk-write textarea, .desk-propose input:not([type=hidden])");
+    if ([...places].some((place) => place.value !== place.defaultValue)) event.preventDefault();
+  });
 }

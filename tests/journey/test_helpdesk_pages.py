@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Dialog, Page, Route, expect
 
 from akses.desk import held
 from akses.keyring import Keyring
@@ -24,6 +24,7 @@ from dialogs.effects import Change, DeskChanged, Relay
 from dialogs.fields import FIELDS
 from dialogs.office import Office
 from helpdesk.roles import ROLES
+from helpdesk.sign_in import IDLE
 from tests.backend.conftest import keyring, keyring_file, sqlite_url
 from tests.backend.stage import until
 from tests.helpdesk.stage import Stage, stage_on
@@ -101,6 +102,7 @@ async def test_markup_in_every_field_that_anybody_can_write_is_words(stage: Stag
         await page.locator("#value").fill(IMG)
         await page.locator(".desk-propose button").click()
         await expect(page.locator("[data-problem]")).not_to_be_empty(timeout=WAIT)
+        await page.locator("#value").fill("")
         await page.goto("/helpdesk/balasan")
         for title, text_id, text_en in ((IMG, SCRIPT, SVG), (SVG, ATTRIBUTE, ""), (ATTRIBUTE, IMG, "")):
             form = page.locator("form", has=page.locator("[name=title]")).last
@@ -340,6 +342,83 @@ async def test_the_button_that_sends_the_link_again_counts_down_and_then_sends_i
         await expect(button).to_contain_text(re.compile(r" (20:00:0|19:5\d:)\d"), timeout=WAIT)
         assert (await stage.actions()).count("desk.resent") == 1
         assert complaints == []
+
+
+async def test_a_console_whose_stream_was_refused_connects_again_and_misses_nothing(stage: Stage) -> None:
+    complaints: list[str] = []
+
+    async def away(route: Route) -> None:
+        await route.fulfill(status=502, content_type="text/html", body="Bad gateway")
+
+    async with chromium() as browser, coming_in(stage, browser, "Rina", complaints) as page:
+        await page.route("**/helpdesk/langsung?*", away, times=2)
+        await page.goto("/helpdesk")
+        await expect(page.locator("[data-state]")).to_have_text(begins("Terputus"), timeout=WAIT)
+        await asking(stage)
+        await expect(page.locator("[data-state]")).to_have_text("Langsung", timeout=WAIT)
+        await expect(page).to_have_title(begins("(1)"), timeout=WAIT)
+        await asking(stage, "budi")
+        await expect(page).to_have_title(begins("(2)"), timeout=WAIT)
+        assert complaints == []
+
+
+async def test_what_was_being_written_when_the_session_ended_is_sent_after_signing_in_again(stage: Stage) -> None:
+    complaints: list[str] = []
+    ticket = await asking(stage)
+    async with chromium() as browser, coming_in(stage, browser, "Rina", complaints) as page:
+        await page.goto(f"/helpdesk/c/{ticket.chat}")
+        await page.get_by_role("button", name="Ambil alih").click()
+        await expect(page.locator("#kepala")).to_contain_text("Anda yang menangani", timeout=WAIT)
+        await page.locator("#text").fill("Saya periksa dahulu.")
+        rina = await stage.people.agents.by_login("kepala")
+        assert rina is not None
+        stage.clock.ahead += IDLE + timedelta(seconds=1)
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator("[data-problem]")).to_contain_text("Sesi berakhir", timeout=WAIT)
+        await expect(page.locator("#percakapan")).to_be_empty(timeout=WAIT)
+        await expect(page.locator("#panel-isi")).to_be_empty()
+        await expect(page.locator("#text")).to_have_value("Saya periksa dahulu.")
+        await page.screenshot(path=SCREENS / "session-over.png")
+        # They sign in in the other tab that the link opens, and come back.
+        async with page.context.expect_page() as opened:
+            await page.get_by_role("link", name="Masuk di tab baru").click()
+        assert "/helpdesk/masuk" in (await opened.value).url
+        token = await stage.people.sign_in.follow(await stage.people.agents.sign_in_link(rina.id), device="Test")
+        await page.context.add_cookies([{"name": "helpdesk", "value": token, "url": stage.url}])
+        await page.evaluate("dispatchEvent(new Event('focus'))")
+        # Half an hour of silence: the bot has it again, and what they send takes it over.
+        await expect(page.locator("#kepala")).to_contain_text("Ditangani bot", timeout=WAIT)
+        await expect(page.locator("[data-problem]")).to_be_empty(timeout=WAIT)
+        await page.locator("#text").focus()
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".desk-agent", has_text="Saya periksa dahulu.")).to_be_visible(timeout=WAIT)
+        await expect(page.locator("#text")).to_have_value("")
+        assert complaints == []
+
+
+async def test_nobody_leaves_what_they_are_writing_without_being_asked(stage: Stage) -> None:
+    complaints: list[str] = []
+    ticket = await asking(stage)
+    async with chromium() as browser, coming_in(stage, browser, "Rina", complaints) as page:
+        await page.goto(f"/helpdesk/c/{ticket.chat}")
+        await page.locator("#text").click()
+        await page.keyboard.type("Selamat")
+        asked = asyncio.Event()
+
+        async def stays(dialog: Dialog) -> None:
+            asked.set()
+            await dialog.dismiss()
+
+        page.on("dialog", stays)
+        await page.locator(".desk-item").first.click(no_wait_after=True)
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
+        await expect(page.locator("#text")).to_have_value("Selamat")
+        await page.locator("#text").fill("")
+        asked.clear()
+        await page.locator(".desk-item").first.click()
+        await page.wait_for_load_state()
+        assert not asked.is_set()
 
 
 async def test_what_is_erased_goes_from_the_screen_whatever_its_agent_is_doing_there(stage: Stage, keyring: Keyring) -> None:
