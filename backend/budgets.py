@@ -36,8 +36,8 @@ REGISTRATION: Final = (Budget(5, timedelta(hours=1)), Budget(10, timedelta(days=
 RECIPIENT: Final = (Budget(10, timedelta(days=1)),)
 # A secretary registers a whole board of directors from one chat, and sends to some of them twice.
 CHAT: Final = (Budget(20, timedelta(hours=1)), Budget(60, timedelta(days=1)))
-# Domains in which a dot in the name means nothing.
-_DOTLESS: Final = frozenset({"gmail.com", "googlemail.com"})
+# Google's mailboxes have two domains, and a dot in their names means nothing.
+_GOOGLE: Final = frozenset({"gmail.com", "googlemail.com"})
 _TOLD_EVERY_SECONDS: Final = 60.0
 _NEARLY: Final = 0.8
 
@@ -60,7 +60,7 @@ def mailbox(email: str) -> str:
     """
     local, _, domain = email.strip().casefold().rpartition("@")
     local = local.partition("+")[0] or local
-    return f"{local.replace('.', '') if domain in _DOTLESS else local}@{domain}"
+    return f"{local.replace('.', '')}@gmail.com" if domain in _GOOGLE else f"{local}@{domain}"
 
 
 async def free_at(

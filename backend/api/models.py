@@ -42,6 +42,8 @@ def _name(value: str) -> str:
 
 
 def _email(value: str) -> str:
+    if "=?" in value:  # an encoded word (RFC 2047): whoever reads the mail's To sees, and sends to, another address
+        raise PydanticCustomError("email", "is not an e-mail address")
     try:
         # Letters before the @ that are not ASCII need every mail server on the way to know them; the chat does not take them either.
         return validate_email(value, check_deliverability=False, test_environment=True, allow_smtputf8=False).normalized

@@ -207,6 +207,8 @@ def _read(address: str) -> Parsed:
         return _refuse("edge_dot")
     if not local.isascii() and all(char.isascii() or char.isalpha() for char in local):
         return _refuse("accents", letters=listed(char for char in local if not char.isascii()))
+    if "=?" in local:  # begins an encoded word (RFC 2047): in the head of a mail that is another address
+        return _refuse("local_symbols", symbols=listed("=?"))
     if not _LOCAL.fullmatch(local):
         return _refuse(
             "local_symbols",

@@ -68,6 +68,7 @@ WRONG = [
     ("phone", "+62812345678901234", "phone", "string_pattern_mismatch"),
     ("email", "siti", "email", "email"),
     ("email", "sítí@example.com", "email", "email"),
+    ("email", "=?utf-8?q?siti?=@example.com", "email", "email"),
     ("email", "siti@example.com\r\nBcc: x@example.org", "email", "email"),
     ("email", "a" * 300 + "@example.com", "email", "string_too_long"),
     ("reference", "web:\0", "reference", "string_pattern_mismatch"),

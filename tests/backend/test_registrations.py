@@ -284,6 +284,7 @@ async def test_each_limit_names_itself(small_stage: Stage) -> None:
 
 def test_a_mailbox_is_what_an_address_leads_to() -> None:
     assert mailbox("Budi.S+akses@Gmail.com") == "budis@gmail.com"
+    assert mailbox("budi.s@googlemail.com") == "budis@gmail.com"
     assert mailbox("budi.s+x+y@example.com") == "budi.s@example.com"
     assert mailbox("+x@example.com") == "+x@example.com"
 
