@@ -23,6 +23,7 @@ from helpdesk.masking import mask
 from helpdesk.ports import Clock, Database
 from helpdesk.seals import Cells
 from helpdesk.tables import GONE, conversations, entries, fates, ticket_terms, tickets
+from helpdesk.texts import called
 
 View = Literal["queue", "mine", "all", "live"]
 PAGE: Final = 50
@@ -201,7 +202,8 @@ class Reading:
             sa.or_(
                 tickets.c.id.in_(told),
                 tickets.c.agent_name.icontains(query, autoescape=True),
-                tickets.c.label.icontains(query, autoescape=True),
+                tickets.c.label.in_(called("label", query)),
+                tickets.c.ended.in_(called("ended", query)),
             )
         )
 

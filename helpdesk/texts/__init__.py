@@ -31,6 +31,13 @@ def named(language: Language, prefix: str, name: str) -> str:
     return CATALOGUES[language].get(f"{prefix}.{name}", name)
 
 
+def called(prefix: str, words: str) -> list[str]:
+    """The names whose text `<prefix>.<name>` has these words, from the beginning of one, in any language; none for no words."""
+    wanted, begins = words.casefold().strip(), f"{prefix}."
+    texts = {pair for language in LANGUAGES for pair in CATALOGUES[language].items() if pair[0].startswith(begins)}
+    return sorted({id_.removeprefix(begins) for id_, told in texts if wanted and f" {wanted}" in f" {told.casefold()}"})
+
+
 def happened(language: Language, kind: str, *, name: str = "", detail: str = "") -> str:
     """What a line of the system says. `kind` and `detail` are as in `desk_entries`."""
     if kind == "unfit" and detail:

@@ -287,6 +287,25 @@ async def test_a_value_told_on_the_phone_finds_its_ticket_and_part_of_it_finds_n
         assert len(await small_stage.desk.reading.tickets("all", "", Filters(query=query))) == 0, query
 
 
+async def test_how_it_ended_finds_a_ticket_by_the_words_that_agents_read(small_stage: Stage) -> None:
+    for key, what in story():
+        await small_stage.desk.records.tell(CHAT, what, key)
+    await small_stage.desk.records.tell(CHAT, DeskChanged("S.t2", "timed_out", 5, AT), "S.20.0")
+    found = {
+        query: [ticket.number for ticket in await small_stage.desk.reading.tickets("all", "", Filters(query=query))]
+        for query in ("Terselesaikan", "resolved", "ditutup", "tidak terjawab", "nobody answered", "no_answer", "selesai")
+    }
+    assert found == {
+        "Terselesaikan": [1],
+        "resolved": [1],
+        "ditutup": [1],
+        "tidak terjawab": [2],
+        "nobody answered": [2],
+        "no_answer": [],
+        "selesai": [],
+    }
+
+
 async def test_an_open_page_that_connects_again_and_again_keeps_no_session_alive(small_stage: Stage) -> None:
     async with await small_stage.signed_in(await small_stage.agent("sri")) as browser:
         for _ in range(3):
