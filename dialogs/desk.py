@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from dialogs.clock import local_date
-from dialogs.effects import CancelTimer, Change, Record, Relay, RelayKind, Say, SetTimer
+from dialogs.effects import CancelTimer, Change, DeskChanged, Record, Relay, RelayKind, Say, SetTimer
 from dialogs.events import (
     AgentClosed,
     AgentReleased,
@@ -57,6 +57,12 @@ def _nothing(ctx: Context) -> Outcome:
 
 def acted(ctx: Context, event: ByAgent) -> Outcome:
     """Carry out an agent's action, if the ownership is the one that the agent saw."""
+    outcome = _acted(ctx, event)
+    told = (replace(each, by=event.agent) if isinstance(each, DeskChanged) else each for each in outcome.effects)
+    return replace(outcome, effects=tuple(told))
+
+
+def _acted(ctx: Context, event: ByAgent) -> Outcome:
     if isinstance(event, AgentSaid):
         return _said(ctx, event)
     if event.ownership != ctx.session.ownership:

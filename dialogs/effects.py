@@ -208,7 +208,7 @@ class DeskChanged(Frozen, frozen=True):
     `what` is queued; taken, released, transferred, returned, closed by an agent (`agent`, `name`: who has it now, or had it last);
     cancelled or finished by the person (in the queue, in the talk); timed_out in the queue, idled with an agent who fell silent; of a
     correction (`detail`: the field) proposed, unfit (`detail`: field and code of the rule), accepted, declined; rated (`detail`: 1 to 5).
-    `detail` of closed is the label.
+    `detail` of closed is the label. `by` is the agent who did it, "" where none did: not always the one who has it.
     """
 
     ticket: str
@@ -218,6 +218,7 @@ class DeskChanged(Frozen, frozen=True):
     agent: str = ""
     name: str = ""
     detail: str = ""
+    by: str = ""
 
 
 Fate = Literal["sent", "unreachable", "refused", "failed", "unknown"]

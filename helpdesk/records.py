@@ -30,6 +30,7 @@ from helpdesk.ids import new_id
 from helpdesk.ports import Audit, Clock, Database
 from helpdesk.seals import Cells
 from helpdesk.tables import (
+    agents,
     changes,
     conversations,
     entries,
@@ -205,6 +206,10 @@ class Records:
         elif what.what == "rated" and what.detail.isdecimal():
             values["rating"] = int(what.detail)
         await conn.execute(tickets.update().where(tickets.c.id == what.ticket).values(values))
+        by, name = what.by or what.agent, what.name
+        if what.what != "transferred" and by != what.agent:
+            # A supervisor acts on what another has; of a transfer the line names who gets it.
+            name = await conn.scalar(sa.select(agents.c.name).where(agents.c.id == by)) or name
         await self._entry(
             conn,
             id_,
@@ -215,13 +220,13 @@ class Records:
             "system",
             what.what,
             detail=what.detail,
-            agent=what.agent,
-            name=what.name,
+            agent=by,
+            name=name,
         )
-        if what.agent and what.what in _DEEDS:
+        if by and what.what in _DEEDS:
             detail = {"detail": what.detail[:60]} if what.detail else {}
             await self._audit.record(
-                conn, self._now(), f"agent:{what.agent}", f"desk.{what.what}", what.ticket, version=what.ownership, **detail
+                conn, self._now(), f"agent:{by}", f"desk.{what.what}", what.ticket, version=what.ownership, **detail
             )
         kind: What = "rated" if what.what == "rated" else "owner" if owner else "entry"
         await self._tell_feed(conn, kind, chat, what.ticket, id_)

@@ -155,6 +155,50 @@ async def test_a_conversation_is_its_agents_and_a_supervisors(stage: Stage) -> N
         await each.client.aclose()
 
 
+async def test_the_audit_and_the_talk_name_who_did_it_whoever_had_the_conversation(stage: Stage) -> None:
+    ticket = await asking(stage)
+    sri, sup = await browser(stage, "sri"), await browser(stage, "sup", "supervisor")
+    ids = {each.id: each.login for each in await stage.people.agents.all()}
+    to = next(id_ for id_, login in ids.items() if login == "sup")
+    for who, deed, fields in (
+        (sri, "ambil", {}),
+        (sri, "lepas", {}),
+        (sri, "ambil", {}),
+        (sri, "alihkan", {"to": to}),
+        (sup, "lepas", {}),
+        (sri, "ambil", {}),
+        (sup, "usul", {"field": "nik", "value": "3174095708900001"}),
+        (sup, "tutup", {"label": "no_answer"}),
+    ):
+        assert (await who.post(ticket.chat, deed, await version(stage), **fields)).status_code == 200, deed
+
+    async def closed() -> bool:
+        return (await stage.desk.reading.tickets("all", ""))[0].owner == "closed"
+
+    await until(closed)
+    lines = reversed(await stage.audit.lines(limit=500))
+    done = [
+        (ids.get(line.actor.removeprefix("agent:"), line.actor), line.action)
+        for line in lines
+        if line.subject == ticket.id and line.action.startswith("desk.")
+    ]
+    assert done == [
+        ("sri", "desk.taken"),
+        ("sri", "desk.released"),
+        ("sri", "desk.taken"),
+        ("sri", "desk.transferred"),
+        ("sup", "desk.released"),
+        ("sri", "desk.taken"),
+        ("sup", "desk.proposed"),
+        ("sup", "desk.closed"),
+    ]
+    page = (await sri.client.get(f"/helpdesk/c/{ticket.chat}")).text
+    assert "Sup menutup percakapan" in page
+    assert "Dialihkan kepada Sup" in page
+    for each in (sri, sup):
+        await each.client.aclose()
+
+
 async def test_release_transfer_and_close(stage: Stage) -> None:
     ticket = await asking(stage)
     sri, budi = await browser(stage, "sri"), await browser(stage, "budi")

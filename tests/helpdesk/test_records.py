@@ -237,7 +237,8 @@ async def test_what_a_bridge_carried_is_to_go_when_the_last_talk_of_its_place_ha
     stage.clock.ahead += TALK_KEPT
     await stage.desk.forget()
     await stage.desk.forget()
-    assert await book.removals() == ["7"]
+    (ticket, _) = await stage.desk.reading.tickets("all", "")
+    assert await book.removals() == [("7", ticket.chat)]
 
 
 async def test_what_is_told_later_is_never_numbered_as_what_was_forgotten(stage: Stage) -> None:
