@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from backend.pages import language as languages
-from backend.texts import CALL_CENTRE, HELPDESK_EMAIL, LANGUAGES, TOLL_FREE, Language, duration, moment, text
+from backend.texts import CALL_CENTRE, HELPDESK_EMAIL, LANGUAGES, TOLL_FREE, Language, duration, moment, moment_from, text
 
 # The notice of /privasi. A consent records which version was read; change it together with the text (`backend/texts/*/privacy.toml`).
 NOTICE_VERSION: Final = "2026-11"
@@ -77,7 +77,8 @@ class View:
         **facts: Any,
     ) -> HTMLResponse:
         """The page. A language that the request asks for by ?lang= is remembered."""
-        words = {"t": partial(_text, language), "moment": partial(moment, language), "duration": partial(duration, language)}
+        words = {"t": partial(_text, language), "duration": partial(duration, language)}
+        words |= {"moment": partial(moment, language), "moment_from": partial(moment_from, language)}
         html = self._environment.get_template(f"{template}.html").render(
             **words, language=language, path=request.url.path, chat=_chat(language), **facts
         )

@@ -69,6 +69,11 @@ def moment(language: Language, at: datetime) -> str:
     )
 
 
+def moment_from(language: Language, at: datetime) -> str:
+    """The same for the time from which something works: the next whole minute, so that whoever comes then does not come too early."""
+    return moment(language, at + timedelta(seconds=60, microseconds=-1))
+
+
 def duration(language: Language, seconds: int) -> str:
     """A waiting time, rounded up so that it is never too short: "45 detik", "3 menit", "2 jam"."""
     if seconds < 120:

@@ -10,7 +10,7 @@ import pytest
 
 import backend.texts
 from backend.pages import NOTICE_VERSION
-from backend.texts import CATALOGUES, duration, moment
+from backend.texts import CATALOGUES, duration, moment, moment_from
 from dialogs.profile import NOTICE_VERSION as NOTICE_VERSION_OF_THE_CHAT
 
 
@@ -63,6 +63,14 @@ def test_a_moment_is_told_in_the_time_of_jakarta_and_in_words() -> None:
     at = datetime(2027, 8, 16, 17, 30, tzinfo=UTC)
     assert moment("id", at) == "Selasa, 17 Agustus 2027, pukul 00.30 WIB"
     assert moment("en", at) == "Tuesday, 17 August 2027, 00:30 WIB (UTC+7)"
+
+
+@pytest.mark.parametrize(
+    ("second", "microsecond", "told"),
+    [(0, 0, "Jumat, 31 Desember 2027, pukul 23.59 WIB"), (0, 1, "Sabtu, 1 Januari 2028, pukul 00.00 WIB")],
+)
+def test_a_time_from_which_something_works_is_never_told_too_early(second: int, microsecond: int, told: str) -> None:
+    assert moment_from("id", datetime(2027, 12, 31, 16, 59, second, microsecond, tzinfo=UTC)) == told
 
 
 @pytest.mark.parametrize(
