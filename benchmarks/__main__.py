@@ -4,6 +4,7 @@
   ./run bench --repeats 7 --write   for docs/performance.md
   ./run bench --only akses,aiogram-reply --no-growth --no-parts
   ./run bench --profile             where our process spends its time under load
+  ./run bench whatsapp              a turn in WhatsApp (benchmarks/whatsapp.py)
   ./run bench desk                  from a person's message to the agents' screens (benchmarks/desk.py)
 
 Lives here: options and the order of a run. Must not live here: a measurement or a table.
@@ -21,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import desk, micro, report
+from benchmarks import desk, micro, report, whatsapp
 from benchmarks.growth import Decade, decades
 from benchmarks.runs import Plan, Result, measured
 from benchmarks.servers import Driver, Redis, machine, migrated_database, started
@@ -51,6 +52,9 @@ def options() -> argparse.Namespace:
 def main() -> None:
     if sys.argv[1:2] == ["desk"]:
         desk.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["whatsapp"]:
+        whatsapp.main(sys.argv[2:])
         return
     chosen = options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended

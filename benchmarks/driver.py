@@ -28,6 +28,7 @@ from benchmarks import walk
 START_PATIENCE = 30.0  # seconds for a target to make itself known to Telegram
 PATIENCE = 10.0  # seconds after which a turn without its answer is an error
 _CHAT = re.compile(r'chat_id(?:"\s*:\s*"?|=|"\r\n\r\n)(\d+)')
+_USER = re.compile(r'"recipient"\s*:\s*"ID\.(\d+)"')
 _LENGTH = b"content-length:"
 
 
@@ -134,20 +135,20 @@ class User(asyncio.Protocol):
         turn = load.walk[self.step]
         load.updates += 1
         if turn.press:
-            body = walk.pressed(load.updates, self.chat, self.message, self.data)
+            request = load.way.pressed(load.updates, self.chat, self.message, self.data)
         else:
             self.message += 1
-            body = walk.typed(load.updates, self.chat, self.message, turn.text)
-        self.put(body)
+            request = load.way.typed(load.updates, self.chat, self.message, turn.text)
+        self.put(request)
 
-    def put(self, body: bytes) -> None:
+    def put(self, request: bytes) -> None:
         self.responded = self.answered = False
         self.sent = time.perf_counter()
         if self.transport is None:
             # The server lets idle connections go; Telegram would open another as well.
-            self.load.connecting(self, self.load.head % len(body) + body)
+            self.load.connecting(self, request)
         else:
-            self.transport.write(self.load.head % len(body) + body)
+            self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self.buffer = data = self.buffer + data if self.buffer else data
@@ -182,14 +183,11 @@ class User(asyncio.Protocol):
 class Load:
     """All users of one target."""
 
-    def __init__(self, port: int, secret: str, last: walk.Last) -> None:
+    def __init__(self, port: int, secret: str, last: walk.Last, way: str) -> None:
         self.port = port
         self.walk = walk.turns(last)
         self.names = [turn.name for turn in self.walk]
-        self.head = (
-            f"POST /telegram/webhook HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-            f"X-Telegram-Bot-Api-Secret-Token: {secret}\r\nAccept-Encoding: gzip, deflate\r\nContent-Length: "
-        ).encode() + b"%d\r\n\r\n"
+        self.way = walk.WAYS[way](port, secret)
         self.users: dict[int, User] = {}
         self.connected: list[User] = []
         self.idle: deque[User] = deque()
@@ -343,7 +341,7 @@ class Load:
 
 
 class World:
-    """What the target sees outside: Telegram's Bot API, and a backend that takes every registration."""
+    """What the target sees outside: Telegram's Bot API, Meta's Graph API, and a backend that takes every registration."""
 
     def __init__(self) -> None:
         self.load: Load | None = None
@@ -369,6 +367,11 @@ class World:
                 if load is not None:
                     load.called(method, chat, text)
                 return _ok(self.sent(chat, kind, body))
+            case "messages":
+                return self.graph(body.decode())
+            case _ if method.startswith(walk.PHONE_ID):
+                self.ready = True
+                return b'{"display_phone_number":"+62 811-0000-000"}'
             case "registrations":
                 at = "2026-11-23T05:00:00Z"
                 taken = {"id": f"reg{random.getrandbits(60)}", "status": "pending", "email_masked": "s***i@example.com",
@@ -376,6 +379,16 @@ class World:
                 return json.dumps(taken).encode()
             case _:
                 return _ok(True)
+
+    def graph(self, body: str) -> bytes:
+        """A message to somebody, or that theirs was read."""
+        found = _USER.search(body)
+        if found is None:
+            return b'{"success":true}'
+        if self.load is not None:
+            self.load.called("sendMessage", int(found[1]), body)
+        self.message += 1
+        return b'{"messaging_product":"whatsapp","messages":[{"id":"wamid.s%d"}]}' % self.message
 
     def sent(self, chat: int, kind: str, body: bytes) -> dict[str, object]:
         """The message as Telegram describes it to who sent it."""

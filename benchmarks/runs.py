@@ -67,7 +67,7 @@ def measured(target: Target, driver: Driver, redis: Redis, plan: Plan) -> Result
         # Alone: one person at a time, so that what a turn needs can be counted.
         driver.do("closed", users=1)
         time.sleep(0.5)
-        told, used = _window(driver, redis, plan.solo_seconds)
+        told, used = window(driver, redis, plan.solo_seconds)
         turns = told["turns"] or 1
         result.commands = (used["commands"] - used["inside"] if target.ours else used["commands"]) / turns
         result.trips = used["writes"] / turns
@@ -80,7 +80,7 @@ def measured(target: Target, driver: Driver, redis: Redis, plan: Plan) -> Result
         driver.do("closed", users=users)
         time.sleep(plan.warm)
         before = cpu_seconds(process.pid)
-        told, used = _window(driver, redis, plan.seconds)
+        told, used = window(driver, redis, plan.seconds)
         cpu = cpu_seconds(process.pid) - before
         turns = told["turns"] or 1
         result.rate = told["turns"] / told["seconds"]
@@ -96,7 +96,7 @@ def measured(target: Target, driver: Driver, redis: Redis, plan: Plan) -> Result
             driver.do("connect", users=max(users, HALF_USERS))
             driver.do("open", rate=result.rate / 2)
             time.sleep(min(plan.warm, 1.0))
-            told, _ = _window(driver, redis, plan.half_seconds)
+            told, _ = window(driver, redis, plan.half_seconds)
             result.half_rate = told["turns"] / told["seconds"]
             result.p50, result.p95, result.p99 = told["p50"], told["p95"], told["p99"]
             _errors(result, told)
@@ -114,7 +114,7 @@ def measured(target: Target, driver: Driver, redis: Redis, plan: Plan) -> Result
     return result
 
 
-def _window(driver: Driver, redis: Redis, seconds: float) -> tuple[dict[str, Any], dict[str, float]]:
+def window(driver: Driver, redis: Redis, seconds: float) -> tuple[dict[str, Any], dict[str, float]]:
     before = redis.used()
     driver.do("mark")
     time.sleep(seconds)

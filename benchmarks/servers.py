@@ -176,7 +176,7 @@ def started(
             process = subprocess.Popen([PYTHON, *prefix, *target.command], cwd=ROOT, env=env, stdout=out, stderr=out)
         try:
             pin(process.pid, TARGET_CORE)
-            driver.do("target", port=port, secret=SECRET, last=last)
+            driver.do("target", port=port, secret=SECRET, last=last, way=target.way)
             _listening(process, port, log)
             if not driver.do("ready")["ready"]:
                 raise RuntimeError(f"the target does not make itself known:\n{log.read_text(errors='replace')[-3000:]}")

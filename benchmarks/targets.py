@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from akses.keyring import Keyring
+from benchmarks.walk import PHONE_ID
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SECRET: Final = "benchmark-secret"
@@ -32,6 +33,7 @@ class Target:
     users: int = 32
     ours: bool = False
     database: bool = False
+    way: str = "telegram"
 
     def with_database(self, url: str) -> Target:
         """The same beside a PostgreSQL database that is migrated."""
@@ -48,6 +50,7 @@ class Target:
             "TELEGRAM_BOT_TOKEN": TOKEN,
             "TELEGRAM_MODE": "webhook",
             "TELEGRAM_WEBHOOK_SECRET": SECRET,
+            "WHATSAPP_API_BASE": f"http://127.0.0.1:{api}",
             "BACKEND_URL": f"http://127.0.0.1:{api}",
             "BACKEND_API_KEY": "benchmark",
             "STATUS_WEBHOOK_SECRET": "whsec_" + "YmVuY2htYXJr" * 3,
@@ -66,6 +69,21 @@ OURS_BY_PTB: Final = Target(
 # The helpdesk has its tables in the accounts' database; `with_database` says where that is.
 OURS_WATCHED: Final = Target(
     "akses-desk", "the same with the helpdesk, which sees every chat live", OURS.command, users=128, ours=True, database=True
+)
+# In WhatsApp; not among those that are compared, for Meta lets a number send 80 messages a second.
+OURS_IN_WHATSAPP: Final = Target(
+    "akses-whatsapp",
+    "AKSes in WhatsApp",
+    OURS.command,
+    {
+        "TELEGRAM_BOT_TOKEN": "",
+        "WHATSAPP_TOKEN": TOKEN,
+        "WHATSAPP_PHONE_ID": PHONE_ID,
+        "WHATSAPP_APP_SECRET": SECRET,
+        "WHATSAPP_VERIFY_TOKEN": "benchmark",
+    },
+    ours=True,
+    way="whatsapp",
 )
 PEERS: Final = (
     Target("aiogram", "aiogram FSM, Redis", ("-m", "benchmarks.peers.aiogram_fsm"), users=64),
