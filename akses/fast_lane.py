@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, cast
 
+import msgspec
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -40,7 +41,7 @@ class Lane(NamedTuple):
     answered: Answered
 
 
-class Whole(NamedTuple):
+class Whole(msgspec.Struct, frozen=True, gc=False):
     """A whole request, and the bytes behind it."""
 
     headers: Headers

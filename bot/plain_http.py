@@ -7,15 +7,16 @@ Lives here: what such a path is (`Plain`), and the same as an ASGI application, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 # Names in lower case, as ASGI has them.
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """`after` is called once the response has been written (True), or when nobody is there any more to write it to (False)."""
 
     status: int = 200

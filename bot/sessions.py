@@ -25,8 +25,9 @@ from dialogs.upcasters import SessionTooNew, upcast
 
 Stored = Message | Request | Move | ToDesk
 
-# So many of a conversation's newest events are known again when they are delivered again. Nobody redelivers further back than this
-# within a conversation: a webhook is repeated before the chat's next update comes (Telegram) or within the widget's own retries.
+# So many of a conversation's newest events are known again when they are delivered again. Telegram repeats an update before the chat's next
+# one, the widget within its own retries. Meta may repeat a message for seven days: should so many newer ones have got through meanwhile, it
+# is carried out again. Then a press is stale, and a hand-off that was made is not made again; a text is an answer to what is asked by then.
 CLAIMS: Final = 64
 _CLAIM_BYTES: Final = 8
 

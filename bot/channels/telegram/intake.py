@@ -9,8 +9,9 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 import structlog
 
 from bot.channels.telegram.channel import NAME, TelegramChannel
@@ -32,7 +33,7 @@ _PAUSES: Final = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds; the last one goes 
 _TRIES: Final = 4  # of an update that fails for a reason of its own, lest it hold up everybody for ever
 
 
-class Done(NamedTuple):
+class Done(msgspec.Struct, frozen=True, gc=False):
     """What an update has come to: a call to answer with, and the conversation that has messages left to deliver."""
 
     call: Call | None = None
@@ -82,10 +83,11 @@ class Intake:
         `answering` says that a call can travel in the response to the update; without it every message is left to be delivered.
         """
         match update:
-            case FromPerson(update_id, chat, event, callback, language):
-                if callback:
-                    self.courtesies.send(Call("answerCallbackQuery", {"callback_query_id": callback}))
-                if event is None or update_id in self._answered:
+            case FromPerson():
+                chat, event = update.chat, update.event
+                if update.callback:
+                    self.courtesies.send(Call("answerCallbackQuery", {"callback_query_id": update.callback}))
+                if event is None or update.update_id in self._answered:
                     return NOTHING
                 if isinstance(event, ContactShared):
                     self._channel.keyboard_shown(chat)
@@ -99,7 +101,7 @@ class Intake:
                     return len(drawn) == 1 and "entities" not in drawn[0].params
 
                 answerable = one_call if answering else None
-                taken = await self._turns.take(conversation, event, str(update_id), language=language, answerable=answerable)
+                taken = await self._turns.take(conversation, event, str(update.update_id), language=update.language, answerable=answerable)
                 left = conversation if taken.left else None
                 if taken.answer is None:
                     if left is None and self._reached is not None:

@@ -51,7 +51,7 @@ class Webhook:
         except Exception as error:  # noqa: BLE001 - nothing was committed, so Telegram's own retries are the right queue for it
             logger.error("telegram.turn_failed", error=type(error).__name__, where=where(error))
             return Answer(500)
-        call, left = done
+        call, left = done.call, done.left
         if call is None and left is None:
             return _NOTHING
 
