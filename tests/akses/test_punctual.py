@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from akses.fast_lane import FastLane
+from akses.fast_lane import FastLane, Lane
 from akses.punctual import HEAD_BYTES, REQUEST_BYTES, Punctual
 from akses.serve import Server
 from bot.plain_http import Answer, Headers
@@ -58,7 +58,7 @@ async def port() -> AsyncIterator[int]:
     app = Starlette(routes=[Route("/size", size, methods=["POST"]), Route("/stream", stream)])
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    lanes = {b"POST /lane HTTP/1.1": Quick()}
+    lanes = {b"POST /lane HTTP/1.1": Lane(Quick(), lambda _: None)}
 
     def protocol(**uvicorns: object) -> Impatient:
         return Impatient(lanes, **uvicorns)

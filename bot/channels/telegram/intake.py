@@ -101,7 +101,9 @@ class Intake:
                     return len(drawn) == 1 and "entities" not in drawn[0].params
 
                 answerable = one_call if answering else None
-                taken = await self._turns.take(conversation, event, str(update.update_id), language=update.language, answerable=answerable)
+                taken = await self._turns.take(
+                    conversation, event, str(update.update_id), language=update.language, answerable=answerable
+                )
                 left = conversation if taken.left else None
                 if taken.answer is None:
                     if left is None and self._reached is not None:
