@@ -67,6 +67,7 @@ class View:
             iso=lambda at: at.isoformat(timespec="seconds"),
             language=language,
             path=request.url.path,
+            switched=lambda other: f"?{request.url.include_query_params(lang=other).query}",
             visit=visit,
             may=lambda right: visit is not None and visit.agent.may(right),
             **facts,

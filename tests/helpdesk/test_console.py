@@ -287,6 +287,18 @@ async def test_a_value_told_on_the_phone_finds_its_ticket_and_part_of_it_finds_n
         assert len(await small_stage.desk.reading.tickets("all", "", Filters(query=query))) == 0, query
 
 
+async def test_who_changes_the_language_stays_at_the_list_that_they_look_at(small_stage: Stage) -> None:
+    async with await small_stage.signed_in(await small_stage.agent("sri")) as browser:
+        page = (await browser.get("/helpdesk?daftar=all&channel=web&q=a%26b&lang=id")).text
+        other = re.search(r'href="([^"]+)" hreflang="en"', page)
+        assert other is not None
+        english = (await browser.get(f"/helpdesk{html.unescape(other[1])}")).text
+    assert '<html lang="en">' in english
+    assert 'value="a&amp;b"' in english
+    assert re.search(r'aria-current="true">All', english)
+    assert '<option value="web" selected>' in english
+
+
 async def test_how_it_ended_finds_a_ticket_by_the_words_that_agents_read(small_stage: Stage) -> None:
     for key, what in story():
         await small_stage.desk.records.tell(CHAT, what, key)
