@@ -32,6 +32,7 @@
   let current = null; // the newest screen: the only one whose buttons work
 
   function take(items) {
+    let added = false;
     let news = false;
     for (const item of items) {
       cursor = Math.max(cursor, item.cursor);
@@ -46,17 +47,18 @@
       else draw(element, item);
       const next = [...log.children].find((other) => !other.dataset.seq || Number(other.dataset.seq) > item.seq) ?? null;
       if (!element.isConnected || element.nextElementSibling !== next) log.insertBefore(element, next);
+      added ||= !known;
       news ||= item.from !== "user" && !known;
     }
     arrange();
-    if (following) toNewest();
+    if (following && added) toNewest(); // what only changes an older bubble moves nobody who reads
     else if (news) below(words.newest);
   }
 
   const live = () => log.getAttribute("aria-live") === "polite";
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   let following = true; // until the reader scrolls back
-  let scrolled = 0;
+  let scrolled = { at: 0, of: 0 }; // where the view was, and in what height
 
   // To the end, but never past the beginning of the newest bubble: a long one is read from its top.
   function toNewest() {
@@ -77,8 +79,9 @@
   view.addEventListener("scroll", () => {
     const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 24;
     if (atEnd) newest.hidden = following = true;
-    else if (view.scrollTop < scrolled - 2) following = false;
-    scrolled = view.scrollTop;
+    // Nobody scrolls back where the height has changed: the browser moves the view itself when buttons above it go.
+    else if (view.scrollTop < scrolled.at - 2 && view.scrollHeight === scrolled.of) following = false;
+    scrolled = { at: view.scrollTop, of: view.scrollHeight };
   });
 
   // Who speaks -> the word for them, and the sign beside their bubbles.
@@ -95,9 +98,13 @@
     });
   }
 
+  // The gap between two is narrower than an empty line, so that more of a long bubble is seen at once.
+  const paragraphs = (item) =>
+    item.text.split(/(\n{2,})/).map((part, at) => (at % 2 ? part : make("p", "", !at && item.masked && icon("lock"), ...spoken(item, part))));
+
   function draw(element, item, status) {
     const own = item.from === "user";
-    const text = make("p", "chat-text", item.masked && icon("lock"), ...spoken(item, item.text));
+    const text = make("div", "chat-text", ...paragraphs(item));
     if (item.masked) text.title = words.masked;
     const bubble = make("div", "chat-bubble", item.notice && make("p", "chat-notice", make("span", "", ...spoken(item, item.notice))), text);
     if (item.masked) bubble.append(make("span", "visually-hidden", words.masked));
