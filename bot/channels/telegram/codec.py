@@ -198,7 +198,7 @@ def read_update(body: bytes, username: str = "", desk: int = 0) -> Update | None
     """
     try:
         update = _decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if (message := update.message) is not None:
         if message.chat.type == "private":

@@ -89,6 +89,13 @@ def test_reading_never_raises_on_any_bytes(body: bytes) -> None:
     read_update(body)
 
 
+@pytest.mark.parametrize("inside", [b"[" * 100_000 + b"]" * 100_000, b'"\xff"', b'"\xed\xa0\x80"'])
+def test_reading_never_raises_on_what_is_nested_too_deeply_or_is_no_text(inside: bytes) -> None:
+    for name in (b"photo", b"text"):
+        head = b'{"update_id":1,"message":{"message_id":7,"chat":{"id":5,"type":"private"},"%b":' % name
+        assert read_update(head + inside + b"}}") is None or name == b"photo"
+
+
 @pytest.mark.parametrize(
     ("text", "event"),
     [
