@@ -226,7 +226,7 @@ class WebApi:
             raise Refusal(400, "invalid") from None
         try:
             return read(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Refusal(422, "invalid") from None
 
     async def _slow_down(self, rate: str, *who: str) -> None:

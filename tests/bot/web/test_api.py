@@ -281,10 +281,10 @@ async def test_what_cannot_be_taken_is_refused_in_words_and_leaves_no_trace(
     assert len(site.turns.taken) == 1
 
 
-async def test_a_lone_surrogate_and_broken_json_are_refused_and_4096_characters_are_taken(site: Site) -> None:
+async def test_a_lone_surrogate_and_broken_or_endless_json_are_refused_and_4096_characters_are_taken(site: Site) -> None:
     async with site.browser() as client:
         await client.post(SESSION, json={})
-        for body in (b'{"kind":"text","id":"m1","text":"\\ud800"}', b'{"kind"', b"\xff"):
+        for body in (b'{"kind":"text","id":"m1","text":"\\ud800"}', b'{"kind"', b"\xff", b'{"x":' + b"[" * 20_000):
             response = await client.post(MESSAGES, content=body, headers={"Content-Type": "application/json"})
             assert response.status_code == 422
         assert (await text(client, "\N{GRINNING FACE}" * 4096, "m2")).status_code == 202
