@@ -11,7 +11,7 @@ import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -113,7 +113,7 @@ def chat(
     json: Annotated[bool, typer.Option("--json", help="Lines of JSON in and out, for programs.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Begin a new conversation instead of going on with the last one.")] = False,
     url: Annotated[str, typer.Option(help="The product's address; by default the one on this machine.")] = "",
-    language: Annotated[str, typer.Option(help="id or en, for a new conversation.")] = "",
+    language: Annotated[Literal["id", "en"] | None, typer.Option(help="Of a new conversation.")] = None,
 ) -> None:
     """Chat in the terminal with the product that is running on this machine (start it with: akses run)."""
     from akses.chat import chat as talk
@@ -127,7 +127,7 @@ def chat(
                 session_file=Path(session),
                 json_lines=json,
                 new=new,
-                language=language or None,
+                language=language,
                 # The key of this machine's own product opens its simulator; no other address is given it.
                 key="" if url else next(iter(settings.api_keys), ""),
             )

@@ -198,3 +198,9 @@ def test_the_dialog_is_drawn_as_a_chart_a_picture_or_into_a_folder(tmp_path: Pat
     for words in (("flow", "--write", "no/such/folder"), ("funnel", "--svg", "no/such/folder/x.svg")):
         refused = akses(tmp_path, *words)
         assert (refused.code, "Traceback" in refused.err) == (2, False), refused.err
+
+
+def test_a_chat_in_a_language_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    said = akses(tmp_path, "chat", "--language", "fr")
+    assert said.code == 2
+    assert "'fr' is not one of 'id', 'en'" in said.sentence
