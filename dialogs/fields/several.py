@@ -37,8 +37,10 @@ _LABEL: Final = re.compile(
     r")\s*",
     re.IGNORECASE,
 )
-# A comma before one of the commonest endings is a slip for its dot, and no end of the address: the field asks about it.
-_ADDRESS: Final = re.compile(r"[^\s,;/<>@:]+@(?:[^\s,;/<>@]|,\s?(?=(?:com|co|id|net|org|ac|go)\b))+[^\s,;/<>@.]", re.IGNORECASE)
+# A comma, or a blank after the dot, before one of the commonest endings is a slip and no end of the address: the field asks about it.
+_ADDRESS: Final = re.compile(
+    r"[^\s,;/<>@:]+@(?:[^\s,;/<>@]|[,.]\s?(?=(?:com|co|id|net|org|ac|go)\b))+[^\s,;/<>@.]", re.IGNORECASE
+)
 _RUN: Final = re.compile(r"\+?\d(?:[ .()-]{0,2}\d){6,}")
 _MOBILE: Final = re.compile(r"(?:(?:\+|00[1-9]?)?\s?62[ .()-]{0,2}0?|0)[ .()-]{0,2}8(?:[ .()-]{0,2}\d){7,11}(?!\d)")
 _SIXTEEN: Final = re.compile(r"\d(?:[ .-]?\d){15}(?!\d)")

@@ -197,6 +197,7 @@ def test_words_of_a_sentence_are_no_part_of_a_name(text: str) -> None:
         ("tolong.\n3171234501900001", {"nik": NUMBER}),
         ("siti@gmail,com", {"email": "siti@gmail.com"}),
         ("siti@gmail, com", {"email": "siti@gmail.com"}),
+        ("siti@gmail. com", {"email": "siti@gmail.com"}),
         ("Siti Rahmawati, siti@yahoo,co,id, 081234567890", {"full_name": NAME, "phone": MOBILE, "email": "siti@yahoo.co.id"}),
         ("siti@example.com,Siti Rahmawati", {"full_name": NAME, "email": ADDRESS}),
         ("X Siti, siti@example.com", {"full_name": "X Siti", "email": ADDRESS}),
