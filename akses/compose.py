@@ -54,6 +54,8 @@ log = structlog.get_logger(__name__)
 
 Role = Literal["run", "web", "worker", "bot"]
 FORGET_EVERY_SECONDS: Final = 3600.0
+# So long an investor may wait for an agent who is none any more, before the queue has them.
+FREE_EVERY_SECONDS: Final = 5.0
 # What runs beside the application may finish for so long; the rest is committed, and the next start or another process takes it up.
 GRACE_SECONDS: Final = 5.0
 DESIGN: Final = Path(__file__).resolve().parent.parent / "design"
@@ -279,6 +281,7 @@ async def _console(parts: Parts, desk: Helpdesk) -> None:
     parts.on_stop.append(made.close)
     await parts.stack.enter_async_context(running(desk.feed.run(), "helpdesk feed", desk.feed.stop))
     await parts.stack.enter_async_context(running(tidying(desk), "helpdesk expiry"))
+    await parts.stack.enter_async_context(running(freeing(desk), "helpdesk freeing"))
 
 
 async def _desk_group(parts: Parts, desk: Helpdesk, telegram: Telegram) -> Hearing:
@@ -500,6 +503,18 @@ async def tidying(desk: Helpdesk) -> None:
         except (SQLAlchemyError, OSError) as error:
             log.warning("helpdesk.not_tidied", error=type(error).__name__)
         await asyncio.sleep(FORGET_EVERY_SECONDS)
+
+
+async def freeing(desk: Helpdesk) -> None:
+    """Let nobody wait for an agent who was shut out: at the command line, too, which has no chats."""
+    from bot.turns import StoreUnavailable
+
+    while True:
+        try:
+            await desk.acting.free()
+        except (SQLAlchemyError, OSError, StoreUnavailable) as error:
+            log.warning("helpdesk.not_freed", error=type(error).__name__)
+        await asyncio.sleep(FREE_EVERY_SECONDS)
 
 
 @asynccontextmanager

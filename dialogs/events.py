@@ -207,7 +207,7 @@ class AgentReturned(Frozen, frozen=True):
 
 
 class AgentReleased(Frozen, frozen=True):
-    """The agent put the conversation back into the queue."""
+    """The agent put the conversation back into the queue. `agent` is "" where they may have it no more, and nobody else did it."""
 
     agent: str
     ownership: int

@@ -143,7 +143,7 @@ class Acting:
 
     async def transfer(self, chat: Chat, agent: Agent, version: int, key: str, to: str) -> None:
         other = await self._agents.find(to)
-        if other is None or other.disabled_at is not None or not other.may("act"):
+        if other is None or not other.able:
             raise Unfit("transfer")
         await self._own(chat, agent, version)
         await self._act(chat, AgentTransferred(agent.id, other.id, other.name, version), agent, key)
@@ -153,6 +153,15 @@ class Acting:
             raise Unfit("label")
         await self._own(chat, agent, version)
         await self._act(chat, AgentClosed(agent.id, version, label), agent, key)
+
+    async def free(self) -> None:
+        """Put back into the queue what agents have who were shut out, or may act no more: whoever did that, and wherever."""
+        for chat in await self._reading.stranded():
+            now = stands(await self._look(chat.conversation))
+            agent = await self._agents.find(now.agent) if now.owner == "human" else None
+            if agent is not None and not agent.able:
+                event = AgentReleased("", now.version)
+                await self._dialog.act(chat.conversation, event, f"desk:freed:{now.ticket}:{now.version}")
 
     # --- what is said
 

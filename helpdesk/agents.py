@@ -58,6 +58,11 @@ class Agent:
     def may(self, right: Right) -> bool:
         return right in self.rights
 
+    @property
+    def able(self) -> bool:
+        """Whether conversations can be theirs."""
+        return self.disabled_at is None and self.may("act")
+
 
 def agent_of(row: Any) -> Agent:
     """An agent out of a row of `desk_agents`."""
@@ -94,7 +99,7 @@ class Agents:
 
     async def working(self) -> Sequence[Agent]:
         """Those to whom a conversation can be handed."""
-        return [agent for agent in await self.all() if agent.disabled_at is None and agent.may("act")]
+        return [agent for agent in await self.all() if agent.able]
 
     async def find(self, agent: str) -> Agent | None:
         async with self._database.reading() as conn:

@@ -19,10 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation import Conversation
+from helpdesk.agents import agent_of
 from helpdesk.masking import mask
 from helpdesk.ports import Clock, Database
 from helpdesk.seals import Cells
-from helpdesk.tables import GONE, conversations, entries, fates, ticket_terms, tickets
+from helpdesk.tables import GONE, agents, conversations, entries, fates, ticket_terms, tickets
 from helpdesk.texts import called
 
 View = Literal["queue", "mine", "all", "live"]
@@ -255,6 +256,18 @@ class Reading:
         async with self._database.reading() as conn:
             chat = await conn.scalar(sa.select(tickets.c.conversation_id).where(tickets.c.id == ticket))
         return await self.chat(chat) if chat is not None else None
+
+    async def stranded(self) -> Sequence[Chat]:
+        """The conversations of agents who were shut out, or may act no more."""
+        wanted = (
+            sa.select(tickets.c.conversation_id.label("chat"), agents)
+            .join_from(tickets, agents, agents.c.id == tickets.c.agent_id)
+            .where(tickets.c.owner == "human")
+        )
+        async with self._database.reading() as conn:
+            rows = (await conn.execute(wanted)).all()
+        chats = [await self.chat(row.chat) for row in rows if not agent_of(row).able]
+        return [chat for chat in chats if chat is not None and not chat.gone]
 
     async def talk(self, chat: str, known: Mapping[str, str], *, limit: int = TALK) -> Sequence[Entry]:
         """The newest lines, oldest first."""

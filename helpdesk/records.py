@@ -223,11 +223,9 @@ class Records:
             agent=by,
             name=name,
         )
-        if by and what.what in _DEEDS:
-            detail = {"detail": what.detail[:60]} if what.detail else {}
-            await self._audit.record(
-                conn, self._now(), f"agent:{by}", f"desk.{what.what}", what.ticket, version=what.ownership, **detail
-            )
+        if what.what in _DEEDS:
+            who, detail = f"agent:{by}" if by else "system", {"detail": what.detail[:60]} if what.detail else {}
+            await self._audit.record(conn, self._now(), who, f"desk.{what.what}", what.ticket, version=what.ownership, **detail)
         kind: What = "rated" if what.what == "rated" else "owner" if owner else "entry"
         await self._tell_feed(conn, kind, chat, what.ticket, id_)
 

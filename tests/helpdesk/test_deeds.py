@@ -155,6 +155,41 @@ async def test_a_conversation_is_its_agents_and_a_supervisors(stage: Stage) -> N
         await each.client.aclose()
 
 
+@pytest.mark.parametrize("how", ["disabled", "a viewer now"])
+async def test_whose_agent_is_none_any_more_waits_for_another(stage: Stage, how: str) -> None:
+    """They are told so; the agent's colleague keeps what is theirs; and it is done once."""
+    ticket, theirs = await asking(stage), await asking(stage, "agus")
+    sri, budi = await browser(stage, "sri"), await browser(stage, "budi")
+    await sri.post(ticket.chat, "ambil", await version(stage))
+    await budi.post(theirs.chat, "ambil", await version(stage, Conversation("web", "agus")))
+    gone = await stage.people.agents.by_login("sri")
+    assert gone is not None
+
+    async def taken() -> bool:
+        return all(each.owner == "human" for each in await stage.desk.reading.tickets("all", ""))
+
+    await until(taken)
+    await stage.desk.acting.free()
+    assert await owner(stage) == ("human", "Sri")
+    if how == "disabled":
+        await stage.people.agents.disable(gone.id)
+    else:
+        await stage.people.agents.change_roles(gone.id, ("viewer",))
+    await asyncio.gather(*(stage.desk.acting.free() for _ in range(3)))
+
+    async def queued() -> bool:
+        return [each.id for each in await stage.desk.reading.tickets("queue", "")] == [ticket.id]
+
+    await until(queued)
+    assert await owner(stage) == ("queued", "")
+    assert stands(await stage.runner.session(Conversation("web", "agus"))).name == "Budi"
+    lines = [line for line in await stage.audit.lines(limit=100) if line.action == "desk.released"]
+    assert [(line.actor, line.subject) for line in lines] == [("system", ticket.id)]
+    assert "Dilepas ke antrean" in (await budi.client.get(f"/helpdesk/c/{ticket.chat}")).text
+    for each in (sri, budi):
+        await each.client.aclose()
+
+
 async def test_the_audit_and_the_talk_name_who_did_it_whoever_had_the_conversation(stage: Stage) -> None:
     ticket = await asking(stage)
     sri, sup = await browser(stage, "sri"), await browser(stage, "sup", "supervisor")
