@@ -295,13 +295,18 @@ async def test_at_a_real_terminal_news_arrive_while_typing_and_the_nik_is_not_le
         assert await person.process.wait() == 0
 
 
+async def awaits_an_answer(person: RealTerminal, site: Site) -> None:
+    """The name was sent, and the server is silent."""
+    person.types("1\r")
+    await person.sees("nama lengkap")
+    site.turns.open.clear()
+    person.types("Budi Santoso\r")
+    await person.sees("Anda: ", 2)
+
+
 async def test_what_is_typed_while_an_answer_is_awaited_is_not_shown_and_not_lost(site: Site, tmp_path: Path) -> None:
     async with real_terminal(site.url, tmp_path / "session") as person:
-        person.types("1\r")
-        await person.sees("nama lengkap")
-        site.turns.open.clear()
-        person.types("Budi Santoso\r")
-        await person.sees("Anda: ", 2)
+        await awaits_an_answer(person, site)
         await person.types_ahead(f"{NIK}\r")
         assert NIK.encode() not in person.seen
         site.turns.open.set()
@@ -311,11 +316,7 @@ async def test_what_is_typed_while_an_answer_is_awaited_is_not_shown_and_not_los
 
 async def test_the_end_that_is_typed_while_an_answer_is_awaited_ends_the_chat(site: Site, tmp_path: Path) -> None:
     async with real_terminal(site.url, tmp_path / "session") as person:
-        person.types("1\r")
-        await person.sees("nama lengkap")
-        site.turns.open.clear()
-        person.types("Budi Santoso\r")
-        await person.sees("Anda: ", 2)
+        await awaits_an_answer(person, site)
         await person.types_ahead("\x04")
         site.turns.open.set()
         assert await person.process.wait() == 0
