@@ -84,6 +84,13 @@ def name_request(_: Any, __: str, event: structlog.typing.EventDict) -> structlo
     return event
 
 
+def not_of_launching(record: logging.LogRecord) -> bool:
+    """Whether the engine of durable work tells of something else: its launch is tried again where its database is busy, and told, by us
+    (`backend/jobs.py`).
+    """
+    return not str(record.msg).startswith("DBOS failed to launch")
+
+
 def configure(level: str, form: str) -> None:
     """Send everything to standard error. `form`: "json", "console", or "auto" (console on a terminal)."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
@@ -119,6 +126,7 @@ def configure(level: str, form: str) -> None:
     # The engine of durable work prints to the console by itself, past the redaction, unless its logger has a handler.
     durable = logging.getLogger("dbos")
     durable.handlers, durable.propagate = [handler], False
+    durable.addFilter(not_of_launching)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

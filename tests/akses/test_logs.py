@@ -62,6 +62,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
 
 def test_the_engine_of_durable_work_tells_its_troubles_as_everything_else_does(written: Callable[[], str]) -> None:
     init_logger()
+    dbos_logger.error("DBOS failed to launch:")  # it is tried again, and told by us
     dbos_logger.warning("(psycopg.OperationalError) no such job for %s", CANARIES["nik"])
     [line] = written().splitlines()
     assert CANARIES["nik"] not in line

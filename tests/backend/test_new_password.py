@@ -97,7 +97,8 @@ async def test_a_stranger_who_asks_all_day_keeps_nobody_from_a_link_that_works(a
         for nth in range(10):
             active.let_pass(minutes=13)
             await ask(active, email, ip=f"192.0.2.{nth}")
-    token = await link(active, of=11)
+            if email == EMAIL:
+                token = await link(active, of=nth + 2)  # each before the next: mails may overtake each other
     for minutes in (13, 46):
         active.let_pass(minutes=minutes)
         with pytest.raises(LimitReached) as limit:
