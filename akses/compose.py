@@ -507,12 +507,10 @@ async def tidying(desk: Helpdesk) -> None:
 
 async def freeing(desk: Helpdesk) -> None:
     """Let nobody wait for an agent who was shut out: at the command line, too, which has no chats."""
-    from bot.turns import StoreUnavailable
-
     while True:
         try:
             await desk.acting.free()
-        except (SQLAlchemyError, OSError, StoreUnavailable) as error:
+        except (SQLAlchemyError, OSError) as error:
             log.warning("helpdesk.not_freed", error=type(error).__name__)
         await asyncio.sleep(FREE_EVERY_SECONDS)
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+import structlog
+
 from backend_client.errors import BackendUnreachable, LimitReached, RegistrationClosed, RegistrationUnknown, RequestRefused
 from backend_client.port import Revealing
 from bot.desk import Acted
@@ -40,6 +42,8 @@ from helpdesk.roles import TO_REVEAL
 
 if TYPE_CHECKING:
     from backend_client.models import FieldName
+
+log = structlog.get_logger(__name__)
 
 MOST_CHARACTERS: Final = 4096
 LABELS: Final = ("resolved", "no_answer", "call_centre", "not_for_us", "abuse")
@@ -157,11 +161,17 @@ class Acting:
     async def free(self) -> None:
         """Put back into the queue what agents have who were shut out, or may act no more: whoever did that, and wherever."""
         for chat in await self._reading.stranded():
-            now = stands(await self._look(chat.conversation))
-            agent = await self._agents.find(now.agent) if now.owner == "human" else None
-            if agent is not None and not agent.able:
-                event = AgentReleased("", now.version)
-                await self._dialog.act(chat.conversation, event, f"desk:freed:{now.ticket}:{now.version}")
+            try:
+                await self._free(chat)
+            except Exception as error:  # noqa: BLE001 - whatever is the matter with one chat holds up no other
+                log.warning("helpdesk.not_freed", chat=chat.id, error=type(error).__name__)
+
+    async def _free(self, chat: Chat) -> None:
+        now = stands(await self._look(chat.conversation))
+        agent = await self._agents.find(now.agent) if now.owner == "human" else None
+        if agent is not None and not agent.able:
+            event = AgentReleased("", now.version)
+            await self._dialog.act(chat.conversation, event, f"desk:freed:{now.ticket}:{now.version}")
 
     # --- what is said
 

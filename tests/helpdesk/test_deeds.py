@@ -190,6 +190,35 @@ async def test_whose_agent_is_none_any_more_waits_for_another(stage: Stage, how:
         await each.client.aclose()
 
 
+async def test_a_chat_that_cannot_be_read_keeps_no_other_with_an_agent_who_is_gone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sri = await browser(stage, "sri")
+    for address in ("siti", "agus"):
+        ticket = await asking(stage, address)
+        await sri.post(ticket.chat, "ambil", await version(stage, Conversation("web", address)))
+    await sri.client.aclose()
+    gone = await stage.people.agents.by_login("sri")
+    assert gone is not None
+
+    async def stranded() -> bool:
+        return len(await stage.desk.reading.stranded()) == 2
+
+    await stage.people.agents.disable(gone.id)
+    await until(stranded)
+    look, first = stage.desk.acting._look, (await stage.desk.reading.stranded())[0].conversation
+
+    async def broken(conversation: Conversation) -> Any:
+        if conversation == first:
+            raise ValueError("altered")
+        return await look(conversation)
+
+    monkeypatch.setattr(stage.desk.acting, "_look", broken)
+    await stage.desk.acting.free()
+    owners = {stands(await stage.runner.session(Conversation("web", each))).owner for each in ("siti", "agus")}
+    assert owners == {"human", "queued"}
+
+
 async def test_the_audit_and_the_talk_name_who_did_it_whoever_had_the_conversation(stage: Stage) -> None:
     ticket = await asking(stage)
     sri, sup = await browser(stage, "sri"), await browser(stage, "sup", "supervisor")
