@@ -65,8 +65,10 @@
     newest.hidden = true;
     following = true;
     const top = (log.lastElementChild?.offsetTop ?? 0) - 12;
-    scrollTo(top);
-    if (top + view.clientHeight < view.scrollHeight - 24) below(words.further);
+    // Rather the speaker's name above it goes than that a pill covers its buttons for the sake of the time below them.
+    const long = view.scrollHeight - view.clientHeight - top > 48;
+    scrollTo(long ? top : view.scrollHeight);
+    if (long) below(words.further);
   }
 
   const scrollTo = (top) => view.scrollTo({ top, behavior: live() && !calm.matches ? "smooth" : "instant" });
